@@ -1,0 +1,207 @@
+//! What a device sees of the machine: an offset, its wires, memory for DMA and a console.
+//!
+//! A device never learns its own address, which interrupt controller its wire ends at, or what the
+//! host's console is. All of that is handed to it, so one file can serve every platform.
+
+use crate::ram::Ram;
+
+/// The bus has nothing (or nothing of that size) there: becomes an access-fault exception.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no device answers this access")]
+pub struct BusFault;
+
+/// How the guest ended the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GuestExit {
+    /// The guest is done and returns this status (test finisher, HTIF, SBI shutdown: 0 is success).
+    Done(u32),
+    /// The guest asked for a reset; relsim reports it instead of starting again.
+    Reset,
+}
+
+/// Relation of the core clock to the platform's timer: `mtime` advances once every
+/// `cycles_per_tick` core cycles, plus whatever offset the guest wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Clock {
+    /// Core cycles for one tick of `mtime`; at least 1.
+    pub cycles_per_tick: u64,
+    /// Added (modulo 2^64) to the tick count: the effect of writes to `mtime`.
+    pub mtime_offset: u64,
+    /// Core clock in Hz.
+    pub core_freq_hz: u64,
+}
+
+impl Clock {
+    /// A clock whose `mtime` runs at `timebase_freq_hz`, on a core of `core_freq_hz`.
+    pub fn new(core_freq_hz: u64, timebase_freq_hz: u64) -> Self {
+        Self {
+            cycles_per_tick: (core_freq_hz / timebase_freq_hz.max(1)).max(1),
+            mtime_offset: 0,
+            core_freq_hz,
+        }
+    }
+
+    /// `mtime` at core cycle `cycle`.
+    #[inline]
+    pub fn mtime(&self, cycle: u64) -> u64 {
+        (cycle / self.cycles_per_tick).wrapping_add(self.mtime_offset)
+    }
+
+    /// The first core cycle, not before `now`, at which `mtime >= deadline` (unsigned), or `None`
+    /// when that lies beyond the range of the cycle counter.
+    pub fn cycle_of(&self, deadline: u64, now: u64) -> Option<u64> {
+        let mtime = self.mtime(now);
+        if mtime >= deadline {
+            return Some(now);
+        }
+        let ticks = (now / self.cycles_per_tick).checked_add(deadline - mtime)?;
+        ticks.checked_mul(self.cycles_per_tick)
+    }
+}
+
+/// The levels of all interrupt wires: device wires (numbered by the platform, they end at an interrupt
+/// controller) and the `mip` bits that devices drive at each hart.
+#[derive(Debug, Clone, Default)]
+pub struct Lines {
+    wires: Vec<u64>,
+    hart_mip: Vec<u64>,
+    wires_changed: bool,
+    mip_changed: bool,
+}
+
+impl Lines {
+    /// All wires low, for `harts` harts.
+    pub fn new(harts: usize) -> Self {
+        Self { wires: Vec::new(), hart_mip: vec![0; harts], wires_changed: false, mip_changed: false }
+    }
+
+    /// Number of harts.
+    pub fn harts(&self) -> usize {
+        self.hart_mip.len()
+    }
+
+    /// Sets the level of device wire `wire`.
+    pub fn set_wire(&mut self, wire: u32, level: bool) {
+        let (word, bit) = ((wire / 64) as usize, wire % 64);
+        if word >= self.wires.len() {
+            self.wires.resize(word + 1, 0);
+        }
+        let old = self.wires[word];
+        self.wires[word] = (old & !(1 << bit)) | (u64::from(level) << bit);
+        self.wires_changed |= old != self.wires[word];
+    }
+
+    /// The level of device wire `wire`.
+    pub fn wire(&self, wire: u32) -> bool {
+        self.wires.get((wire / 64) as usize).is_some_and(|w| w >> (wire % 64) & 1 == 1)
+    }
+
+    /// Drives bit `bit` of hart `hart`'s `mip` to `level`. Harts that do not exist are ignored.
+    pub fn set_mip(&mut self, hart: usize, bit: u32, level: bool) {
+        if let Some(mip) = self.hart_mip.get_mut(hart) {
+            let old = *mip;
+            *mip = (old & !(1 << bit)) | (u64::from(level) << bit);
+            self.mip_changed |= old != *mip;
+        }
+    }
+
+    /// The bits of `mip` that devices drive at `hart`.
+    #[inline]
+    pub fn mip(&self, hart: usize) -> u64 {
+        self.hart_mip[hart]
+    }
+
+    /// Whether a device wire changed since the last call.
+    pub fn take_wires_changed(&mut self) -> bool {
+        std::mem::take(&mut self.wires_changed)
+    }
+
+    /// Whether a `mip` bit changed since the last call.
+    pub fn take_mip_changed(&mut self) -> bool {
+        std::mem::take(&mut self.mip_changed)
+    }
+}
+
+/// Where a console device's bytes go to and come from.
+pub trait Console: Send {
+    /// Bytes that the guest wrote.
+    fn write(&mut self, bytes: &[u8]);
+    /// The next byte typed to the guest, if there is one now.
+    fn read(&mut self) -> Option<u8>;
+}
+
+/// A console that swallows output and has no input.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct NoConsole;
+
+impl Console for NoConsole {
+    fn write(&mut self, _: &[u8]) {}
+    fn read(&mut self) -> Option<u8> {
+        None
+    }
+}
+
+/// What a device can reach while it serves an access or an event.
+pub struct DeviceCx<'a> {
+    /// Core cycle of the access or event.
+    pub now: u64,
+    /// The hart whose access this is (0 for events).
+    pub hart: usize,
+    /// The platform's clock; the CLINT writes its offset.
+    pub clock: &'a mut Clock,
+    /// Guest memory, for DMA.
+    pub ram: &'a mut Ram,
+    /// Interrupt wires.
+    pub lines: &'a mut Lines,
+    /// The host's side of consoles.
+    pub console: &'a mut dyn Console,
+    /// Set by devices that end the run.
+    pub exit: &'a mut Option<GuestExit>,
+}
+
+/// A memory-mapped device.
+pub trait Device: Send {
+    /// A short name for messages, e.g. `uart0`.
+    fn name(&self) -> &str;
+
+    /// A read of `size` bytes (1, 2, 4 or 8) at `offset` from the device's base. The bus has checked
+    /// that the access is naturally aligned and inside the window.
+    ///
+    /// # Errors
+    /// [`BusFault`] where the device does not answer; the hart takes an access fault.
+    fn read(&mut self, cx: &mut DeviceCx<'_>, offset: u64, size: u8) -> Result<u64, BusFault>;
+
+    /// A write of the low `size` bytes of `value`; otherwise as [`Device::read`].
+    ///
+    /// # Errors
+    /// [`BusFault`] where the device does not answer; the hart takes an access fault.
+    fn write(&mut self, cx: &mut DeviceCx<'_>, offset: u64, size: u8, value: u64) -> Result<(), BusFault>;
+
+    /// The core cycle at which the device next wants [`Device::event`]; `None`: when somebody touches it.
+    /// Asked after each access and event.
+    fn next_event(&self, _clock: &Clock) -> Option<u64> {
+        None
+    }
+
+    /// The cycle that [`Device::next_event`] named has come.
+    fn event(&mut self, _cx: &mut DeviceCx<'_>) {}
+
+    /// Device wires changed level (called for every device after any device moved a wire; interrupt
+    /// controllers act on it).
+    fn wires_changed(&mut self, _cx: &mut DeviceCx<'_>) {}
+
+    /// Whether an event of this device can wake a guest in which every hart sleeps. A console that
+    /// polls for input answers by whether input can still arrive.
+    fn can_wake(&self) -> bool {
+        true
+    }
+
+    /// The device's whole state, for checkpoints and state hashes: equal states give equal bytes.
+    fn save(&self) -> Vec<u8>;
+
+    /// Takes a state that [`Device::save`] gave.
+    ///
+    /// # Errors
+    /// A description of what does not fit; the device is unchanged then.
+    fn restore(&mut self, state: &[u8]) -> Result<(), String>;
+}

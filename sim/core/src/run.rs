@@ -1,0 +1,279 @@
+//! The hot loop.
+
+use crate::block::BlockCache;
+use crate::bus::Bus;
+use crate::hart::{Hart, RunState};
+use crate::insn::{Done, Op, Stop};
+use crate::observe::Observer;
+use crate::timing::TimingModel;
+use crate::trap::Cause;
+
+/// Traps in a row without a retired instruction after which a hart is said to be stuck.
+const STUCK_TRAPS: u32 = 10_000;
+
+/// How much longer a slice may be to let a store-conditional follow its load-reserved: several times the
+/// 16 instructions of the architecture's constrained loops.
+const RESERVATION_GRACE_CYCLES: u64 = 128;
+
+/// A hart with its decoded code.
+pub struct Core {
+    /// The hart.
+    pub hart: Hart,
+    /// Its blocks.
+    pub blocks: BlockCache,
+}
+
+/// Up to where a slice may go.
+#[derive(Debug, Clone, Copy)]
+pub struct SliceLimits {
+    /// No instruction starts at or after this core cycle.
+    pub end_cycle: u64,
+    /// No more than this many instructions retire in the slice.
+    pub max_instructions: u64,
+    /// A device access may happen only at or before this cycle: the local time of the hart that is furthest
+    /// behind among the others, so that devices see accesses in the order of time.
+    pub sync_cycle: u64,
+}
+
+/// Why a slice ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SliceEnd {
+    /// A limit was reached.
+    Limit,
+    /// A device was touched, or has to be when the other harts have caught up: look at events.
+    Device,
+    /// The hart waits for an interrupt.
+    Wait,
+    /// An `ecall` from S-mode for the built-in firmware; `pc` is at the `ecall`.
+    FirmwareCall,
+    /// A watched line of memory was stored to.
+    Watch,
+    /// The observer wants to stop.
+    Stopped,
+    /// The hart does nothing but trap: its handler cannot be executed.
+    Stuck,
+}
+
+impl Core {
+    /// Runs until a limit or something that the scheduler has to see. On return `hart.pc` is the address of
+    /// the next instruction.
+    pub fn run<T: TimingModel, O: Observer>(
+        &mut self,
+        bus: &mut Bus,
+        timing: &mut T,
+        observer: &mut O,
+        limits: SliceLimits,
+    ) -> SliceEnd {
+        let Self { hart, blocks } = self;
+        hart.cycles_per_op = u64::from(!T::DETAILED);
+        let last_instret = hart.instret.saturating_add(limits.max_instructions);
+        let mut traps_in_a_row = 0;
+        let mut end_cycle = limits.end_cycle;
+        let mut may_extend = limits.sync_cycle != u64::MAX;
+        let mut look_around = true;
+        let mut from = None;
+        loop {
+            if look_around {
+                look_around = false;
+                from = None;
+                blocks.sync(hart, bus);
+                if let Some(end) = look(hart, bus) {
+                    return end;
+                }
+                end_cycle = limits.end_cycle.min(hart.timer_deadline(bus).unwrap_or(u64::MAX));
+                if hart.cycle < end_cycle
+                    && let Some(trap) = hart.take_interrupt(bus)
+                {
+                    hart.cycle = timing.trapped(hart, bus, &trap);
+                    if O::ON {
+                        observer.trapped(hart, bus, &trap);
+                    }
+                }
+            }
+            if hart.instret >= last_instret {
+                return SliceEnd::Limit;
+            }
+            if hart.cycle >= end_cycle {
+                // Other harts cannot be let in between a load-reserved and its store-conditional without
+                // watching their stores: finish the pair first, or else give the reservation up.
+                if may_extend && hart.reservation.is_some() {
+                    may_extend = false;
+                    end_cycle = hart.cycle + RESERVATION_GRACE_CYCLES;
+                    continue;
+                }
+                if limits.sync_cycle != u64::MAX {
+                    hart.reservation = None;
+                }
+                return SliceEnd::Limit;
+            }
+            let index = match blocks.find(hart, bus, from) {
+                Ok(index) => index,
+                Err(_) => {
+                    let epc = hart.pc;
+                    look_around = true;
+                    traps_in_a_row += 1;
+                    if let Some(end) = trap(hart, bus, timing, observer, epc, traps_in_a_row) {
+                        return end;
+                    }
+                    continue;
+                }
+            };
+            let block = blocks.get(index);
+            let mut budget = last_instret - hart.instret;
+            if !T::DETAILED {
+                budget = budget.min(end_cycle - hart.cycle);
+            }
+            let whole = block.ops.len() as u64 <= budget;
+            let ops = if whole { &block.ops[..] } else { &block.ops[..budget as usize] };
+            hart.next_pc = hart.pc.wrapping_add(block.bytes);
+            let mut stopped = None;
+            for op in ops {
+                let done = step(hart, bus, timing, observer, op, limits.sync_cycle);
+                if let Err(why) = done {
+                    stopped = Some((op, why));
+                    break;
+                }
+                if T::DETAILED && hart.cycle >= end_cycle {
+                    stopped = Some((op, Stop::Exit));
+                    break;
+                }
+            }
+            let Some((op, why)) = stopped else {
+                let retired = ops.len() as u64;
+                hart.instret += retired;
+                hart.cycle += retired * hart.cycles_per_op;
+                traps_in_a_row = 0;
+                if whole {
+                    hart.pc = hart.next_pc;
+                    from = Some(index);
+                } else {
+                    hart.pc = hart.pc_of(&block.ops[ops.len()]);
+                    from = None;
+                }
+                continue;
+            };
+            let pc = hart.pc_of(op);
+            let retired = u64::from(op.index) + u64::from(why == Stop::Exit);
+            if retired > 0 {
+                traps_in_a_row = 0;
+            }
+            let last = usize::from(op.index) + 1 == block.ops.len();
+            let after = if last { hart.next_pc } else { pc.wrapping_add(u64::from(op.len)) };
+            hart.instret += retired;
+            hart.cycle += retired * hart.cycles_per_op;
+            match why {
+                Stop::Exit => {
+                    hart.pc = after;
+                    look_around = true;
+                    if hart.mmu.take_touched_device() {
+                        return SliceEnd::Device;
+                    }
+                }
+                Stop::Alone => {
+                    hart.pc = pc;
+                    from = None;
+                    if O::ON && observer.wants_stop() {
+                        return SliceEnd::Stopped;
+                    }
+                    if op.index == 0 {
+                        return SliceEnd::Device;
+                    }
+                }
+                Stop::Trap => {
+                    look_around = true;
+                    traps_in_a_row += 1;
+                    if let Some(end) = trap(hart, bus, timing, observer, pc, traps_in_a_row) {
+                        return end;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What has to be known before the next block, apart from interrupts.
+#[inline(always)]
+fn look(hart: &mut Hart, bus: &mut Bus) -> Option<SliceEnd> {
+    if bus.ram.take_watch_hit() {
+        return Some(SliceEnd::Watch);
+    }
+    if bus.exit.is_some() {
+        return Some(SliceEnd::Device);
+    }
+    (hart.state != RunState::Running).then_some(SliceEnd::Wait)
+}
+
+/// Executes one instruction. `Err(Stop::Alone)` with the instruction first in its block means that other
+/// harts have to catch up before it may touch a device, or that the observer wants to stop before it.
+#[inline(always)]
+fn step<T: TimingModel, O: Observer>(
+    hart: &mut Hart,
+    bus: &mut Bus,
+    timing: &mut T,
+    observer: &mut O,
+    op: &Op,
+    sync_cycle: u64,
+) -> Done {
+    if !T::DETAILED && !O::ON {
+        return match (op.exec)(hart, bus, op) {
+            Err(Stop::Alone) => step_alone(hart, bus, op, sync_cycle),
+            done => done,
+        };
+    }
+    let (pc, privilege) = (hart.pc_of(op), hart.privilege);
+    if O::ON {
+        observer.before(hart, bus, op, pc);
+        if observer.wants_stop() {
+            return Err(Stop::Alone);
+        }
+    }
+    let mut done = (op.exec)(hart, bus, op);
+    if done == Err(Stop::Alone) {
+        done = step_alone(hart, bus, op, sync_cycle);
+    }
+    if matches!(done, Ok(()) | Err(Stop::Exit)) {
+        if T::DETAILED {
+            hart.cycle = timing.retired(hart, bus, op);
+        }
+        if O::ON {
+            observer.retired(hart, bus, op, pc, privilege);
+            hart.csr_writes.clear();
+        }
+    }
+    done
+}
+
+/// An instruction that is about to reach a device does so only as the first of its block, and in its turn.
+#[cold]
+#[inline(never)]
+fn step_alone(hart: &mut Hart, bus: &mut Bus, op: &Op, sync_cycle: u64) -> Done {
+    if op.index != 0 || hart.cycle > sync_cycle {
+        return Err(Stop::Alone);
+    }
+    hart.mmu.alone = true;
+    let done = (op.exec)(hart, bus, op);
+    hart.mmu.alone = false;
+    done.and(Err(Stop::Exit))
+}
+
+/// Takes the exception that was raised at `epc`.
+fn trap<T: TimingModel, O: Observer>(
+    hart: &mut Hart,
+    bus: &mut Bus,
+    timing: &mut T,
+    observer: &mut O,
+    epc: u64,
+    traps_in_a_row: u32,
+) -> Option<SliceEnd> {
+    if hart.raised.cause == Cause::CallS && hart.config.firmware_calls {
+        hart.pc = epc;
+        return Some(SliceEnd::FirmwareCall);
+    }
+    let taken = hart.take_exception(epc);
+    hart.cycle = timing.trapped(hart, bus, &taken);
+    if O::ON {
+        observer.trapped(hart, bus, &taken);
+        hart.csr_writes.clear();
+    }
+    (traps_in_a_row >= STUCK_TRAPS).then_some(SliceEnd::Stuck)
+}

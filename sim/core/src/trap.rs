@@ -1,0 +1,286 @@
+//! Traps: causes, delegation, entry and return.
+//!
+//! Privileged specification 3.1.6-3.1.9, 3.3.2, 4.1, and chapter "N" of the v1.11 draft for traps that
+//! U-mode takes itself.
+
+use crate::bus::Bus;
+use crate::csr::{Status, irq};
+use crate::hart::{Hart, Priv};
+use crate::insn::{Done, Op, Stop};
+use crate::isa::Ext;
+
+/// Exception causes (`mcause` without the interrupt bit).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(u8)]
+pub enum Cause {
+    /// Jump to an address that is not a multiple of the instruction alignment.
+    InstructionMisaligned = 0,
+    /// Fetch refused by memory or PMP.
+    InstructionAccess = 1,
+    /// Illegal instruction.
+    #[default]
+    IllegalInstruction = 2,
+    /// `ebreak`.
+    Breakpoint = 3,
+    /// Misaligned load.
+    LoadMisaligned = 4,
+    /// Load refused by memory or PMP.
+    LoadAccess = 5,
+    /// Misaligned store or AMO.
+    StoreMisaligned = 6,
+    /// Store or AMO refused by memory or PMP.
+    StoreAccess = 7,
+    /// `ecall` from U.
+    CallU = 8,
+    /// `ecall` from S.
+    CallS = 9,
+    /// `ecall` from M.
+    CallM = 11,
+    /// Fetch page fault.
+    InstructionPage = 12,
+    /// Load page fault.
+    LoadPage = 13,
+    /// Store or AMO page fault.
+    StorePage = 15,
+}
+
+impl Cause {
+    /// Every exception cause that relsim raises.
+    pub const ALL: &[Self] = &[
+        Self::InstructionMisaligned,
+        Self::InstructionAccess,
+        Self::IllegalInstruction,
+        Self::Breakpoint,
+        Self::LoadMisaligned,
+        Self::LoadAccess,
+        Self::StoreMisaligned,
+        Self::StoreAccess,
+        Self::CallU,
+        Self::CallS,
+        Self::CallM,
+        Self::InstructionPage,
+        Self::LoadPage,
+        Self::StorePage,
+    ];
+
+    /// The name that Spike's log and relsim's reports use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::InstructionMisaligned => "instruction_address_misaligned",
+            Self::InstructionAccess => "instruction_access_fault",
+            Self::IllegalInstruction => "illegal_instruction",
+            Self::Breakpoint => "breakpoint",
+            Self::LoadMisaligned => "load_address_misaligned",
+            Self::LoadAccess => "load_access_fault",
+            Self::StoreMisaligned => "store_address_misaligned",
+            Self::StoreAccess => "store_access_fault",
+            Self::CallU => "user_ecall",
+            Self::CallS => "supervisor_ecall",
+            Self::CallM => "machine_ecall",
+            Self::InstructionPage => "instruction_page_fault",
+            Self::LoadPage => "load_page_fault",
+            Self::StorePage => "store_page_fault",
+        }
+    }
+}
+
+/// The name of interrupt `code`.
+pub const fn interrupt_name(code: u8) -> &'static str {
+    match code {
+        0 => "user_software",
+        1 => "supervisor_software",
+        3 => "machine_software",
+        4 => "user_timer",
+        5 => "supervisor_timer",
+        7 => "machine_timer",
+        8 => "user_external",
+        9 => "supervisor_external",
+        11 => "machine_external",
+        _ => "reserved",
+    }
+}
+
+/// An exception that an instruction raised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Trap {
+    /// Why.
+    pub cause: Cause,
+    /// What goes to `mtval`, `stval` or `utval`.
+    pub tval: u64,
+}
+
+/// A trap as it was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TrapTaken {
+    /// Cause code.
+    pub code: u8,
+    /// Whether it is an interrupt.
+    pub interrupt: bool,
+    /// The value that went to `xtval`.
+    pub tval: u64,
+    /// The address that went to `xepc`.
+    pub epc: u64,
+    /// Privilege before.
+    pub from: Priv,
+    /// Privilege after.
+    pub to: Priv,
+}
+
+/// `xtvec`: base and mode.
+fn vector(tvec: u64, code: u8, interrupt: bool) -> u64 {
+    let base = tvec & !3;
+    if tvec & 3 == 1 && interrupt { base.wrapping_add(4 * u64::from(code)) } else { base }
+}
+
+impl Hart {
+    /// All pending interrupts: what software wrote, what devices drive, and the supervisor timer.
+    #[inline]
+    pub fn mip(&self, bus: &Bus) -> u64 {
+        self.mip_at(bus, self.cycle)
+    }
+
+    /// [`Hart::mip`] at core cycle `cycle`.
+    pub fn mip_at(&self, bus: &Bus, cycle: u64) -> u64 {
+        let mut mip = self.csr.mip_soft | bus.lines.mip(self.config.id);
+        if self.stce() {
+            mip &= !irq::STIP;
+            if bus.clock.mtime(cycle) >= self.csr.stimecmp {
+                mip |= irq::STIP;
+            }
+        }
+        mip
+    }
+
+    /// Whether `stimecmp` drives STIP.
+    #[inline]
+    pub fn stce(&self) -> bool {
+        self.csr.menvcfg & crate::csr::ENVCFG_STCE != 0
+    }
+
+    /// The core cycle at which `stimecmp` will raise STIP, if that is still to come.
+    pub fn timer_deadline(&self, bus: &Bus) -> Option<u64> {
+        if !self.stce() {
+            return None;
+        }
+        bus.clock.cycle_of(self.csr.stimecmp, self.cycle).filter(|&c| c > self.cycle)
+    }
+
+    /// `mideleg` with the bits that N hard-wires: user interrupts never go to M, so that firmware that
+    /// knows nothing of them need not delegate them.
+    #[inline]
+    pub fn mideleg(&self) -> u64 {
+        self.csr.mideleg | if self.has(Ext::N) { irq::USER } else { 0 }
+    }
+
+    /// The interrupt that the hart takes now, if any: its code and the privilege that takes it.
+    pub fn interrupt_to_take(&self, bus: &Bus) -> Option<(u8, Priv)> {
+        let pending = self.mip(bus) & self.csr.mie;
+        if pending == 0 {
+            return None;
+        }
+        let (mideleg, status) = (self.mideleg(), self.csr.status);
+        let at_m = pending & !mideleg;
+        if at_m != 0 && (self.privilege < Priv::M || status.mie()) {
+            return Some((highest(at_m), Priv::M));
+        }
+        let sideleg = if self.has(Ext::N) { self.csr.sideleg } else { 0 };
+        let at_s = pending & mideleg & !sideleg;
+        if at_s != 0 && (self.privilege < Priv::S || (self.privilege == Priv::S && status.sie())) {
+            return Some((highest(at_s), Priv::S));
+        }
+        let at_u = pending & mideleg & sideleg;
+        if at_u != 0 && self.privilege == Priv::U && status.uie() {
+            return Some((highest(at_u), Priv::U));
+        }
+        None
+    }
+
+    /// Whether a `wfi` ends: an interrupt is pending and enabled in `mie`, whatever `mstatus` says.
+    pub fn wakes(&self, bus: &Bus) -> bool {
+        self.mip(bus) & self.csr.mie != 0
+    }
+
+    /// Takes the pending interrupt, if there is one that may be taken.
+    pub fn take_interrupt(&mut self, bus: &Bus) -> Option<TrapTaken> {
+        let (code, to) = self.interrupt_to_take(bus)?;
+        self.counts.interrupts[usize::from(code)] += 1;
+        Some(self.enter(code, true, 0, self.pc, to))
+    }
+
+    /// Takes the exception in [`Hart::raised`] for the instruction at `epc`.
+    pub fn take_exception(&mut self, epc: u64) -> TrapTaken {
+        let Trap { cause, tval } = self.raised;
+        let code = cause as u8;
+        let delegated = |set: u64| set >> code & 1 == 1;
+        let to = if self.privilege == Priv::M || !delegated(self.csr.medeleg) {
+            Priv::M
+        } else if self.privilege == Priv::U && self.has(Ext::N) && delegated(self.csr.sedeleg) {
+            Priv::U
+        } else {
+            Priv::S
+        };
+        self.counts.exceptions[usize::from(code)] += 1;
+        self.enter(code, false, tval, epc, to)
+    }
+
+    fn enter(&mut self, code: u8, interrupt: bool, tval: u64, epc: u64, to: Priv) -> TrapTaken {
+        let from = self.privilege;
+        let cause = u64::from(code) | u64::from(interrupt) << 63;
+        let csr = &mut self.csr;
+        let tvec = match to {
+            Priv::M => {
+                (csr.mepc, csr.mcause, csr.mtval) = (epc, cause, tval);
+                csr.status.enter_m(from);
+                csr.mtvec
+            }
+            Priv::S => {
+                (csr.sepc, csr.scause, csr.stval) = (epc, cause, tval);
+                csr.status.enter_s(from);
+                csr.stvec
+            }
+            Priv::U => {
+                (csr.uepc, csr.ucause, csr.utval) = (epc, cause, tval);
+                csr.status.enter_u();
+                csr.utvec
+            }
+        };
+        self.counts.user_traps += u64::from(to == Priv::U);
+        self.reservation = None;
+        self.pc = vector(tvec, code, interrupt);
+        self.privilege = to;
+        self.update_contexts();
+        TrapTaken { code, interrupt, tval, epc, from, to }
+    }
+
+    /// `mret`, `sret` (by `level`): back to the privilege and address that were saved.
+    ///
+    /// # Errors
+    /// [`Stop::Exit`] always, since what may run next has changed; [`Stop::Trap`] if it is illegal here.
+    pub fn trap_return(&mut self, op: &Op, level: Priv) -> Done {
+        let status: &mut Status = &mut self.csr.status;
+        let (to, epc) = match level {
+            Priv::M if self.privilege == Priv::M => (status.leave_m(self.config.isa), self.csr.mepc),
+            Priv::S if self.privilege == Priv::M || (self.privilege == Priv::S && !status.tsr()) => {
+                (status.leave_s(self.config.isa), self.csr.sepc)
+            }
+            Priv::U => {
+                // Illegal only where N is missing; the row's `need` sees to that. UPP is always U.
+                status.leave_u();
+                (Priv::U, self.csr.uepc)
+            }
+            _ => return Err(self.illegal(op)),
+        };
+        self.privilege = to;
+        self.reservation = None;
+        self.next_pc = if self.has(Ext::C) { epc & !1 } else { epc & !3 };
+        self.update_contexts();
+        Err(Stop::Exit)
+    }
+}
+
+/// The interrupt to take among several of one level: external, software, timer; M's before S's before
+/// U's (privileged specification 3.1.9).
+fn highest(pending: u64) -> u8 {
+    const ORDER: [u8; 9] = [11, 3, 7, 9, 1, 5, 8, 0, 4];
+    ORDER.into_iter().find(|&code| pending >> code & 1 == 1).unwrap_or_else(|| pending.trailing_zeros() as u8)
+}
