@@ -8,7 +8,7 @@ pub mod bus;
 pub mod csr;
 pub mod decode;
 pub mod device;
-// pub mod disasm;
+pub mod disasm;
 pub mod extension;
 pub mod fp;
 pub mod hart;
