@@ -9,13 +9,22 @@
 //! |---|---|
 //! | core-local interruptor (software and timer interrupts) | [`Clint::new`] |
 //! | platform-level interrupt controller | [`Plic::new`] |
+//! | UART 16550A | [`Uart16550::new`] |
+//! | real-time clock | [`RtcGoldfish::new`] |
 //! | SiFive test finisher | [`TestFinisher::new`] |
+//! | host-target interface | [`HtifDevice::new`], or [`Htif`] over memory |
 
 mod clint;
+mod htif;
 mod plic;
+mod rtc_goldfish;
 mod state;
 mod test_finisher;
+mod uart16550;
 
 pub use clint::Clint;
+pub use htif::{Htif, HtifDevice};
 pub use plic::Plic;
+pub use rtc_goldfish::{DEFAULT_EPOCH_S, RtcGoldfish};
 pub use test_finisher::TestFinisher;
+pub use uart16550::Uart16550;

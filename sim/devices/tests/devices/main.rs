@@ -2,5 +2,8 @@
 
 mod bench;
 mod clint;
+mod htif;
 mod plic;
+mod rtc_goldfish;
 mod test_finisher;
+mod uart16550;
