@@ -13,6 +13,7 @@
 //! | real-time clock | [`RtcGoldfish::new`] |
 //! | SiFive test finisher | [`TestFinisher::new`] |
 //! | host-target interface | [`HtifDevice::new`], or [`Htif`] over memory |
+//! | virtio-mmio slot | [`VirtioMmio::new`], around a [`VirtioDevice`] |
 
 mod clint;
 mod htif;
@@ -21,6 +22,7 @@ mod rtc_goldfish;
 mod state;
 mod test_finisher;
 mod uart16550;
+mod virtio;
 
 pub use clint::Clint;
 pub use htif::{Htif, HtifDevice};
@@ -28,3 +30,10 @@ pub use plic::Plic;
 pub use rtc_goldfish::{DEFAULT_EPOCH_S, RtcGoldfish};
 pub use test_finisher::TestFinisher;
 pub use uart16550::Uart16550;
+pub use virtio::block::{Block, BlockBackend, BlockError, CowDisk, SECTOR_BYTES};
+pub use virtio::console::VirtioConsole;
+pub use virtio::mmio::VirtioMmio;
+pub use virtio::net::Net;
+pub use virtio::peer::{EchoPeer, LoopPeer, NetPeer};
+pub use virtio::queue::{Chain, ChainReader, ChainWriter, QueueError};
+pub use virtio::{EmptySlot, Progress, VirtioCx, VirtioDevice};

@@ -2,8 +2,15 @@
 
 mod bench;
 mod clint;
+mod fuzz;
 mod htif;
+mod on_the_bus;
 mod plic;
 mod rtc_goldfish;
 mod test_finisher;
 mod uart16550;
+mod virtio_block;
+mod virtio_console;
+mod virtio_driver;
+mod virtio_mmio;
+mod virtio_net;
