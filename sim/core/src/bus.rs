@@ -181,6 +181,13 @@ impl Bus {
         }
     }
 
+    /// What a device would be handed at cycle `now`, for interfaces that live in memory instead of behind
+    /// an address (HTIF).
+    pub fn device_cx(&mut self, now: u64) -> DeviceCx<'_> {
+        let Self { ram, lines, clock, exit, console, .. } = self;
+        DeviceCx { now, hart: 0, clock, ram, lines, console: &mut **console, exit }
+    }
+
     fn with_device<R>(
         &mut self,
         index: usize,

@@ -1,1 +1,17 @@
-//! Not written yet.
+//! From a platform's description to a running machine.
+//!
+//! `MachineConfig` + `Payload` -> [`Machine::build`] -> [`Machine::run`] -> [`Report`].
+
+mod config;
+pub mod fdt;
+mod machine;
+pub mod platform;
+mod report;
+mod sbi;
+mod wiring;
+
+pub use config::{ConfigError, HtifWords, MAX_RAM_BYTES, MachineConfig, Payload, Piece, Timing};
+pub use machine::{Limits, Machine};
+pub use platform::Platform;
+pub use report::{Exit, HartReport, Report};
+pub use wiring::{BuildError, Peer, Virtio};

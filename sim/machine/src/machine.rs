@@ -1,0 +1,329 @@
+//! A machine: harts on a bus, and the order in which they run.
+//!
+//! The hart with the smallest local cycle runs next, ties by hart number, so a run is a function of
+//! configuration and payload alone. A slice ends before the next device event, before a device access
+//! that another hart's time has not caught up with, and after at most the quantum.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use relsim_core::block::BlockCache;
+use relsim_core::bus::Bus;
+use relsim_core::csr::CsrTable;
+use relsim_core::decode::Decoder;
+use relsim_core::device::{Console, GuestExit};
+use relsim_core::hart::{Hart, HartConfig, Priv, RunState};
+use relsim_core::observe::{Observer, Unobserved};
+use relsim_core::run::{Core, SliceEnd, SliceLimits};
+use relsim_core::timing::{Functional, TimingModel};
+use relsim_core::trap::interrupt_name;
+use relsim_devices::Htif;
+
+use crate::config::{HtifWords, MachineConfig, Payload};
+use crate::platform::DeviceKind;
+use crate::report::{Exit, HartReport, Report};
+use crate::sbi::Firmware;
+use crate::wiring::{BuildError, Virtio, build_bus};
+
+/// Cycles after which a lone hart without events looks up, to see whether it should stop. Not visible to
+/// the guest.
+const STOP_CHECK_CYCLES: u64 = 20_000_000;
+/// How often HTIF words in memory are served when input is awaited, in core cycles.
+const HTIF_POLL_CYCLES: u64 = 10_000;
+
+/// Up to where a run may go.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Core cycles since reset.
+    pub max_cycles: u64,
+    /// Instructions of all harts together since reset.
+    pub max_instructions: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_cycles: u64::MAX, max_instructions: u64::MAX }
+    }
+}
+
+/// A machine, ready to run.
+pub struct Machine {
+    config: MachineConfig,
+    /// The harts.
+    pub cores: Vec<Core>,
+    /// The rest.
+    pub bus: Bus,
+    firmware: Option<Firmware>,
+    htif: Option<(HtifWords, Htif)>,
+    next_htif_poll: u64,
+}
+
+impl Machine {
+    /// Builds the machine of `config` with `payload` in memory.
+    ///
+    /// # Errors
+    /// [`BuildError`] says what does not fit.
+    pub fn build(
+        config: MachineConfig,
+        payload: &Payload,
+        virtio: Vec<Virtio>,
+        console: Box<dyn Console>,
+    ) -> Result<Self, BuildError> {
+        let mut bus = build_bus(&config, payload, virtio, console)?;
+        let outside: Vec<_> = config.active_extensions().collect();
+        let insns: Vec<_> = outside.iter().map(|e| e.insns).collect();
+        let csrs: Vec<_> = outside.iter().map(|e| e.csrs).collect();
+        let rows = |e: &dyn std::fmt::Display| BuildError::Rows(e.to_string());
+        let decoder = Arc::new(Decoder::new(config.isa, &insns).map_err(|e| rows(&e))?);
+        let csr_table = Arc::new(CsrTable::new(config.isa, &csrs).map_err(|e| rows(&e))?);
+        let builtin = payload.privilege == Priv::S;
+        let mut cores: Vec<Core> = (0..config.harts)
+            .map(|id| {
+                let hart_config = HartConfig {
+                    id,
+                    isa: config.isa,
+                    misaligned_ok: config.platform.misaligned_ok,
+                    firmware_calls: builtin,
+                    pmp_entries: config.platform.pmp_entries,
+                    reset_pc: config.platform.reset_pc,
+                    ids: config.platform.ids,
+                };
+                let mut hart = Hart::new(hart_config, csr_table.clone());
+                for extension in &outside {
+                    let has_device = |k| matches!(k, DeviceKind::Extension { name } if name == extension.name);
+                    (extension.reset)(&mut hart, config.platform.find(has_device).map(|d| d.base));
+                }
+                Core { hart, blocks: BlockCache::new(decoder.clone()) }
+            })
+            .collect();
+        if builtin {
+            for core in &mut cores {
+                core.hart.state = RunState::Stopped;
+            }
+            Firmware::start_hart(&mut cores[0].hart, &mut bus, payload.entry, payload.dtb_address);
+        }
+        if let Some(words) = payload.htif {
+            bus.ram.watch(words.tohost);
+        }
+        let firmware = builtin.then(|| Firmware::new(config.harts));
+        let htif = payload.htif.map(|words| (words, Htif::new()));
+        Ok(Self { config, cores, bus, firmware, htif, next_htif_poll: 0 })
+    }
+
+    /// What it was built from.
+    pub fn config(&self) -> &MachineConfig {
+        &self.config
+    }
+
+    /// Instructions retired by all harts.
+    pub fn instructions(&self) -> u64 {
+        self.cores.iter().map(|c| c.hart.instret).sum()
+    }
+
+    /// The time of the hart that is furthest ahead.
+    pub fn cycles(&self) -> u64 {
+        self.cores.iter().map(|c| c.hart.cycle).max().unwrap_or(0)
+    }
+
+    /// Runs until the guest ends, a limit is reached, or `stop` is set.
+    pub fn run(&mut self, limits: Limits, stop: &AtomicBool) -> Exit {
+        self.run_observed(limits, stop, &mut Unobserved)
+    }
+
+    /// [`Machine::run`] with somebody watching.
+    pub fn run_observed<O: Observer>(&mut self, limits: Limits, stop: &AtomicBool, observer: &mut O) -> Exit {
+        for core in &mut self.cores {
+            core.hart.log_csr_writes = O::ON;
+        }
+        match self.config.timing {
+            crate::config::Timing::Functional => {
+                let mut models = vec![Functional; self.cores.len()];
+                self.schedule(limits, stop, observer, &mut models)
+            }
+        }
+    }
+
+    /// When a hart can go on: at once, when its supervisor timer rings, or only through somebody else.
+    fn ready_cycle(&self, index: usize) -> Option<u64> {
+        let hart = &self.cores[index].hart;
+        match hart.state {
+            RunState::Running => Some(hart.cycle),
+            RunState::Stopped => None,
+            RunState::Waiting => {
+                let rings = hart.csr.mie & relsim_core::csr::irq::STIP != 0;
+                if rings { hart.timer_deadline(&self.bus) } else { None }
+            }
+        }
+    }
+
+    /// The next time at which something other than a hart acts.
+    fn next_event(&self, now: u64) -> u64 {
+        let timers = self.firmware.as_ref().and_then(|f| f.next_deadline(&self.bus, now));
+        let htif = self.htif.as_ref().filter(|(_, h)| h.wants_input()).map(|_| self.next_htif_poll.max(now + 1));
+        self.bus.next_event().min(timers.unwrap_or(u64::MAX)).min(htif.unwrap_or(u64::MAX))
+    }
+
+    /// The same, when every hart sleeps: only what can wake one counts.
+    fn next_waking_event(&self, now: u64) -> Option<u64> {
+        let timers = self.firmware.as_ref().and_then(|f| f.next_deadline(&self.bus, now));
+        self.bus.next_waking_event().into_iter().chain(timers).min()
+    }
+
+    fn run_events(&mut self, now: u64) {
+        self.bus.run_events(now);
+        if let Some(firmware) = &mut self.firmware {
+            firmware.run_timers(&mut self.cores, &self.bus, now);
+        }
+        if self.htif.as_ref().is_some_and(|(_, h)| h.wants_input()) && now >= self.next_htif_poll {
+            self.serve_htif(now);
+        }
+    }
+
+    fn serve_htif(&mut self, now: u64) {
+        if let Some((words, htif)) = &mut self.htif {
+            htif.poll_memory(words.tohost, words.fromhost, &mut self.bus.device_cx(now));
+            self.bus.ram.take_watch_hit();
+            self.next_htif_poll = now + HTIF_POLL_CYCLES;
+        }
+    }
+
+    /// Wakes the sleeping harts that have a reason at cycle `now`.
+    fn wake(&mut self, now: u64) {
+        for core in &mut self.cores {
+            let hart = &mut core.hart;
+            if hart.state == RunState::Waiting && hart.mip_at(&self.bus, now.max(hart.cycle)) & hart.csr.mie != 0 {
+                hart.state = RunState::Running;
+                hart.cycle = hart.cycle.max(now);
+            }
+        }
+    }
+
+    fn schedule<T: TimingModel, O: Observer>(
+        &mut self,
+        limits: Limits,
+        stop: &AtomicBool,
+        observer: &mut O,
+        models: &mut [T],
+    ) -> Exit {
+        loop {
+            match self.bus.exit {
+                Some(GuestExit::Done(code)) => return Exit::Guest { code },
+                Some(GuestExit::Reset) => return Exit::Reset,
+                None => {}
+            }
+            if stop.load(Ordering::Relaxed) {
+                return Exit::Interrupted;
+            }
+            let instructions = self.instructions();
+            if instructions >= limits.max_instructions {
+                return Exit::InstructionLimit;
+            }
+            // Who is next, and how far behind the others are.
+            let (mut next, mut others) = (None, u64::MAX);
+            for index in 0..self.cores.len() {
+                let Some(ready) = self.ready_cycle(index) else { continue };
+                match next {
+                    None => next = Some((ready, index)),
+                    Some((cycle, _)) if ready < cycle => {
+                        others = cycle;
+                        next = Some((ready, index));
+                    }
+                    Some(_) => others = others.min(ready),
+                }
+            }
+            let now = self.cycles();
+            let Some((cycle, index)) = next else {
+                let Some(at) = self.next_waking_event(now) else { return self.dead() };
+                let at = at.max(now);
+                if at >= limits.max_cycles {
+                    return Exit::CycleLimit;
+                }
+                self.run_events(at);
+                self.wake(at);
+                continue;
+            };
+            if cycle >= limits.max_cycles {
+                return Exit::CycleLimit;
+            }
+            let event = self.next_event(cycle);
+            if event <= cycle {
+                self.run_events(cycle);
+                self.wake(cycle);
+                continue;
+            }
+            if self.cores[index].hart.state == RunState::Waiting {
+                self.wake(cycle);
+                continue;
+            }
+            let lone = others == u64::MAX;
+            let stop_check = if lone { cycle.saturating_add(STOP_CHECK_CYCLES) } else { u64::MAX };
+            let quantum = others.saturating_add(self.config.quantum_cycles);
+            let slice = SliceLimits {
+                end_cycle: event.min(limits.max_cycles).min(quantum).min(stop_check),
+                max_instructions: limits.max_instructions - instructions,
+                sync_cycle: others,
+            };
+            let end = self.cores[index].run(&mut self.bus, &mut models[index], observer, slice);
+            let now = self.cores[index].hart.cycle;
+            match end {
+                SliceEnd::Limit | SliceEnd::Wait => {}
+                SliceEnd::Device => self.wake(now),
+                SliceEnd::Watch => self.serve_htif(now),
+                SliceEnd::FirmwareCall => {
+                    if let Some(firmware) = &mut self.firmware {
+                        firmware.call(&mut self.cores, &mut self.bus, index, self.config.sbi_call_cycles);
+                    }
+                    self.wake(self.cores[index].hart.cycle);
+                }
+                SliceEnd::Stopped => return Exit::Stopped,
+                SliceEnd::Stuck => return self.stuck(index),
+            }
+        }
+    }
+
+    fn dead(&self) -> Exit {
+        let describe = |core: &Core| {
+            let hart = &core.hart;
+            match hart.state {
+                RunState::Stopped => format!("hart {} was never started or has stopped", hart.config.id),
+                _ => {
+                    let names = |bits: u64| {
+                        let set = (0..16u8).filter(|bit| bits >> bit & 1 == 1);
+                        let names: Vec<_> = set.map(interrupt_name).collect();
+                        if names.is_empty() { "nothing".to_string() } else { names.join(", ") }
+                    };
+                    format!(
+                        "hart {} waits for an interrupt at pc {:#x} in {}-mode (enabled: {}; pending: {})",
+                        hart.config.id,
+                        hart.pc,
+                        hart.privilege.letter(),
+                        names(hart.csr.mie),
+                        names(hart.mip(&self.bus)),
+                    )
+                }
+            }
+        };
+        Exit::Dead { detail: self.cores.iter().map(describe).collect::<Vec<_>>().join("; ") }
+    }
+
+    fn stuck(&self, index: usize) -> Exit {
+        let hart = &self.cores[index].hart;
+        let detail = format!(
+            "hart {index} only traps: {} (mtval {:#x}) at its own trap handler, pc {:#x} in {}-mode",
+            hart.raised.cause.name(),
+            hart.raised.tval,
+            hart.pc,
+            hart.privilege.letter(),
+        );
+        Exit::Stuck { detail }
+    }
+
+    /// Counts so far.
+    pub fn report(&self, exit: Exit) -> Report {
+        Report {
+            exit,
+            harts: self.cores.iter().map(|c| HartReport::of(&c.hart)).collect(),
+            firmware_calls: self.firmware.as_ref().map_or(0, |f| f.calls),
+        }
+    }
+}
