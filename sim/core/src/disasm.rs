@@ -13,14 +13,23 @@ pub const X_NAMES: [&str; 32] = [
 /// ABI names of the floating-point registers.
 pub const F_NAMES: [&str; 32] = [
     "ft0", "ft1", "ft2", "ft3", "ft4", "ft5", "ft6", "ft7", "fs0", "fs1", "fa0", "fa1", "fa2", "fa3", "fa4",
-    "fa5", "fa6", "fa7", "fs2", "fs3", "fs4", "fs5", "fs6", "fs7", "fs8", "fs9", "fs10", "fs11", "ft8", "ft9",
-    "ft10", "ft11",
+    "fa5", "fa6", "fa7", "fs2", "fs3", "fs4", "fs5", "fs6", "fs7", "fs8", "fs9", "fs10", "fs11", "ft8",
+    "ft9", "ft10", "ft11",
 ];
 
 const ROUNDING_MODES: [&str; 8] = ["rne", "rtz", "rdn", "rup", "rmm", "unknown", "unknown", "dyn"];
 
-/// The rounding mode that the text leaves out: the dynamic one.
+const TO_NEAREST: u8 = 0;
 const DYNAMIC: u8 = 7;
+
+/// The rounding mode that the text leaves out: the dynamic one, but the one that assemblers choose for
+/// conversions that never round.
+fn silent_mode(name: &str) -> u8 {
+    match name {
+        "fcvt.d.w" | "fcvt.d.wu" | "fcvt.d.s" | "fcvt.d.h" | "fcvt.s.h" => TO_NEAREST,
+        _ => DYNAMIC,
+    }
+}
 
 /// The text of `word`, which is at `pc` and has row `def`. `csr_name` knows the names of CSRs; those it
 /// does not know are shown as numbers.
@@ -33,7 +42,7 @@ pub fn text(def: &InsnDef, word: u32, pc: u64, csr_name: &dyn Fn(u16) -> Option<
     if matches!(def.fmt, Fmt::Amo | Fmt::Lr) {
         out.push_str(ordering(word));
     }
-    let operands = operand_text(def.fmt, word, pc, csr_name);
+    let operands = operand_text(def, word, pc, csr_name);
     if !operands.is_empty() {
         out.push(' ');
         out.push_str(&operands);
@@ -57,7 +66,8 @@ fn register(file: File, number: u8) -> &'static str {
 }
 
 /// The operands after the mnemonic, without blanks.
-fn operand_text(fmt: Fmt, word: u32, pc: u64, csr_name: &dyn Fn(u16) -> Option<&'static str>) -> String {
+fn operand_text(def: &InsnDef, word: u32, pc: u64, csr_name: &dyn Fn(u16) -> Option<&'static str>) -> String {
+    let fmt = def.fmt;
     let o = fmt.operands(word);
     let files = fmt.files();
     let rd = register(files.rd, o.rd);
@@ -78,7 +88,14 @@ fn operand_text(fmt: Fmt, word: u32, pc: u64, csr_name: &dyn Fn(u16) -> Option<&
         Fmt::Load | Fmt::FLoad | Fmt::CLw | Fmt::CLd | Fmt::CFld | Fmt::CLwsp | Fmt::CLdsp | Fmt::CFldsp => {
             format!("{rd},{imm}({rs1})")
         }
-        Fmt::Store | Fmt::FStore | Fmt::CSw | Fmt::CSd | Fmt::CFsd | Fmt::CSwsp | Fmt::CSdsp | Fmt::CFsdsp => {
+        Fmt::Store
+        | Fmt::FStore
+        | Fmt::CSw
+        | Fmt::CSd
+        | Fmt::CFsd
+        | Fmt::CSwsp
+        | Fmt::CSdsp
+        | Fmt::CFsdsp => {
             format!("{rs2},{imm}({rs1})")
         }
         Fmt::Branch => format!("{rs1},{rs2},{target:#x}"),
@@ -98,7 +115,7 @@ fn operand_text(fmt: Fmt, word: u32, pc: u64, csr_name: &dyn Fn(u16) -> Option<&
         Fmt::CSlli | Fmt::CShift => format!("{rd},{imm:#x}"),
         Fmt::CA | Fmt::CMv | Fmt::CAdd => format!("{rd},{rs2}"),
     };
-    if fmt.has_rm() && rm != DYNAMIC {
+    if fmt.has_rm() && rm != silent_mode(def.name) {
         let _ = write!(out, ",{}", ROUNDING_MODES[usize::from(rm)]);
     }
     out
