@@ -1,2 +1,36 @@
-//! Not written yet.
-fn main() {}
+//! The command line of relsim.
+//!
+//! Arguments are in [`args`], one file per command in [`commands`]. `relsim run` goes
+//! `args -> plan -> image and payload -> machine -> report -> stats`; what can be wrong is found out before
+//! anything is started or written.
+
+mod args;
+mod commands;
+mod console;
+mod control;
+mod disk;
+mod embedded;
+mod error;
+mod extensions;
+mod payload;
+mod plan;
+mod progress;
+mod signature;
+mod stats;
+mod status;
+mod units;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let args = args::Cli::parse();
+    match commands::dispatch(args.command) {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => {
+            eprintln!("relsim: {:?}", miette::Report::new(error));
+            ExitCode::from(status::FAILED)
+        }
+    }
+}

@@ -1,1 +1,3 @@
-//! Not written yet.
+//! What a run leaves behind for other tools: one file per format.
+
+pub mod commit_log;

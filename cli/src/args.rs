@@ -1,0 +1,253 @@
+//! Every argument of every command, with the help texts.
+
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use relsim_machine::{Limits, Timing, platform};
+
+use crate::disk::DiskArg;
+use crate::units::{parse_number, parse_size};
+
+/// A cycle-level RISC-V RV64GC full-system simulator with user interrupts.
+#[derive(Debug, Parser)]
+#[command(name = "relsim", version, propagate_version = true, max_term_width = 100)]
+#[command(after_long_help = crate::status::help())]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run an image
+    Run(Box<RunArgs>),
+    /// List platforms, or show one: memory map, interrupts, clocks, ISA
+    #[command(subcommand)]
+    Platform(PlatformCommand),
+    /// Write the device tree blob that a guest would be given
+    Dtb(DtbArgs),
+    /// List the ISA extensions that --isa takes
+    Isa,
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages
+    Man {
+        /// Directory to write one page per command to; without it, relsim(1) goes to standard output
+        directory: Option<PathBuf>,
+    },
+}
+
+/// What the machine is.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Machine")]
+pub struct MachineArgs {
+    /// The machine to simulate (see `relsim platform list`)
+    #[arg(long, value_name = "NAME", default_value = platform::ALL[0].name)]
+    #[arg(value_parser = PossibleValuesParser::new(platform::ALL.iter().map(|p| p.name)))]
+    pub platform: String,
+
+    /// Number of harts [default: the platform's; 1 on virt]
+    #[arg(long, value_name = "N")]
+    pub harts: Option<usize>,
+
+    /// Size of main memory in bytes; K, M and G are powers of 1024 [default: the platform's; 512M on virt]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub mem: Option<u64>,
+
+    /// Extensions of every hart, as a standard ISA string such as rv64gc_zba_sstc; what is not named is
+    /// illegal (see `relsim isa`) [default: the platform's]
+    #[arg(long, value_name = "STRING")]
+    pub isa: Option<String>,
+
+    /// How instructions are charged
+    #[arg(long, value_name = "MODEL", default_value = Timing::ALL[0].0)]
+    #[arg(value_parser = PossibleValuesParser::new(Timing::ALL.iter().map(|t| t.0)))]
+    pub timing: String,
+
+    /// How many cycles a hart may run ahead of the others; 1 interleaves them exactly [default: 1000]
+    #[arg(long, value_name = "CYCLES", value_parser = parse_quantum)]
+    pub quantum: Option<u64>,
+}
+
+/// `relsim run`.
+#[derive(Debug, Args)]
+#[command(after_long_help = crate::status::help())]
+#[command(long_about = RUN_ABOUT)]
+pub struct RunArgs {
+    /// ELF file, Linux Image, either of them gzipped, or with --raw any file; without it, the guest that
+    /// is built into relsim
+    pub image: Option<PathBuf>,
+
+    /// The machine.
+    #[command(flatten)]
+    pub machine: MachineArgs,
+
+    /// Firmware to start in M-mode at the start of memory (raw or ELF); IMAGE becomes its next stage, at
+    /// the start of memory plus 2 MiB or where IMAGE itself says
+    #[arg(long, value_name = "FILE", help_heading = "Software")]
+    pub firmware: Option<PathBuf>,
+
+    /// Initial RAM disk, handed over by the device tree
+    #[arg(long, value_name = "FILE", help_heading = "Software")]
+    pub initrd: Option<PathBuf>,
+
+    /// Kernel command line, handed over by the device tree
+    #[arg(long, value_name = "STRING", help_heading = "Software")]
+    pub append: Option<String>,
+
+    /// Device tree blob to hand over instead of the one made from the platform
+    #[arg(long, value_name = "FILE", help_heading = "Software", conflicts_with_all = ["initrd", "append"])]
+    pub dtb: Option<PathBuf>,
+
+    /// Let IMAGE be a file without a known format, loaded byte for byte and entered at ADDRESS [default: the
+    /// start of memory, or 2 MiB above it with --firmware]
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, require_equals = true, help_heading = "Software")]
+    #[arg(value_parser = parse_number, requires = "image")]
+    pub raw: Option<Option<u64>>,
+
+    /// Plug in a virtio disk with the contents of FILE (repeatable). What the guest writes is kept in
+    /// memory and forgotten at the end; with `,write` it goes to FILE, with `,ro` the disk refuses it
+    #[arg(long, value_name = "FILE[,ro|,write]", help_heading = "Devices")]
+    pub disk: Vec<DiskArg>,
+
+    /// Plug in a virtio network device (repeatable). Its peer is built in, there is no host network: `echo`
+    /// answers ARP, ping and UDP echo for 10.0.2.0/24, `loop` sends every frame back
+    #[arg(long, value_name = "PEER", help_heading = "Devices")]
+    pub net: Vec<NetPeer>,
+
+    /// Plug in a virtio console beside the UART
+    #[arg(long, help_heading = "Devices")]
+    pub virtio_console: bool,
+
+    /// Where the guest's console input comes from: `auto` (a terminal is used interactively, a regular file
+    /// on standard input is read whole, a pipe is left alone), `none`, `-` (standard input, read to its
+    /// end before the guest starts) or a FILE
+    #[arg(long, value_name = "SOURCE", default_value = "auto", help_heading = "Devices")]
+    pub stdin: String,
+
+    /// Stop after this many core cycles
+    #[arg(long, value_name = "N", value_parser = parse_number, help_heading = "Limits")]
+    pub max_cycles: Option<u64>,
+
+    /// Stop after this many instructions of all harts together
+    #[arg(long, value_name = "N", value_parser = parse_number, help_heading = "Limits")]
+    pub max_instructions: Option<u64>,
+
+    /// Write counts and configuration as JSON; `-` is standard output, after the guest's
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub stats: Option<PathBuf>,
+
+    /// Write every retired instruction in the format of Spike's --log-commits
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub commit_log: Option<PathBuf>,
+
+    /// Write the memory between the symbols begin_signature and end_signature, as the architectural tests
+    /// want it
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub signature: Option<PathBuf>,
+
+    /// Bytes in a line of the signature (Spike's default is 16)
+    #[arg(long, value_name = "BYTES", default_value_t = 16, help_heading = "Output")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=64), requires = "signature")]
+    pub signature_granularity: u64,
+
+    /// No summary, notes or progress on standard error; errors and unusual ends are still reported
+    #[arg(long, short, help_heading = "Output")]
+    pub quiet: bool,
+}
+
+const RUN_ABOUT: &str = "\
+Run an image until the guest ends it, and exit with the guest's code.
+
+An ELF file whose lowest load address is the start of memory starts in M-mode at its entry. One that is \
+loaded higher, or a Linux Image, starts in S-mode with relsim's built-in SBI below it, or after --firmware. \
+Every hart enters with its number in a0 and the address of the device tree in a1 (with the built-in SBI, \
+only hart 0 is started).
+
+The guest's console (UART, HTIF, SBI or virtio) is standard output and, by --stdin, input. With a terminal, \
+keys go to the guest as they are typed, Ctrl-C too; Ctrl-A x leaves, Ctrl-A h shows the other keys. Without \
+one, a run is a function of its arguments and files alone: the same cycle counts every time.";
+
+/// Built-in network peers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum NetPeer {
+    /// Answers ARP, ping and UDP echo
+    Echo,
+    /// Sends every frame back
+    Loop,
+}
+
+/// `relsim platform`.
+#[derive(Debug, Subcommand)]
+pub enum PlatformCommand {
+    /// One line about each platform
+    List,
+    /// Memory map, interrupts, clocks and ISA of one
+    Show {
+        /// The platform
+        #[arg(value_parser = PossibleValuesParser::new(platform::ALL.iter().map(|p| p.name)))]
+        name: String,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `relsim dtb`.
+#[derive(Debug, Args)]
+pub struct DtbArgs {
+    /// The machine.
+    #[command(flatten)]
+    pub machine: MachineArgs,
+
+    /// Kernel command line for /chosen
+    #[arg(long, value_name = "STRING")]
+    pub append: Option<String>,
+
+    /// File to write to [default: standard output, unless that is a terminal]
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+fn parse_quantum(text: &str) -> Result<u64, String> {
+    match parse_number(text)? {
+        0 => Err("a quantum is at least 1 cycle".into()),
+        cycles => Ok(cycles),
+    }
+}
+
+impl RunArgs {
+    /// The limits, open where nothing was said.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            max_cycles: self.max_cycles.unwrap_or(u64::MAX),
+            max_instructions: self.max_instructions.unwrap_or(u64::MAX),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+    use relsim_machine::{MachineConfig, platform};
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    /// The help texts name defaults that live elsewhere.
+    #[test]
+    fn the_defaults_in_the_help_are_true() {
+        let config = MachineConfig::new(&platform::VIRT, crate::extensions::ALL).unwrap();
+        assert_eq!((config.harts, config.ram_bytes, config.quantum_cycles), (1, 512 << 20, 1000));
+    }
+}

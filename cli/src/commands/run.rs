@@ -1,0 +1,195 @@
+//! `relsim run`.
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use relsim_machine::{Exit, Limits, Machine, Report};
+use relsim_traces::commit_log::CommitLog;
+use sha2::{Digest, Sha256};
+
+use crate::args::RunArgs;
+use crate::console::{HostConsole, Input, InputSource, Keyboard, line_end};
+use crate::control::{Control, Quit};
+use crate::error::CliError;
+use crate::plan::Plan;
+use crate::progress::Progress;
+use crate::stats::{self, ConfigStats, InputStats, Stats, StatsTarget, hex};
+use crate::{signature, status};
+
+/// Runs an image and gives the exit status.
+///
+/// # Errors
+/// What is wrong with the arguments' files, or with writing the results.
+pub fn run(args: &RunArgs) -> Result<u8, CliError> {
+    let plan = Plan::new(args)?;
+    let log = args.commit_log.as_deref().map(create_log).transpose()?;
+    let control = Arc::new(Control::default());
+    control.watch_signals()?;
+    if !args.quiet {
+        plan.notes.iter().for_each(|note| eprintln!("relsim: {note}"));
+    }
+    let payload = &plan.software.payload;
+    let hash = payload.hash(&plan.config);
+    let input_stats = InputStats {
+        interactive: plan.input_source == InputSource::Terminal,
+        bytes: plan.input.len(),
+        sha256: (!plan.input.is_empty())
+            .then(|| hex(&Sha256::digest(plan.input.iter().copied().collect::<Vec<_>>()))),
+    };
+    let input = match plan.input_source {
+        InputSource::Terminal => {
+            if !args.quiet {
+                eprintln!("relsim: Ctrl-A x leaves, Ctrl-A h shows more keys");
+            }
+            Input::Keyboard(Keyboard::new(control.clone())?)
+        }
+        _ => Input::Bytes(plan.input),
+    };
+    let console = Box::new(HostConsole::new(input, control.clone()));
+    let mut machine = Machine::build(plan.config, payload, plan.virtio, console)?;
+    let begun = Instant::now();
+    let exit = {
+        let progress = Progress::new(args.quiet, &control);
+        drive(
+            &mut machine,
+            args.limits(),
+            &control,
+            progress.as_ref(),
+            begun,
+            log,
+            args.commit_log.as_deref(),
+        )?
+    };
+    let host = begun.elapsed();
+    let report = machine.report(exit);
+    let signature = args.signature.as_ref().zip(plan.software.signature).map(|(path, region)| {
+        // The image fitted into memory, and so does what lies between its symbols, or else it is empty.
+        let memory = machine.bus.ram.slice(region.base, region.size_bytes).unwrap_or(&[]);
+        (path, signature::text(memory, args.signature_granularity as usize))
+    });
+    let config = machine.config().clone();
+    // Gives the terminal back and writes out what the guest printed last.
+    drop(machine);
+
+    let closed = control.quits() == Some(Quit::OutputClosed);
+    let guest_ended = matches!(report.exit, Exit::Guest { code: 0..=255 });
+    if !args.quiet || !guest_ended {
+        eprintln!("relsim: {}", end_message(&report.exit, closed));
+    }
+    if !args.quiet {
+        eprintln!("relsim: {}", stats::summary(&report, &config, host));
+    }
+    if let Some((path, text)) = signature {
+        write_file("signature", path, text.as_bytes())?;
+    }
+    let exit = stats::exit_stats(&report.exit, closed);
+    let status = if closed { status::OUTPUT_CLOSED } else { status::of(&report.exit) };
+    if let Some(path) = &args.stats {
+        let stats = Stats {
+            relsim_version: env!("CARGO_PKG_VERSION"),
+            exit,
+            cycles: report.harts.iter().map(|h| h.cycles).max().unwrap_or(0),
+            instructions: report.harts.iter().map(|h| h.instructions).sum(),
+            harts: report.harts,
+            sbi_calls: report.firmware_calls,
+            host_seconds: host.as_secs_f64(),
+            hash,
+            config: ConfigStats::new(&config, args.max_cycles, args.max_instructions),
+            image: plan.software.name,
+            disks: plan.disks,
+            input: input_stats,
+        };
+        write_stats(path.into(), &stats)?;
+    }
+    Ok(status)
+}
+
+fn end_message(exit: &Exit, output_closed: bool) -> String {
+    match exit {
+        Exit::Interrupted | Exit::Stopped if output_closed => "standard output was closed".into(),
+        exit => status::message(exit),
+    }
+}
+
+/// Runs the machine to its end, and serves the requests that come in between.
+fn drive(
+    machine: &mut Machine,
+    limits: Limits,
+    control: &Control,
+    progress: Option<&Progress>,
+    begun: Instant,
+    mut log: Option<CommitLog<BufWriter<File>>>,
+    log_path: Option<&Path>,
+) -> Result<Exit, CliError> {
+    let exit = loop {
+        let exit = match &mut log {
+            Some(log) => machine.run_observed(limits, &control.stop, log),
+            None => machine.run(limits, &control.stop),
+        };
+        if exit != Exit::Interrupted || control.quits().is_some() {
+            break exit;
+        }
+        // Cleared first: a request that comes now sets it again.
+        control.stop.store(false, Ordering::Release);
+        if control.quits().is_some() {
+            break exit;
+        }
+        if control.take_statistics() {
+            show_counts(&machine.report(Exit::Interrupted), machine, begun.elapsed());
+        }
+        if let Some(progress) = progress {
+            progress.show(machine.instructions(), machine.cycles());
+        }
+    };
+    if let (Some(log), Some(path)) = (log, log_path) {
+        log.finish().map_err(|source| CliError::Write { what: "commit log", path: path.into(), source })?;
+    }
+    Ok(exit)
+}
+
+fn show_counts(report: &Report, machine: &Machine, host: Duration) {
+    let end = line_end();
+    eprint!("{end}relsim: {}{end}", stats::summary(report, machine.config(), host));
+    for (index, hart) in report.harts.iter().enumerate() {
+        let pc = machine.cores.get(index).map_or(0, |core| core.hart.pc);
+        let mode = machine.cores.get(index).map_or('?', |core| core.hart.privilege.letter());
+        let traps: u64 = hart.traps.values().sum();
+        eprint!(
+            "relsim: hart {index}: {mode}-mode at {pc:#x}, {} instructions, {} cycles, {traps} traps{end}",
+            hart.instructions, hart.cycles
+        );
+    }
+}
+
+fn create_log(path: &Path) -> Result<CommitLog<BufWriter<File>>, CliError> {
+    let file = File::create(path).map_err(|source| CliError::Write {
+        what: "commit log",
+        path: path.into(),
+        source,
+    })?;
+    Ok(CommitLog::new(BufWriter::with_capacity(1 << 16, file)))
+}
+
+fn write_file(what: &'static str, path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+    std::fs::write(path, bytes).map_err(|source| CliError::Write { what, path: path.into(), source })
+}
+
+fn write_stats(target: StatsTarget, stats: &Stats) -> Result<(), CliError> {
+    let text = serde_json::to_string_pretty(stats).map(|text| text + "\n");
+    match (target, text) {
+        (StatsTarget::Standard, Ok(text)) => super::print(text.as_bytes()),
+        (StatsTarget::File(path), Ok(text)) => write_file("statistics", &path, text.as_bytes()),
+        (target, Err(error)) => Err(CliError::Write {
+            what: "statistics",
+            path: match target {
+                StatsTarget::Standard => "standard output".into(),
+                StatsTarget::File(path) => path,
+            },
+            source: error.into(),
+        }),
+    }
+}

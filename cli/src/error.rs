@@ -1,0 +1,132 @@
+//! What can go wrong before or beside a run, said so that its cause can be found.
+
+use std::path::PathBuf;
+
+use miette::{Diagnostic, SourceSpan};
+use relsim_core::isa::IsaError;
+use relsim_loader::LoadError;
+use relsim_machine::{BuildError, ConfigError};
+
+/// Every error of the command line apart from its syntax.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub enum CliError {
+    /// An input file.
+    #[error("cannot read the {what} {}", path.display())]
+    Read {
+        /// What the file is.
+        what: &'static str,
+        /// Its name.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// An output file.
+    #[error("cannot write the {what} {}", path.display())]
+    Write {
+        /// What the file is.
+        what: &'static str,
+        /// Its name.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// An image, firmware, or something that comes with them.
+    #[error(transparent)]
+    Image(#[from] LoadError),
+    /// An image of no known format.
+    #[error(transparent)]
+    #[diagnostic(help("with --raw it is loaded byte for byte"))]
+    NotAnImage(LoadError),
+    /// The ISA string.
+    #[error("{message}")]
+    #[diagnostic(help("`relsim isa` lists the extensions"))]
+    Isa {
+        /// What is wrong.
+        message: String,
+        /// The string.
+        #[source_code]
+        text: String,
+        /// The place in it.
+        #[label("here")]
+        place: SourceSpan,
+    },
+    /// The machine.
+    #[error(transparent)]
+    Config(ConfigError),
+    /// The machine together with what is plugged in or loaded.
+    #[error(transparent)]
+    Build(BuildError),
+    /// Two parts of the software want the same memory.
+    #[error("{first} at {first_range} and {second} at {second_range} overlap in memory")]
+    Overlap {
+        /// One.
+        first: String,
+        /// Its addresses.
+        first_range: String,
+        /// The other.
+        second: String,
+        /// Its addresses.
+        second_range: String,
+    },
+    /// No image was named and none is built in.
+    #[error("no image was named, and this build of relsim has no embedded guest")]
+    #[diagnostic(help("name an image: relsim run IMAGE"))]
+    NoImage,
+    /// A file given as the device tree is none.
+    #[error("{} is not a flattened device tree (it begins with {found}, not with d0 0d fe ed)", path.display())]
+    NotADeviceTree {
+        /// The file.
+        path: PathBuf,
+        /// Its first bytes.
+        found: String,
+    },
+    /// The device tree cannot be made.
+    #[error("cannot make the device tree: {reason}")]
+    DeviceTree {
+        /// Why not.
+        reason: String,
+    },
+    /// Binary output would go to a terminal.
+    #[error("the device tree is binary; it is not written to a terminal")]
+    #[diagnostic(help("name a file with -o FILE, or pipe it into `dtc -I dtb`"))]
+    BinaryToTerminal,
+    /// The signature was asked for, and the image has none.
+    #[error("{image} has no symbols begin_signature and end_signature that enclose memory")]
+    NoSignature {
+        /// The image.
+        image: String,
+    },
+    /// The terminal.
+    #[error("cannot set up the terminal")]
+    Terminal(#[source] std::io::Error),
+    /// The handler of Ctrl-C.
+    #[error("cannot set up the handling of Ctrl-C")]
+    Signals(#[source] ctrlc::Error),
+}
+
+impl CliError {
+    /// The error of an ISA string, with the place where it is wrong.
+    pub fn isa(text: &str, error: &IsaError) -> Self {
+        let place = match error {
+            IsaError::Base(_) => (0, text.len()),
+            IsaError::Unknown { ext, offset, .. } => (*offset, ext.len()),
+            IsaError::Missing { ext, .. } => (text.find(ext).unwrap_or(0), ext.len().min(text.len())),
+        };
+        Self::Isa { message: error.to_string(), text: text.into(), place: place.into() }
+    }
+}
+
+impl From<BuildError> for CliError {
+    fn from(error: BuildError) -> Self {
+        match error {
+            BuildError::Config(error) => Self::Config(error),
+            error => Self::Build(error),
+        }
+    }
+}
+
+impl From<ConfigError> for CliError {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
+    }
+}

@@ -1,0 +1,86 @@
+//! What a run will be: everything that can be checked before anything is started or written.
+
+use std::collections::VecDeque;
+
+use relsim_machine::{MachineConfig, Peer, Timing, Virtio, platform};
+
+use crate::args::{MachineArgs, NetPeer, RunArgs};
+use crate::console::InputSource;
+use crate::disk::DiskInfo;
+use crate::error::CliError;
+use crate::extensions;
+use crate::payload::{self, Software};
+
+/// A run that can begin.
+pub struct Plan {
+    /// The hardware.
+    pub config: MachineConfig,
+    /// The software.
+    pub software: Software,
+    /// What is plugged in.
+    pub virtio: Vec<Virtio>,
+    /// The disks among it.
+    pub disks: Vec<DiskInfo>,
+    /// Where console input comes from.
+    pub input_source: InputSource,
+    /// The part of it that is known now.
+    pub input: VecDeque<u8>,
+    /// Remarks for the user.
+    pub notes: Vec<String>,
+}
+
+impl MachineArgs {
+    /// The configuration that the arguments describe, validated.
+    ///
+    /// # Errors
+    /// [`CliError::Isa`], [`CliError::Config`].
+    pub fn config(&self) -> Result<MachineConfig, CliError> {
+        // The parser admits no other names.
+        let platform = platform::by_name(&self.platform).unwrap_or(platform::ALL[0]);
+        let mut config = MachineConfig::new(platform, extensions::ALL)?;
+        if let Some(isa) = &self.isa {
+            config.set_isa(isa).map_err(|error| match error {
+                relsim_machine::ConfigError::Isa(error) => CliError::isa(isa, &error),
+                error => error.into(),
+            })?;
+        }
+        config.harts = self.harts.unwrap_or(config.harts);
+        config.ram_bytes = self.mem.unwrap_or(config.ram_bytes);
+        config.timing = Timing::by_name(&self.timing).unwrap_or_default();
+        config.quantum_cycles = self.quantum.unwrap_or(config.quantum_cycles);
+        config.validate()?;
+        Ok(config)
+    }
+}
+
+impl Plan {
+    /// Validates the arguments and reads the files that they name.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn new(args: &RunArgs) -> Result<Self, CliError> {
+        let config = args.machine.config()?;
+        let mut software = payload::load(args, &config)?;
+        if args.signature.is_some() && software.signature.is_none() {
+            return Err(CliError::NoSignature { image: software.name });
+        }
+        let (mut virtio, mut disks) = (Vec::new(), Vec::new());
+        for (index, disk) in args.disk.iter().enumerate() {
+            let (device, info) = disk.open(index)?;
+            virtio.push(device);
+            disks.push(info);
+        }
+        virtio.extend(args.net.iter().map(|peer| match peer {
+            NetPeer::Echo => Virtio::Net(Peer::Echo),
+            NetPeer::Loop => Virtio::Net(Peer::Loop),
+        }));
+        if args.virtio_console {
+            virtio.push(Virtio::Console);
+        }
+        let (input_source, remark) = InputSource::choose(&args.stdin);
+        let input = input_source.read()?;
+        let mut notes = std::mem::take(&mut software.notes);
+        notes.extend(remark.map(str::to_string));
+        Ok(Self { config, software, virtio, disks, input_source, input, notes })
+    }
+}

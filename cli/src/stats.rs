@@ -1,0 +1,158 @@
+//! `--stats` and the summary: what a run did, for programs and for people.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use relsim_machine::{Exit, HartReport, MachineConfig, Report};
+use serde::Serialize;
+
+use crate::disk::DiskInfo;
+use crate::status;
+use crate::units::grouped;
+
+/// The document that `--stats` writes.
+#[derive(Debug, Serialize)]
+pub struct Stats {
+    /// Version of relsim.
+    pub relsim_version: &'static str,
+    /// How the run ended.
+    pub exit: ExitStats,
+    /// Per hart, by number.
+    pub harts: Vec<HartReport>,
+    /// Core cycles of the hart that is furthest ahead.
+    pub cycles: u64,
+    /// Instructions of all harts.
+    pub instructions: u64,
+    /// Calls that the built-in SBI served, each charged `config.sbi_call_cycles`.
+    pub sbi_calls: u64,
+    /// Host time of the run, without loading.
+    pub host_seconds: f64,
+    /// Runs with the same hash, disks and console input are the same run.
+    pub hash: String,
+    /// The machine.
+    pub config: ConfigStats,
+    /// The image.
+    pub image: String,
+    /// Disks.
+    pub disks: Vec<DiskInfo>,
+    /// Console input that was known before the run.
+    pub input: InputStats,
+}
+
+/// How a run ended.
+#[derive(Debug, Serialize)]
+pub struct ExitStats {
+    /// `guest`, `reset`, `cycle-limit`, `instruction-limit`, `dead`, `stuck`, `interrupted` or
+    /// `output-closed`.
+    pub reason: &'static str,
+    /// The guest's code where the reason is `guest`, relsim's exit status otherwise.
+    pub code: u32,
+    /// More about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// The configuration as it was used.
+#[derive(Debug, Serialize)]
+pub struct ConfigStats {
+    platform: &'static str,
+    harts: usize,
+    mem_bytes: u64,
+    isa: String,
+    timing: &'static str,
+    quantum_cycles: u64,
+    sbi_call_cycles: u64,
+    core_freq_hz: u64,
+    timebase_freq_hz: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_cycles: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_instructions: Option<u64>,
+}
+
+/// Console input.
+#[derive(Debug, Serialize)]
+pub struct InputStats {
+    /// Whether somebody typed: then runs may differ.
+    pub interactive: bool,
+    /// Bytes that were known before the run.
+    pub bytes: usize,
+    /// Their hash.
+    pub sha256: Option<String>,
+}
+
+/// Bytes as hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// The exit part of the document. `output_closed` overrides the machine's own view.
+pub fn exit_stats(exit: &Exit, output_closed: bool) -> ExitStats {
+    let (reason, detail) = match exit {
+        Exit::Guest { .. } => ("guest", None),
+        Exit::Reset => ("reset", None),
+        Exit::CycleLimit => ("cycle-limit", None),
+        Exit::InstructionLimit => ("instruction-limit", None),
+        Exit::Dead { detail } => ("dead", Some(detail.clone())),
+        Exit::Stuck { detail } => ("stuck", Some(detail.clone())),
+        Exit::Interrupted | Exit::Stopped if output_closed => ("output-closed", None),
+        Exit::Interrupted | Exit::Stopped => ("interrupted", None),
+    };
+    let code = match exit {
+        Exit::Guest { code } => *code,
+        Exit::Interrupted | Exit::Stopped if output_closed => status::OUTPUT_CLOSED.into(),
+        exit => status::of(exit).into(),
+    };
+    ExitStats { reason, code, detail }
+}
+
+impl ConfigStats {
+    /// What `config` says.
+    pub fn new(config: &MachineConfig, max_cycles: Option<u64>, max_instructions: Option<u64>) -> Self {
+        Self {
+            platform: config.platform.name,
+            harts: config.harts,
+            mem_bytes: config.ram_bytes,
+            isa: config.isa_string(),
+            timing: config.timing.name(),
+            quantum_cycles: config.quantum_cycles,
+            sbi_call_cycles: config.sbi_call_cycles,
+            core_freq_hz: config.platform.core_freq_hz,
+            timebase_freq_hz: config.platform.timebase_freq_hz,
+            max_cycles,
+            max_instructions,
+        }
+    }
+}
+
+/// The counts as a line for people.
+pub fn summary(report: &Report, config: &MachineConfig, host: Duration) -> String {
+    let instructions: u64 = report.harts.iter().map(|h| h.instructions).sum();
+    let cycles = report.harts.iter().map(|h| h.cycles).max().unwrap_or(0);
+    let guest_s = cycles as f64 / config.platform.core_freq_hz as f64;
+    let host_s = host.as_secs_f64();
+    let mips = if host_s > 0.0 { instructions as f64 / host_s / 1e6 } else { 0.0 };
+    let harts = if config.harts == 1 { String::new() } else { format!(" on {} harts", config.harts) };
+    let user: u64 = report.harts.iter().map(|h| h.user_interrupts).sum();
+    let user = if user == 0 { String::new() } else { format!(", {} user interrupts", grouped(user)) };
+    format!(
+        "{} instructions{harts}, {} cycles ({guest_s:.6} s of the guest's time){user}; {host_s:.3} s, {mips:.1} MIPS",
+        grouped(instructions),
+        grouped(cycles),
+    )
+}
+
+/// Where `--stats` goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StatsTarget {
+    /// Standard output.
+    Standard,
+    /// A file.
+    File(PathBuf),
+}
+
+impl From<&PathBuf> for StatsTarget {
+    fn from(path: &PathBuf) -> Self {
+        if path.as_os_str() == "-" { Self::Standard } else { Self::File(path.clone()) }
+    }
+}

@@ -1,0 +1,90 @@
+//! What relsim's exit status means: the one place that says it. `--help` prints the table.
+
+use relsim_machine::Exit;
+
+/// Arguments that cannot be understood (chosen by the argument parser).
+pub const USAGE: u8 = 2;
+/// The guest asked for a reset.
+pub const RESET: u8 = 120;
+/// Nothing can wake the guest any more.
+pub const DEAD: u8 = 121;
+/// A hart does nothing but trap.
+pub const STUCK: u8 = 122;
+/// A limit was reached; as `timeout` does.
+pub const LIMIT: u8 = 124;
+/// relsim could not do its part; as `timeout` and `env` do.
+pub const FAILED: u8 = 125;
+/// Ctrl-C, Ctrl-A x, SIGTERM: 128 plus the number of SIGINT, as shells have it.
+pub const INTERRUPTED: u8 = 130;
+/// The reader of standard output went away: 128 plus the number of SIGPIPE.
+pub const OUTPUT_CLOSED: u8 = 141;
+
+/// Every status of relsim's own with its meaning.
+pub const TABLE: &[(u8, &str)] = &[
+    (USAGE, "usage: the arguments cannot be understood"),
+    (RESET, "the guest asked for a reset (relsim does not start it again)"),
+    (DEAD, "dead guest: every hart waits and nothing can wake one"),
+    (STUCK, "stuck guest: a hart does nothing but trap into a handler that it cannot execute"),
+    (LIMIT, "--max-cycles or --max-instructions was reached"),
+    (FAILED, "bad image or configuration, or a file that cannot be read or written"),
+    (INTERRUPTED, "interrupted: Ctrl-C, Ctrl-A x or SIGTERM"),
+    (OUTPUT_CLOSED, "the reader of standard output has gone away"),
+];
+
+/// The table as the end of the help text.
+pub fn help() -> String {
+    let mut text = String::from(
+        "Exit status:\n  0-255  the guest's own exit code; codes above 255 become 255\n  \
+         The following can be told from a guest's code by the message on standard error and by\n  \
+         exit.reason in --stats:\n",
+    );
+    for (status, meaning) in TABLE {
+        text.push_str(&format!("  {status:>5}  {meaning}\n"));
+    }
+    text
+}
+
+/// The exit status for the way a run ended.
+pub fn of(exit: &Exit) -> u8 {
+    match exit {
+        Exit::Guest { code } => u8::try_from(*code).unwrap_or(u8::MAX),
+        Exit::Reset => RESET,
+        Exit::CycleLimit | Exit::InstructionLimit => LIMIT,
+        Exit::Dead { .. } => DEAD,
+        Exit::Stuck { .. } => STUCK,
+        Exit::Interrupted | Exit::Stopped => INTERRUPTED,
+    }
+}
+
+/// What to say about the way a run ended.
+pub fn message(exit: &Exit) -> String {
+    match exit {
+        Exit::Guest { code: code @ 0..=255 } => format!("the guest exited with code {code}"),
+        Exit::Guest { code } => format!("the guest exited with code {code} ({code:#x}); status 255"),
+        Exit::Reset => "the guest asked for a reset".into(),
+        Exit::CycleLimit => "the cycle limit was reached".into(),
+        Exit::InstructionLimit => "the instruction limit was reached".into(),
+        Exit::Dead { detail } => format!("the guest is dead, nothing can wake it: {detail}"),
+        Exit::Stuck { detail } => format!("the guest is stuck: {detail}"),
+        Exit::Interrupted => "interrupted".into(),
+        Exit::Stopped => "stopped by an observer".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statuses_are_distinct_and_in_order() {
+        assert!(TABLE.windows(2).all(|pair| pair[0].0 < pair[1].0));
+    }
+
+    #[test]
+    fn large_codes_stay_failures() {
+        assert_eq!(of(&Exit::Guest { code: 0 }), 0);
+        assert_eq!(of(&Exit::Guest { code: 37 }), 37);
+        assert_eq!(of(&Exit::Guest { code: 256 }), 255);
+        assert_eq!(of(&Exit::Guest { code: u32::MAX }), 255);
+    }
+}
