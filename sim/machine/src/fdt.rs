@@ -14,6 +14,8 @@ pub struct Chosen {
     pub bootargs: String,
     /// Start and end of the initial RAM disk.
     pub initrd: Option<(u64, u64)>,
+    /// The image has HTIF's words in its own memory, so the tree must not name the device's.
+    pub htif_in_image: bool,
 }
 
 const PLIC_PHANDLE: u32 = 1;
@@ -80,9 +82,9 @@ pub fn build(config: &MachineConfig, chosen: &Chosen) -> Result<Vec<u8>, Error> 
     if platform.find(|k| k == DeviceKind::Htif).is_some() {
         let node = fdt.begin_node("htif")?;
         fdt.property_string("compatible", "ucb,htif0")?;
-        if let Some(spec) = platform.find(|k| k == DeviceKind::Htif) {
-            // tohost and fromhost.
-            fdt.property_array_u64("reg", &[spec.base + 8, 8, spec.base, 8])?;
+        if let Some(spec) = platform.find(|k| k == DeviceKind::Htif).filter(|_| !chosen.htif_in_image) {
+            // fromhost, then tohost.
+            fdt.property_array_u64("reg", &[spec.base, 8, spec.base + 8, 8])?;
         }
         fdt.end_node(node)?;
     }

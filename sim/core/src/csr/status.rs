@@ -202,7 +202,8 @@ impl Status {
     /// `uret`.
     pub fn leave_u(&mut self) {
         self.set(UIE, self.0 & UPIE != 0);
-        self.0 |= UPIE;
+        // Like every return to a level below M, it ends MPRV.
+        self.0 = (self.0 | UPIE) & !MPRV;
     }
 
     /// The raw value, for checkpoints.
