@@ -227,7 +227,7 @@ pub enum Fmt {
     Amo,
     /// `rd, (rs1)`: load-reserved.
     Lr,
-    /// `rs1, rs2`: `sfence.vma` (rs2 left out of the text when both are zero).
+    /// `rs1, rs2`: `sfence.vma`.
     Sfence,
     /// `(rs1)`: `cbo.*`.
     Cbo,

@@ -4,9 +4,11 @@
 //! permissions and change nothing; `cbo.zero` writes.
 
 use crate::bus::Bus;
-use crate::hart::{Hart, Priv};
-use crate::insn::{Done, Op};
+use crate::hart::{Access, Hart, Priv};
+use crate::insn::{Done, Op, Stop};
 use crate::isa::Ext;
+use crate::pmp::AccessKind;
+use crate::trap::Cause;
 
 rows! {
     "cbo.inval"  (Zicbom) "000000000000 ..... 010 00000 0001111" Cbo CacheBlock "unpriv 20 (Zicbom)" cbo_inval;
@@ -36,12 +38,24 @@ fn enabled(h: &Hart, field: u64) -> bool {
     by_machine && by_supervisor
 }
 
+fn check(h: &mut Hart, op: &Op, field: u64) -> Done {
+    if enabled(h, field) { Ok(()) } else { Err(h.illegal(op)) }
+}
+
+/// Management is permitted where a load or a store is, so where a load is: there is no memory that can be
+/// written and not read. What it raises are the faults of stores.
 fn manage(h: &mut Hart, bus: &mut Bus, op: &Op, field: u64) -> Done {
-    if !enabled(h, field) {
-        return Err(h.illegal(op));
-    }
+    check(h, op, field)?;
     let va = h.x(op.rs1);
-    h.probe_store(bus, op, va)
+    let privilege = h.data_privilege();
+    match h.translate(bus, va, 1, AccessKind::Load, privilege) {
+        Ok(pa) if bus.is_memory(pa) || bus.devices().any(|(base, len, _)| pa.wrapping_sub(base) < len) => {
+            h.access = Access { va, pa };
+            Ok(())
+        }
+        Err(Cause::LoadPage) => Err(h.raise(Cause::StorePage, va)),
+        _ => Err(h.raise(Cause::StoreAccess, va)),
+    }
 }
 
 fn cbo_inval(h: &mut Hart, bus: &mut Bus, op: &Op) -> Done {
@@ -54,15 +68,20 @@ fn cbo_clean(h: &mut Hart, bus: &mut Bus, op: &Op) -> Done {
 }
 
 fn cbo_zero(h: &mut Hart, bus: &mut Bus, op: &Op) -> Done {
-    manage(h, bus, op, CBZE)?;
-    let block = h.x(op.rs1) & !(BLOCK_BYTES - 1);
-    // The block lies in one page, which the probe has seen. A store may ask for an exit; the rest of the
-    // block is written before.
-    let mut done = Ok(());
+    check(h, op, CBZE)?;
+    let va = h.x(op.rs1);
+    h.probe_store(bus, op, va)?;
+    let block = va & !(BLOCK_BYTES - 1);
+    let mut exit = false;
     for offset in (0..BLOCK_BYTES).step_by(8) {
-        done = done.and(h.store::<u64>(bus, op, block + offset, 0));
+        match h.store::<u64>(bus, op, block + offset, 0) {
+            Ok(()) => {}
+            // The store is done; the rest of the block comes before the loop looks around.
+            Err(Stop::Exit) => exit = true,
+            Err(stop) => return Err(stop),
+        }
     }
-    done
+    if exit { Err(Stop::Exit) } else { Ok(()) }
 }
 
 fn prefetch(_: &mut Hart, _: &mut Bus, _: &Op) -> Done {
