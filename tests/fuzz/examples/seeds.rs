@@ -1,0 +1,74 @@
+//! Writes a first corpus for the targets of the loader into `corpus/`, from the loader's test files. Run it in this folder:
+//! `cargo run --example seeds`.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use object::{Object as _, ObjectSection as _};
+use relsim_fuzz::debug_sections;
+use relsim_fuzz::elf_writer::{Elf, GLOBAL_FUNC, GLOBAL_OBJECT, Program, linux_image};
+
+fn main() -> std::io::Result<()> {
+    let elfs = [
+        Elf::new(
+            0x8000_0000,
+            vec![Program::load(0x8000_0000, &[0; 4]), Program::load(0x8000_1000, b"data").mem_size(64)],
+        )
+        .allocated(".text", 0x8000_0000, 4)
+        .section(".riscv.attributes", 0x7000_0003, b"A\x17\0\0\0riscv\0\x01\x0d\0\0\0\x05rv64gc\0".to_vec())
+        .symbol("_start", 0x8000_0000, 4, GLOBAL_FUNC, 1)
+        .symbol("tohost", 0x8000_1000, 8, GLOBAL_OBJECT, 1),
+        Elf::new(
+            0xffff_ffff_8020_0000,
+            vec![Program::load(0x8020_0000, &[0; 8]).vaddr(0xffff_ffff_8020_0000)],
+        ),
+        Elf::new(
+            0x1000,
+            vec![
+                Program::load(0x1000, b"\0libc.so.6\0").p_type(1),
+                Program::load(
+                    0,
+                    &[
+                        5, 0, 0, 0, 0, 0, 0, 0, 0, 16, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0,
+                        0, 0, 0, 0,
+                    ],
+                )
+                .p_type(2),
+                Program::load(0, b"/lib/ld.so\0").p_type(3),
+            ],
+        ),
+    ];
+    for (number, elf) in elfs.iter().enumerate() {
+        let file = elf.build();
+        seed("gzip", number, &gzip(&file))?;
+        seed("symbols_dwarf", number, &file)?;
+        // The bytes come first in the input of this target, the rest is taken from its end.
+        seed("elf_loader", number, &[&file[..], &[0; 16]].concat())?;
+    }
+    let image = linux_image(0x20_0000, 0x100_0000, 0, 64);
+    seed("linux_image", 0, &[&[1; 32][..], &image].concat())?;
+    seed("gzip", 10, &gzip(&gzip(&image)))?;
+
+    for (number, name) in ["lines-gcc.elf", "lines-rust.elf"].into_iter().enumerate() {
+        let file = fs::read(Path::new("../../loader/tests/fixtures").join(name))?;
+        let elf = object::File::parse(&*file).map_err(std::io::Error::other)?;
+        let input = debug_sections::encode(|name| elf.section_by_name(name)?.data().ok());
+        seed("symbols_dwarf", 20 + number, &input)?;
+    }
+    Ok(())
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(bytes).expect("writing into memory");
+    encoder.finish().expect("writing into memory")
+}
+
+fn seed(target: &str, number: usize, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = Path::new("corpus").join(target);
+    fs::create_dir_all(&folder)?;
+    fs::write(folder.join(format!("seed-{number}")), bytes)
+}
