@@ -162,10 +162,12 @@ pub fn load(args: &RunArgs, config: &MachineConfig) -> Result<Software, CliError
         Some(path) => Some(add_initrd(path, image.as_ref().unwrap_or(first), ram, &mut layout)?),
         None => None,
     };
+    let htif = htif([firmware.as_ref(), image.as_ref()]);
     let dtb = match &args.dtb {
         Some(path) => read_dtb(path)?,
         None => {
-            let chosen = Chosen { bootargs: args.append.clone().unwrap_or_default(), initrd };
+            let bootargs = args.append.clone().unwrap_or_default();
+            let chosen = Chosen { bootargs, initrd, htif_in_image: htif.is_some() };
             fdt::build(config, &chosen).map_err(|e| CliError::DeviceTree { reason: e.to_string() })?
         }
     };
@@ -190,7 +192,7 @@ pub fn load(args: &RunArgs, config: &MachineConfig) -> Result<Software, CliError
             privilege,
             next_stage,
             dtb_address,
-            htif: htif([firmware.as_ref(), image.as_ref()]),
+            htif,
         },
         signature: image.as_ref().and_then(signature),
         name: image.as_ref().unwrap_or(first).name.clone(),

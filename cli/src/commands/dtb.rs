@@ -13,7 +13,7 @@ use crate::error::CliError;
 /// A machine that cannot be, or a file that cannot be written.
 pub fn run(args: &DtbArgs) -> Result<(), CliError> {
     let config = args.machine.config()?;
-    let chosen = Chosen { bootargs: args.append.clone().unwrap_or_default(), initrd: None };
+    let chosen = Chosen { bootargs: args.append.clone().unwrap_or_default(), ..Chosen::default() };
     let blob = fdt::build(&config, &chosen).map_err(|e| CliError::DeviceTree { reason: e.to_string() })?;
     match &args.output {
         Some(path) => std::fs::write(path, blob).map_err(|source| CliError::Write {
