@@ -152,6 +152,20 @@ impl OpClass {
         )
     }
 
+    /// Whether it computes in floating point, and so can accrue exceptions in `fflags`.
+    pub const fn is_float(self) -> bool {
+        matches!(
+            self,
+            Self::FpArithSingle
+                | Self::FpArithDouble
+                | Self::FpDivSingle
+                | Self::FpDivDouble
+                | Self::FpMisc
+                | Self::FpToInt
+                | Self::IntToFp
+        )
+    }
+
     /// Whether it reads or writes memory by address.
     pub const fn is_memory(self) -> bool {
         matches!(

@@ -16,7 +16,8 @@ pub trait Observer {
     }
 
     /// `op` at `pc` has retired; it ran at `privilege`. Its results are in the hart's registers, its data
-    /// access in [`Hart::access`], its CSR writes in [`Hart::csr_writes`].
+    /// access in [`Hart::access`], its CSR writes in [`Hart::csr_writes`]: those of CSR instructions, and
+    /// `fflags` when it raised floating-point exceptions, also ones that were set before.
     fn retired(&mut self, hart: &Hart, bus: &Bus, op: &Op, pc: u64, privilege: Priv);
 
     /// The hart has taken a trap.

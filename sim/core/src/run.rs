@@ -2,7 +2,7 @@
 
 use crate::block::BlockCache;
 use crate::bus::Bus;
-use crate::hart::{Hart, RunState};
+use crate::hart::{CsrWrite, Hart, RunState};
 use crate::insn::{Done, Op, Stop};
 use crate::observe::Observer;
 use crate::timing::TimingModel;
@@ -10,6 +10,9 @@ use crate::trap::Cause;
 
 /// Traps in a row without a retired instruction after which a hart is said to be stuck.
 const STUCK_TRAPS: u32 = 10_000;
+
+/// The number of `fflags`.
+const FFLAGS: u16 = 0x001;
 
 /// How much longer a slice may be to let a store-conditional follow its load-reserved: several times the
 /// 16 instructions of the architecture's constrained loops.
@@ -227,7 +230,17 @@ fn step<T: TimingModel, O: Observer>(
             return Err(Stop::Alone);
         }
     }
+    // What an instruction accrues is told from what was there before by looking at it alone.
+    let accrues = O::ON && op.class.is_float();
+    let accrued = if accrues { std::mem::take(&mut hart.csr.fflags) } else { 0 };
     let mut done = (op.exec)(hart, bus, op);
+    if accrues {
+        let raised = hart.csr.fflags;
+        hart.csr.fflags |= accrued;
+        if raised != 0 {
+            hart.csr_writes.push(CsrWrite { num: FFLAGS, value: hart.csr.fflags.into() });
+        }
+    }
     if done == Err(Stop::Alone) {
         done = step_alone(hart, bus, op, sync_cycle);
     }
