@@ -6,12 +6,16 @@ use crate::hart::Hart;
 use crate::isa::{Ext, ExtSet};
 use crate::need;
 
-/// Causes that `medeleg` can delegate: all but the call from M.
-const DELEGABLE: u64 = 0xb3ff;
+/// Causes that `medeleg` can delegate: all but the call from M, and the misaligned jump where there is no
+/// such thing.
+fn delegable(h: &Hart) -> u64 {
+    if h.has(Ext::C) { 0xb3fe } else { 0xb3ff }
+}
 
 fn misa(isa: ExtSet) -> u64 {
     let letters = isa.iter().filter(|e| e.name().len() == 1);
-    letters.fold(2 << 62, |bits, e| bits | 1 << (e.name().as_bytes()[0] - b'a'))
+    let b = isa.has(Ext::Zba) && isa.has(Ext::Zbb) && isa.has(Ext::Zbs);
+    letters.fold(2 << 62 | u64::from(b) << 1, |bits, e| bits | 1 << (e.name().as_bytes()[0] - b'a'))
 }
 
 /// Interrupts that exist on this hart.
@@ -84,7 +88,7 @@ pub const ROWS: &[CsrDef] = &[
         need!(S),
         "priv 3.1.8",
         |h, _, _| h.csr.medeleg,
-        |h, _, _, v| h.csr.medeleg = v & DELEGABLE,
+        |h, _, _, v| h.csr.medeleg = v & delegable(h),
     ),
     CsrDef::new(
         0x303,
