@@ -8,29 +8,71 @@
 //! ```
 //!
 //! Hart, privilege before the instruction, address, word; then what was written, in the order of register
-//! numbers (an integer register before the floating-point one and the CSR of the same number); then loads
-//! with their addresses; then stores with addresses and values. Traps have no line.
+//! numbers (of the same number: integer register, floating-point register, CSR); then loads with their
+//! virtual addresses; then stores with addresses and values. Traps have no line.
 //!
-//! Source: riscv-isa-sim `riscv/execute.cc`, `commit_log_print_insn`.
+//! Known differences to a Spike run of the same program: its boot ROM has other instructions than ours, and
+//! it has debug triggers, which relsim does not.
+//!
+//! Source: riscv-isa-sim `riscv/execute.cc` (`commit_log_print_insn`) and `riscv/csrs.cc`.
+
+mod csrs;
+mod line;
+mod memory;
 
 use std::io::{self, Write};
 
 use relsim_core::bus::Bus;
-use relsim_core::hart::{Hart, Priv};
-use relsim_core::insn::Op;
+use relsim_core::decode::Decoder;
+use relsim_core::hart::{CsrWrite, Hart, Priv};
+use relsim_core::insn::{File, Op, OpClass, X_SINK};
+use relsim_core::isa::Ext;
 use relsim_core::observe::Observer;
 use relsim_core::trap::TrapTaken;
+
+use csrs::CsrsBefore;
+use line::Line;
+use memory::{Compared, MemoryKind};
+
+/// What a row says about its log line.
+#[derive(Debug, Clone, Copy)]
+struct RowInfo {
+    rd: File,
+    memory: MemoryKind,
+    /// `amocas.q` writes two registers.
+    pair: bool,
+}
 
 /// Writes the log while a machine runs.
 pub struct CommitLog<W: Write> {
     out: W,
+    rows: Vec<RowInfo>,
+    line: Line,
+    csrs_before: CsrsBefore,
+    compared: Compared,
+    writes: Vec<CsrWrite>,
     error: Option<io::Error>,
 }
 
 impl<W: Write> CommitLog<W> {
-    /// A log that goes to `out`, which should be buffered.
-    pub fn new(out: W) -> Self {
-        Self { out, error: None }
+    /// A log of harts with `decoder` that goes to `out`, which should be buffered.
+    pub fn new(out: W, decoder: &Decoder) -> Self {
+        // `Decoder::rows` leaves out row 0, the one for words that are no instruction: it never retires.
+        let none = RowInfo { rd: File::None, memory: MemoryKind::None, pair: false };
+        let rows = decoder.rows().map(|def| RowInfo {
+            rd: def.fmt.files().rd,
+            memory: MemoryKind::of(def),
+            pair: def.name == "amocas.q",
+        });
+        Self {
+            out,
+            rows: std::iter::once(none).chain(rows).collect(),
+            line: Line::default(),
+            csrs_before: CsrsBefore::default(),
+            compared: Compared::default(),
+            writes: Vec::new(),
+            error: None,
+        }
     }
 
     /// Ends the log.
@@ -45,10 +87,46 @@ impl<W: Write> CommitLog<W> {
     }
 }
 
+/// What went to the register files.
+fn registers(line: &mut Line, hart: &Hart, op: &Op, info: RowInfo) {
+    match info.rd {
+        File::X if op.rd != X_SINK => {
+            line.x(op.rd, hart.x(op.rd));
+            if info.pair {
+                line.x(op.rd + 1, hart.x(op.rd + 1));
+            }
+        }
+        File::F => line.f(op.rd, hart.f(op.rd), hart.has(Ext::D)),
+        File::X | File::None => {}
+    }
+}
+
 impl<W: Write> Observer for CommitLog<W> {
     const ON: bool = true;
 
-    fn retired(&mut self, _hart: &Hart, _bus: &Bus, _op: &Op, _pc: u64, _privilege: Priv) {}
+    fn before(&mut self, hart: &Hart, bus: &Bus, op: &Op, _pc: u64) {
+        self.csrs_before = CsrsBefore::of(hart, bus, op);
+        if op.class == OpClass::Amo {
+            self.compared = Compared::of(hart, op);
+        }
+    }
+
+    fn retired(&mut self, hart: &Hart, bus: &Bus, op: &Op, pc: u64, privilege: Priv) {
+        let info = self.rows[usize::from(op.row)];
+        self.line.begin(hart.config.id, privilege, pc, op);
+        csrs::written(hart, bus, op, &self.csrs_before, &mut self.writes);
+        // By number; a CSR comes after the integer and floating-point registers of its number.
+        let rd = u16::from(op.rd);
+        let name = |num| hart.csr_table.get(num).map(|row| row.name);
+        let split = self.writes.partition_point(|write| write.num < rd);
+        self.writes[..split].iter().for_each(|write| self.line.csr(*write, name(write.num)));
+        registers(&mut self.line, hart, op, info);
+        self.writes[split..].iter().for_each(|write| self.line.csr(*write, name(write.num)));
+        memory::log(&mut self.line, hart, bus, op, info.memory, &self.compared);
+        if let Err(error) = self.line.end(&mut self.out) {
+            self.error.get_or_insert(error);
+        }
+    }
 
     fn trapped(&mut self, _: &Hart, _: &Bus, _: &TrapTaken) {}
 

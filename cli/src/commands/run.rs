@@ -26,7 +26,7 @@ use crate::{signature, status};
 /// What is wrong with the arguments' files, or with writing the results.
 pub fn run(args: &RunArgs) -> Result<u8, CliError> {
     let plan = Plan::new(args)?;
-    let log = args.commit_log.as_deref().map(create_log).transpose()?;
+    let log_file = args.commit_log.as_deref().map(create_log).transpose()?;
     let control = Arc::new(Control::default());
     control.watch_signals()?;
     if !args.quiet {
@@ -51,6 +51,7 @@ pub fn run(args: &RunArgs) -> Result<u8, CliError> {
     };
     let console = Box::new(HostConsole::new(input, control.clone()));
     let mut machine = Machine::build(plan.config, payload, plan.virtio, console)?;
+    let log = log_file.map(|file| CommitLog::new(file, machine.cores[0].blocks.decoder()));
     let begun = Instant::now();
     let exit = {
         let progress = Progress::new(args.quiet, &control);
@@ -165,13 +166,13 @@ fn show_counts(report: &Report, machine: &Machine, host: Duration) {
     }
 }
 
-fn create_log(path: &Path) -> Result<CommitLog<BufWriter<File>>, CliError> {
+fn create_log(path: &Path) -> Result<BufWriter<File>, CliError> {
     let file = File::create(path).map_err(|source| CliError::Write {
         what: "commit log",
         path: path.into(),
         source,
     })?;
-    Ok(CommitLog::new(BufWriter::with_capacity(1 << 16, file)))
+    Ok(BufWriter::with_capacity(1 << 16, file))
 }
 
 fn write_file(what: &'static str, path: &Path, bytes: &[u8]) -> Result<(), CliError> {
