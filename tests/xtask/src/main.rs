@@ -1,2 +1,59 @@
-//! Not written yet.
-fn main() {}
+//! `cargo xtask`: what the project needs beside its programs. One file per command.
+
+mod debian;
+mod host;
+mod setup;
+mod shell;
+mod test;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use shell::Outcome;
+
+/// A command: its name, a line of help, and what it does with the arguments behind its name.
+struct Command {
+    name: &'static str,
+    help: &'static str,
+    run: fn(&[String]) -> Outcome<()>,
+}
+
+/// All commands, as `cargo xtask` lists them.
+const COMMANDS: &[Command] = &[
+    Command { name: "setup", help: "Install what the tests need; says what it does", run: setup::run },
+    Command {
+        name: "test",
+        help: "Set up, then run all tests; arguments go to `cargo test`",
+        run: test::run,
+    },
+];
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let command = args.first().and_then(|name| COMMANDS.iter().find(|command| command.name == name));
+    let Some(command) = command else {
+        eprintln!("usage: cargo xtask COMMAND\n");
+        for Command { name, help, .. } in COMMANDS {
+            eprintln!("  {name:10} {help}");
+        }
+        return ExitCode::from(2);
+    };
+    match (command.run)(&args[1..]) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("xtask {}: {message}", command.name);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The repository.
+fn repository() -> &'static Path {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.ancestors().nth(2).unwrap_or(manifest)
+}
+
+/// Where downloads are kept: `.cache` in the repository, or what `RELSIM_CACHE` names.
+fn cache() -> PathBuf {
+    std::env::var_os("RELSIM_CACHE").map_or_else(|| repository().join(".cache"), PathBuf::from)
+}

@@ -1,0 +1,22 @@
+//! `cargo xtask setup`: installs what the tests need and says what it does. Doing it twice does nothing.
+
+use std::time::Instant;
+
+use crate::shell::Outcome;
+use crate::{debian, host};
+
+/// Sets up.
+///
+/// # Errors
+/// The first thing that could not be installed.
+pub fn run(args: &[String]) -> Outcome<()> {
+    if let Some(unknown) = args.first() {
+        return Err(format!("it takes no arguments, not {unknown}"));
+    }
+    let begun = Instant::now();
+    host::rust_targets()?;
+    host::packages()?;
+    debian::packages()?;
+    println!("setup: done in {:.1} s", begun.elapsed().as_secs_f64());
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! `cargo xtask test`: sets up, then runs every test of the workspace, and sums up.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use crate::shell::Outcome;
+use crate::{repository, setup};
+
+/// The counts of test programs, added up.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+struct Sums {
+    passed: u64,
+    failed: u64,
+    ignored: u64,
+    programs: u64,
+}
+
+impl Sums {
+    /// Adds what a line of a test program's output says; most say nothing.
+    fn add(&mut self, line: &str) {
+        let Some(counts) = line.strip_prefix("test result: ") else { return };
+        self.programs += 1;
+        for count in counts.split(['.', ';']) {
+            let mut words = count.split_whitespace();
+            let (Some(number), Some(what)) = (words.next().and_then(|n| n.parse::<u64>().ok()), words.next())
+            else {
+                continue;
+            };
+            match what {
+                "passed" => self.passed += number,
+                "failed" => self.failed += number,
+                "ignored" => self.ignored += number,
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Runs the tests.
+///
+/// # Errors
+/// If setting up or a test fails.
+pub fn run(args: &[String]) -> Outcome<()> {
+    setup::run(&[])?;
+    let begun = Instant::now();
+    let mut command = Command::new("cargo");
+    command.args(["test", "--workspace", "--no-fail-fast"]).args(args);
+    command.current_dir(repository()).stdout(Stdio::piped());
+    let mut child = command.spawn().map_err(|error| format!("cargo test: {error}"))?;
+    let mut sums = Sums::default();
+    if let Some(output) = child.stdout.take() {
+        for line in BufReader::new(output).split(b'\n') {
+            let line = line.map_err(|error| format!("cargo test: {error}"))?;
+            let line = String::from_utf8_lossy(&line);
+            println!("{line}");
+            sums.add(&line);
+        }
+    }
+    let status = child.wait().map_err(|error| format!("cargo test: {error}"))?;
+    let Sums { passed, failed, ignored, programs } = sums;
+    let seconds = begun.elapsed().as_secs_f64();
+    println!(
+        "test: {passed} passed, {failed} failed, {ignored} ignored in {programs} programs; {seconds:.0} s with building"
+    );
+    if status.success() { Ok(()) } else { Err(format!("cargo test: {status}")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_added_up() {
+        let mut sums = Sums::default();
+        sums.add("test a::b ... ok");
+        sums.add(
+            "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out; finished in 0.1s",
+        );
+        sums.add(
+            "test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1s",
+        );
+        assert_eq!(sums, Sums { passed: 15, failed: 2, ignored: 1, programs: 2 });
+    }
+}
