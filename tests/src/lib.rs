@@ -1,1 +1,3 @@
-//! Not written yet.
+//! Helpers of the tests that need more than one crate, or another simulator.
+
+pub mod boot;

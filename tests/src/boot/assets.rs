@@ -1,0 +1,54 @@
+//! Where the things that are booted lie: Debian's packages on this machine, and the packages of the other
+//! architecture in the cache directory. `cargo xtask setup` puts them there.
+
+use std::path::{Path, PathBuf};
+
+/// What to do when something is missing: never to skip.
+const HINT: &str = "run `cargo xtask setup`";
+/// Names another cache directory than `.cache` in the repository.
+const CACHE_VARIABLE: &str = "RELSIM_CACHE";
+
+/// The contents of a file that has to be there.
+///
+/// # Panics
+/// If it is not, with what to do about it.
+pub fn read(path: &Path) -> Vec<u8> {
+    std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}; {HINT}", path.display()))
+}
+
+/// OpenSBI's firmware that takes the next stage's address from the loader.
+pub fn opensbi() -> PathBuf {
+    "/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.elf".into()
+}
+
+/// U-Boot for S-mode.
+pub fn u_boot() -> PathBuf {
+    "/usr/lib/u-boot/qemu-riscv64_smode/uboot.elf".into()
+}
+
+/// The unpacked packages of the architecture riscv64.
+///
+/// # Panics
+/// If they were never unpacked.
+pub fn riscv64_root() -> PathBuf {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let cache = std::env::var_os(CACHE_VARIABLE).map_or_else(|| repository.join(".cache"), PathBuf::from);
+    let root = cache.join("riscv64/root");
+    assert!(root.is_dir(), "{} does not exist; {HINT}", root.display());
+    root
+}
+
+/// The only entry of `directory` whose name begins with `prefix`.
+///
+/// # Panics
+/// If there is none, or more than one.
+pub fn only(directory: &Path, prefix: &str) -> PathBuf {
+    let entries = std::fs::read_dir(directory)
+        .unwrap_or_else(|error| panic!("{}: {error}; {HINT}", directory.display()));
+    let mut found: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(prefix)))
+        .collect();
+    assert_eq!(found.len(), 1, "{}: one {prefix}* expected, found {found:?}; {HINT}", directory.display());
+    found.remove(0)
+}
