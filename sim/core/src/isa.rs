@@ -269,10 +269,10 @@ pub fn parse_isa(text: &str, custom: &[&IsaExtension]) -> Result<ExtSet, IsaErro
         let bytes = part.as_bytes();
         let mut n = 0;
         while n < bytes.len() {
-            let letter = &part[n..=n];
             if !part.is_char_boundary(n + 1) {
                 return Err(unknown(part, at));
             }
+            let letter = &part[n..=n];
             if letter == "g" {
                 for e in [Ext::I, Ext::M, Ext::A, Ext::F, Ext::D, Ext::Zicsr, Ext::Zifencei] {
                     set.insert(e);
