@@ -15,6 +15,7 @@ mod extensions;
 mod payload;
 mod plan;
 mod progress;
+mod report;
 mod signature;
 mod stats;
 mod status;
@@ -29,7 +30,7 @@ fn main() -> ExitCode {
     match commands::dispatch(args.command) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
-            eprintln!("relsim: {:?}", miette::Report::new(error));
+            eprint!("{}", report::text(&error));
             ExitCode::from(status::FAILED)
         }
     }

@@ -27,6 +27,8 @@ pub struct Plan {
     pub input: VecDeque<u8>,
     /// Remarks for the user.
     pub notes: Vec<String>,
+    /// What a user whose guest does not come to its end may want to know about its input.
+    pub input_note: Option<&'static str>,
 }
 
 impl MachineArgs {
@@ -77,10 +79,9 @@ impl Plan {
         if args.virtio_console {
             virtio.push(Virtio::Console);
         }
-        let (input_source, remark) = InputSource::choose(&args.stdin);
+        let (input_source, input_note) = InputSource::choose(&args.stdin);
         let input = input_source.read()?;
-        let mut notes = std::mem::take(&mut software.notes);
-        notes.extend(remark.map(str::to_string));
-        Ok(Self { config, software, virtio, disks, input_source, input, notes })
+        let notes = std::mem::take(&mut software.notes);
+        Ok(Self { config, software, virtio, disks, input_source, input, notes, input_note })
     }
 }

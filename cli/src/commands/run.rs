@@ -82,6 +82,9 @@ pub fn run(args: &RunArgs) -> Result<u8, CliError> {
         eprintln!("relsim: {}", end_message(&report.exit, closed));
     }
     if !args.quiet {
+        if let Some(note) = plan.input_note.filter(|_| !guest_ended) {
+            eprintln!("relsim: {note}");
+        }
         eprintln!("relsim: {}", stats::summary(&report, &config, host));
     }
     if let Some((path, text)) = signature {

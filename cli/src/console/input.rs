@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::time::{Duration, Instant};
 
 use super::keys::{Action, HELP, Keys};
@@ -36,7 +36,7 @@ impl InputSource {
                 Kind::File => (Self::Standard, None),
                 // It may stay open without ever giving anything, as in many CI systems.
                 Kind::Pipe => {
-                    (Self::None, Some("standard input is a pipe and is left alone; --stdin - reads it"))
+                    (Self::None, Some("standard input is a pipe and was left alone; --stdin - reads it"))
                 }
                 Kind::Other => (Self::None, None),
             },
@@ -154,10 +154,7 @@ impl Keyboard {
             return None;
         }
         self.idle_looks = 0;
-        let typed = match self.typed.recv_timeout(IDLE_SLEEP) {
-            Ok(byte) => Some(byte),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-        };
+        let typed = self.typed.recv_timeout(IDLE_SLEEP).ok();
         self.last_look = Instant::now();
         typed
     }

@@ -72,7 +72,7 @@ pub struct HostConsole {
 impl HostConsole {
     /// A console with `input`. When standard output is closed, `control` ends the run.
     pub fn new(input: Input, control: Arc<Control>) -> Self {
-        Self { buffer: Vec::new(), terminal: std::io::stdout().is_terminal(), last: 0, input, control }
+        Self { buffer: Vec::new(), terminal: std::io::stdout().is_terminal(), last: b'\n', input, control }
     }
 
     fn flush(&mut self) {
@@ -89,17 +89,14 @@ impl HostConsole {
 
 impl Console for HostConsole {
     fn write(&mut self, bytes: &[u8]) {
-        if self.terminal && RAW.load(Ordering::Relaxed) {
+        let raw = self.terminal && RAW.load(Ordering::Relaxed);
+        for &byte in bytes {
             // In raw mode a bare line feed would not return the carriage.
-            for &byte in bytes {
-                if byte == b'\n' && self.last != b'\r' {
-                    self.buffer.push(b'\r');
-                }
-                self.buffer.push(byte);
-                self.last = byte;
+            if raw && byte == b'\n' && self.last != b'\r' {
+                self.buffer.push(b'\r');
             }
-        } else {
-            self.buffer.extend_from_slice(bytes);
+            self.buffer.push(byte);
+            self.last = byte;
         }
         if self.terminal || self.buffer.len() >= BUFFER_BYTES || bytes.contains(&b'\n') {
             self.flush();
@@ -115,6 +112,10 @@ impl Console for HostConsole {
 
 impl Drop for HostConsole {
     fn drop(&mut self) {
+        // What relsim or the shell says next begins a line of its own.
+        if self.terminal && self.last != b'\n' {
+            self.buffer.extend_from_slice(b"\r\n");
+        }
         self.flush();
     }
 }
