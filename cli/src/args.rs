@@ -70,7 +70,7 @@ pub struct MachineArgs {
     #[arg(value_parser = PossibleValuesParser::new(Timing::ALL.iter().map(|t| t.0)))]
     pub timing: String,
 
-    /// How many cycles a hart may run ahead of the others; 1 interleaves them exactly [default: 1000]
+    /// How many cycles a hart may run ahead of the others; 1 interleaves them exactly [default: 100]
     #[arg(long, value_name = "CYCLES", value_parser = parse_quantum)]
     pub quantum: Option<u64>,
 }
@@ -162,6 +162,13 @@ pub struct RunArgs {
     pub quiet: bool,
 }
 
+impl RunArgs {
+    /// Whether the guest that is built in runs, rather than somebody's own software.
+    pub fn is_demonstration(&self) -> bool {
+        self.image.is_none() && self.firmware.is_none()
+    }
+}
+
 const RUN_ABOUT: &str = "\
 Run an image until the guest ends it, and exit with the guest's code.
 
@@ -248,6 +255,6 @@ mod tests {
     #[test]
     fn the_defaults_in_the_help_are_true() {
         let config = MachineConfig::new(&platform::VIRT, crate::extensions::ALL).unwrap();
-        assert_eq!((config.harts, config.ram_bytes, config.quantum_cycles), (1, 512 << 20, 1000));
+        assert_eq!((config.harts, config.ram_bytes, config.quantum_cycles), (1, 512 << 20, 100));
     }
 }

@@ -97,7 +97,7 @@ fn parse_image(args: &RunArgs, ram: Region) -> Result<Option<Image>, CliError> {
     let (name, bytes) = match (&args.image, &args.firmware) {
         (Some(path), _) => (path.display().to_string(), read("image", path)?),
         (None, Some(_)) => return Ok(None),
-        (None, None) => (embedded::NAME.to_string(), embedded::guest().ok_or(CliError::NoImage)?.to_vec()),
+        (None, None) => (embedded::NAME.to_string(), embedded::GUEST.to_vec()),
     };
     let mut options = ParseOptions {
         ram_base: ram.base,

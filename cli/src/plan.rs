@@ -7,6 +7,7 @@ use relsim_machine::{MachineConfig, Peer, Timing, Virtio, platform};
 use crate::args::{MachineArgs, NetPeer, RunArgs};
 use crate::console::InputSource;
 use crate::disk::DiskInfo;
+use crate::embedded;
 use crate::error::CliError;
 use crate::extensions;
 use crate::payload::{self, Software};
@@ -61,7 +62,12 @@ impl Plan {
     /// # Errors
     /// The first thing that is wrong.
     pub fn new(args: &RunArgs) -> Result<Self, CliError> {
-        let config = args.machine.config()?;
+        let mut config = args.machine.config()?;
+        if args.is_demonstration() {
+            config.harts = args.machine.harts.unwrap_or(embedded::HARTS);
+            config.quantum_cycles = args.machine.quantum.unwrap_or(embedded::QUANTUM_CYCLES);
+            config.validate()?;
+        }
         let mut software = payload::load(args, &config)?;
         if args.signature.is_some() && software.signature.is_none() {
             return Err(CliError::NoSignature { image: software.name });

@@ -169,7 +169,7 @@ impl BlockCache {
         let pc = hart.pc;
         let context = u64::from(hart.mmu.fetch_context) << 32 | u64::from(self.epoch);
         if let Some(from) = from {
-            for link in self.blocks[from as usize].links {
+            for link in &self.blocks[from as usize].links {
                 if link.pc == pc && link.context == context {
                     return Ok(link.block);
                 }

@@ -267,7 +267,12 @@ impl Hart {
             walk.reads += 1;
             let bad_pbmt = pte & PTE_PBMT == PTE_PBMT || (pte & PTE_PBMT != 0 && !pbmt_on);
             let bad_n = pte & PTE_N != 0 && !self.has(Ext::Svnapot);
-            if pte & PTE_V == 0 || pte & (PTE_R | PTE_W) == PTE_W || pte & PTE_RESERVED != 0 || bad_pbmt || bad_n {
+            if pte & PTE_V == 0
+                || pte & (PTE_R | PTE_W) == PTE_W
+                || pte & PTE_RESERVED != 0
+                || bad_pbmt
+                || bad_n
+            {
                 return fault;
             }
             let ppn = pte >> 10 & ((1 << 44) - 1);
@@ -364,6 +369,45 @@ impl Hart {
             }
         }
         self.load_slow::<T>(bus, op, va)
+    }
+
+    /// Reads a `T` at virtual address `va` and hands it to `put`: what load instructions do. The slow path
+    /// ends in `put` too, so that the fast one needs no frame.
+    ///
+    /// # Errors
+    /// As [`Hart::load`].
+    #[inline(always)]
+    pub fn load_then<T: Scalar>(
+        &mut self,
+        bus: &mut Bus,
+        op: &Op,
+        va: u64,
+        put: impl Fn(&mut Self, &Op, T) + Copy,
+    ) -> Done {
+        let entry = self.mmu.read[Mmu::slot(va)];
+        if entry.tag == self.mmu.tag::<T>(va) {
+            let pa = va.wrapping_add(entry.addend);
+            self.access = Access { va, pa };
+            if let Some(value) = bus.ram.get::<T>(pa) {
+                put(self, op, value);
+                return Ok(());
+            }
+        }
+        self.load_then_slow(bus, op, va, put)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn load_then_slow<T: Scalar>(
+        &mut self,
+        bus: &mut Bus,
+        op: &Op,
+        va: u64,
+        put: impl Fn(&mut Self, &Op, T),
+    ) -> Done {
+        let value = self.load_slow::<T>(bus, op, va)?;
+        put(self, op, value);
+        Ok(())
     }
 
     /// Writes a `T` at virtual address `va`.
@@ -596,12 +640,18 @@ impl Hart {
         Ok(())
     }
 
-    /// A read at a physical address, outside translation, with the rights of S-mode (extensions).
+    /// Whether PMP lets an extension's own access through: it acts for the kernel that set it up, so with
+    /// the rights of S-mode, or of M-mode when executed there.
+    fn physical_allowed(&self, pa: u64, len: usize, kind: AccessKind) -> bool {
+        pa.is_multiple_of(len as u64) && self.pmp.allows(pa, len as u64, kind, self.privilege.max(Priv::S))
+    }
+
+    /// A read at a physical address, outside translation, with the rights of the kernel (extensions).
     ///
     /// # Errors
     /// [`Stop::Trap`] with a load access fault; [`Stop::Alone`] before a device access.
     pub fn load_physical<T: Scalar>(&mut self, bus: &mut Bus, op: &Op, pa: u64) -> Result<T, Stop> {
-        if pa % T::BYTES as u64 != 0 || !self.pmp.allows(pa, T::BYTES as u64, AccessKind::Load, Priv::S) {
+        if !self.physical_allowed(pa, T::BYTES, AccessKind::Load) {
             return Err(self.raise(Cause::LoadAccess, pa));
         }
         self.access = Access { va: pa, pa };
@@ -619,7 +669,7 @@ impl Hart {
     /// [`Stop::Trap`] with a store access fault; [`Stop::Alone`] before a device access; [`Stop::Exit`]
     /// after one.
     pub fn store_physical<T: Scalar>(&mut self, bus: &mut Bus, op: &Op, pa: u64, value: T) -> Done {
-        if pa % T::BYTES as u64 != 0 || !self.pmp.allows(pa, T::BYTES as u64, AccessKind::Store, Priv::S) {
+        if !self.physical_allowed(pa, T::BYTES, AccessKind::Store) {
             return Err(self.raise(Cause::StoreAccess, pa));
         }
         self.access = Access { va: pa, pa };

@@ -110,7 +110,8 @@ impl Ram {
     /// The scalar at `pa`.
     #[inline]
     pub fn get<T: Scalar>(&self, pa: u64) -> Option<T> {
-        T::get(&self.bytes, usize::try_from(pa.checked_sub(self.base)?).ok()?)
+        // Addresses below the base wrap around to beyond the end.
+        T::get(&self.bytes, pa.wrapping_sub(self.base) as usize)
     }
 
     /// Writes a scalar; true if it fell on decoded code. `None` outside memory.

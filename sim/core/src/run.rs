@@ -144,7 +144,9 @@ impl Core {
             let Some((op, why)) = stopped else {
                 let retired = ops.len() as u64;
                 hart.instret += retired;
-                hart.cycle += retired * hart.cycles_per_op;
+                if !T::DETAILED {
+                    hart.cycle += retired;
+                }
                 traps_in_a_row = 0;
                 if whole {
                     hart.pc = hart.next_pc;

@@ -51,7 +51,9 @@ pub enum ConfigError {
         harts: usize,
     },
     /// The memory size is zero, not whole pages, or too large.
-    #[error("memory of {bytes} bytes: it must be whole pages of {PAGE_BYTES} bytes, at least one, at most {MAX_RAM_BYTES} bytes in all")]
+    #[error(
+        "memory of {bytes} bytes: it must be whole pages of {PAGE_BYTES} bytes, at least one, at most {MAX_RAM_BYTES} bytes in all"
+    )]
     Memory {
         /// What was asked for.
         bytes: u64,
@@ -99,7 +101,7 @@ impl MachineConfig {
             isa: parse_isa(platform.default_isa, extensions)?,
             extensions,
             timing: Timing::default(),
-            quantum_cycles: 1000,
+            quantum_cycles: 100,
             sbi_call_cycles: 100,
         })
     }
@@ -122,7 +124,8 @@ impl MachineConfig {
         if self.harts == 0 || self.harts > max_harts {
             return Err(ConfigError::Harts { platform: name, max: max_harts, harts: self.harts });
         }
-        if self.ram_bytes == 0 || self.ram_bytes % PAGE_BYTES != 0 || self.ram_bytes > MAX_RAM_BYTES {
+        if self.ram_bytes == 0 || !self.ram_bytes.is_multiple_of(PAGE_BYTES) || self.ram_bytes > MAX_RAM_BYTES
+        {
             return Err(ConfigError::Memory { bytes: self.ram_bytes });
         }
         Ok(())

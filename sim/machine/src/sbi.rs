@@ -72,7 +72,7 @@ impl Firmware {
         poke(hart, bus, 0x306, 0xffff_ffff);
         poke(hart, bus, 0x3b0, u64::MAX);
         poke(hart, bus, 0x3a0, 0x1f);
-        poke(hart, bus, 0x30a, u64::MAX & !(2 << 4));
+        poke(hart, bus, 0x30a, !(2 << 4));
         // Svadu is offered by the firmware-features call, which is not there: A and D faults are the
         // kernel's, as OpenSBI leaves it.
         let envcfg = hart.csr.menvcfg & !relsim_core::csr::ENVCFG_ADUE;

@@ -139,9 +139,7 @@ pub(crate) fn bits_from_x<F: Format>(h: &mut Hart, op: &Op) -> Done {
 pub(crate) fn load<F: Format, T: Scalar>(h: &mut Hart, bus: &mut Bus, op: &Op) -> Done {
     h.fp_on(op)?;
     let va = h.x(op.rs1).wrapping_add(op.imm as u64);
-    let value = h.load::<T>(bus, op, va)?;
-    h.set_f(op.rd, F::boxed(value.to_u64()));
-    Ok(())
+    h.load_then(bus, op, va, |h, op, value: T| h.set_f(op.rd, F::boxed(value.to_u64())))
 }
 
 /// `memory[rs1 + imm] = frs2`, the low bits as they are.

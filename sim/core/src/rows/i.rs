@@ -148,9 +148,7 @@ macro_rules! loads {
     ($($name:ident $raw:ty as $extended:ty;)*) => {$(
         pub(super) fn $name(h: &mut Hart, bus: &mut Bus, op: &Op) -> Done {
             let va = h.x(op.rs1).wrapping_add_signed(op.imm.into());
-            let value = h.load::<$raw>(bus, op, va)?;
-            h.set_x(op.rd, value as $extended as i64 as u64);
-            Ok(())
+            h.load_then(bus, op, va, |h, op, value: $raw| h.set_x(op.rd, value as $extended as i64 as u64))
         }
     )*};
 }
