@@ -326,9 +326,7 @@ fn find_entry(
 ) -> Result<(u64, u64), LoadError> {
     let inside =
         |start: u64, segment: &Segment| entry.wrapping_sub(start) < segment.mem_size_bytes && entry >= start;
-    // Linkers leave all flags clear when a script forces one segment (riscv-tests' benchmarks): that says
-    // nothing, rather than "no access".
-    let code = || segments.iter().filter(|segment| segment.flags.execute || segment.flags.is_empty());
+    let code = || segments.iter().filter(|segment| segment.may_execute());
     if let Some(segment) = code().find(|segment| inside(segment.vaddr, segment)) {
         return Ok((segment.paddr + (entry - segment.vaddr), entry));
     }

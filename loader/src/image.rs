@@ -101,6 +101,12 @@ impl Segment {
         DisplayRange { start: self.paddr, size_bytes: self.mem_size_bytes }
     }
 
+    /// Whether code may lie here: marked executable, or not marked at all. Linkers leave all flags clear when a script forces one segment
+    /// (riscv-tests' benchmarks): that says nothing, rather than "no access".
+    pub fn may_execute(&self) -> bool {
+        self.flags.execute || self.flags.is_empty()
+    }
+
     /// Offset of a virtual address in the segment, if it is inside.
     fn offset_of_virt(&self, address: u64) -> Option<u64> {
         address.checked_sub(self.vaddr).filter(|&offset| offset < self.mem_size_bytes)

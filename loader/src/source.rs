@@ -76,7 +76,7 @@ pub struct SourceMap {
     name: String,
     file: Bytes,
     bias: u64,
-    /// Linked addresses of executable segments: line tables keep rows of functions that the linker has dropped.
+    /// Linked addresses of segments with code: line tables keep rows of functions that the linker has dropped.
     code: Vec<Range<u64>>,
     /// Errors are kept as text, to be given again for each question.
     dwarf: OnceCell<Result<Arc<Dwarf>, String>>,
@@ -96,7 +96,7 @@ impl fmt::Debug for SourceMap {
 impl SourceMap {
     /// The source lines of `image`. Reads nothing yet, so it cannot fail; an image without debug information has no lines.
     pub fn new(image: &Image) -> Self {
-        let code = image.segments.iter().filter(|segment| segment.flags.execute).map(|segment| {
+        let code = image.segments.iter().filter(|segment| segment.may_execute()).map(|segment| {
             let start = segment.vaddr.wrapping_sub(image.bias);
             start..start.saturating_add(segment.mem_size_bytes)
         });

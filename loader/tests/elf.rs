@@ -175,6 +175,16 @@ fn entry_must_be_code() {
     assert!(message(&elf).contains("entry point 0x100 is in no executable segment (no segment is there)"));
 }
 
+/// The linker script of riscv-tests' benchmarks makes a segment without any flags.
+#[test]
+fn a_segment_without_flags_may_be_code() {
+    let mut elf = tiny();
+    elf.programs[0].flags = 0;
+    let image = parse(&elf).unwrap();
+    assert_eq!(image.entry, RAM);
+    assert!(image.segments[0].may_execute() && image.segments[0].flags.is_empty());
+}
+
 #[test]
 fn empty_segments_and_missing_physical_addresses() {
     let elf = Elf::new(

@@ -95,6 +95,14 @@ fn position_independent_files_are_moved_with_their_lines() {
 }
 
 #[test]
+fn code_in_segments_without_flags_has_lines() {
+    let mut unmarked = GCC[0].to_vec();
+    unmarked[0x40 + 4] = 0; // p_flags of the first program header, which is that of the code
+    let map = SourceMap::new(&image(&unmarked));
+    assert_eq!(map.addresses("lines.c", 6).unwrap(), [HIGH + 0x3c]);
+}
+
+#[test]
 fn files_without_debug_information_have_no_lines() {
     let options = ParseOptions { allow_raw: true, ..ParseOptions::default() };
     let raw = Image::parse("raw", b"\x13\0\0\0", &options).unwrap();

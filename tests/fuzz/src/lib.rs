@@ -21,7 +21,7 @@ pub fn check_promises(image: &Image) {
         assert!(segment.vaddr.checked_add(segment.mem_size_bytes - 1).is_some(), "wraps");
     }
     let inside = |segment: &relsim_loader::Segment| {
-        segment.flags.execute
+        segment.may_execute()
             && image.entry >= segment.paddr
             && image.entry - segment.paddr < segment.mem_size_bytes
     };
