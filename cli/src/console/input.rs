@@ -105,6 +105,11 @@ impl Input {
             Self::Keyboard(keyboard) => keyboard.read(),
         }
     }
+
+    /// Whether nothing will come any more.
+    pub fn at_end(&self) -> bool {
+        matches!(self, Self::Bytes(bytes) if bytes.is_empty())
+    }
 }
 
 /// Two looks for input that are closer together than this, in host time, have no guest instructions between

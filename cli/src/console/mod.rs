@@ -108,6 +108,10 @@ impl Console for HostConsole {
         self.flush();
         self.input.read()
     }
+
+    fn at_end(&self) -> bool {
+        self.input.at_end()
+    }
 }
 
 impl Drop for HostConsole {

@@ -147,7 +147,8 @@ impl Bus {
 
     /// The earliest event of a device that can still wake a sleeping guest.
     pub fn next_waking_event(&self) -> Option<u64> {
-        self.slots.iter().filter(|s| s.device.can_wake()).filter_map(|s| s.next_event).min()
+        let wakes = |s: &&Slot| s.device.can_wake(&*self.console);
+        self.slots.iter().filter(wakes).filter_map(|s| s.next_event).min()
     }
 
     fn refresh_next_event(&mut self) {

@@ -128,6 +128,10 @@ pub trait Console: Send {
     fn write(&mut self, bytes: &[u8]);
     /// The next byte typed to the guest, if there is one now.
     fn read(&mut self) -> Option<u8>;
+    /// Whether no byte will ever come any more.
+    fn at_end(&self) -> bool {
+        false
+    }
 }
 
 /// A console that swallows output and has no input.
@@ -138,6 +142,9 @@ impl Console for NoConsole {
     fn write(&mut self, _: &[u8]) {}
     fn read(&mut self) -> Option<u8> {
         None
+    }
+    fn at_end(&self) -> bool {
+        true
     }
 }
 
@@ -190,9 +197,10 @@ pub trait Device: Send {
     /// controllers act on it).
     fn wires_changed(&mut self, _cx: &mut DeviceCx<'_>) {}
 
-    /// Whether an event of this device can wake a guest in which every hart sleeps. A console that
-    /// polls for input answers by whether input can still arrive.
-    fn can_wake(&self) -> bool {
+    /// Whether an event of this device can wake a guest in which every hart sleeps. A device that polls
+    /// `console` for input answers by whether input can still arrive.
+    fn can_wake(&self, console: &dyn Console) -> bool {
+        let _ = console;
         true
     }
 

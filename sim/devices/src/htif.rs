@@ -23,7 +23,7 @@
 
 use std::collections::VecDeque;
 
-use relsim_core::device::{BusFault, Clock, Device, DeviceCx, GuestExit};
+use relsim_core::device::{BusFault, Clock, Console, Device, DeviceCx, GuestExit};
 use serde::{Deserialize, Serialize};
 
 use crate::state::{decode, encode, read_part, require, write_part};
@@ -284,7 +284,7 @@ impl Device for HtifDevice {
     }
 
     /// The guest polls for replies; nothing here interrupts a sleeping one.
-    fn can_wake(&self) -> bool {
+    fn can_wake(&self, _: &dyn Console) -> bool {
         false
     }
 

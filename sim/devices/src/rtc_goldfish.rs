@@ -19,7 +19,7 @@
 //! Sources: AOSP "Goldfish virtual hardware" (`GOLDFISH-VIRTUAL-HARDWARE.TXT`, section "RTC"); Linux
 //! `drivers/rtc/rtc-goldfish.c`.
 
-use relsim_core::device::{BusFault, Clock, Device, DeviceCx};
+use relsim_core::device::{BusFault, Clock, Console, Device, DeviceCx};
 use serde::{Deserialize, Serialize};
 
 use crate::state::{decode, encode};
@@ -164,7 +164,7 @@ impl Device for RtcGoldfish {
         self.settle(cx);
     }
 
-    fn can_wake(&self) -> bool {
+    fn can_wake(&self, _: &dyn Console) -> bool {
         self.state.irq_enabled
     }
 

@@ -23,7 +23,7 @@
 
 use std::collections::VecDeque;
 
-use relsim_core::device::{BusFault, Clock, Device, DeviceCx};
+use relsim_core::device::{BusFault, Clock, Console, Device, DeviceCx};
 use serde::{Deserialize, Serialize};
 
 use crate::state::{decode, encode, require};
@@ -319,8 +319,8 @@ impl Device for Uart16550 {
         self.drive(cx);
     }
 
-    fn can_wake(&self) -> bool {
-        self.state.ier & IER_RX != 0
+    fn can_wake(&self, console: &dyn Console) -> bool {
+        self.state.ier & IER_RX != 0 && !(self.state.received.is_empty() && console.at_end())
     }
 
     fn save(&self) -> Vec<u8> {

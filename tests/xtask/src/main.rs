@@ -1,9 +1,11 @@
 //! `cargo xtask`: what the project needs beside its programs. One file per command.
 
 mod debian;
+mod guests;
 mod host;
 mod setup;
 mod shell;
+mod speed;
 mod test;
 
 use std::path::{Path, PathBuf};
@@ -25,6 +27,16 @@ const COMMANDS: &[Command] = &[
         name: "test",
         help: "Set up, then run all tests; arguments go to `cargo test`",
         run: test::run,
+    },
+    Command {
+        name: "guests",
+        help: "Build the bare-metal guests, update the embedded one; --check compares it instead",
+        run: guests::run,
+    },
+    Command {
+        name: "speed",
+        help: "Time the workloads beside QEMU and Spike; --rounds N, --spike PATH",
+        run: speed::run,
     },
 ];
 

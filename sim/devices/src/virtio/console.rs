@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 
-use relsim_core::device::DeviceCx;
+use relsim_core::device::{Console, DeviceCx};
 use serde::{Deserialize, Serialize};
 
 use super::queue::QueueError;
@@ -105,6 +105,10 @@ impl VirtioDevice for VirtioConsole {
             self.state.waiting.push_back(byte);
         }
         self.deliver(io)
+    }
+
+    fn can_wake(&self, console: &dyn Console) -> bool {
+        !(self.state.waiting.is_empty() && console.at_end())
     }
 
     fn reset(&mut self) {

@@ -23,7 +23,7 @@
 //!
 //! Source: VIRTIO 1.2, sections 2.1, 3.1 and 4.2.2.
 
-use relsim_core::device::{BusFault, Clock, Device, DeviceCx};
+use relsim_core::device::{BusFault, Clock, Console, Device, DeviceCx};
 use serde::{Deserialize, Serialize};
 
 use super::queue::{Queue, QueueError};
@@ -309,8 +309,8 @@ impl<D: VirtioDevice> Device for VirtioMmio<D> {
     }
 
     /// A live device acts only on behalf of its driver, who waits for its interrupt.
-    fn can_wake(&self) -> bool {
-        self.live()
+    fn can_wake(&self, console: &dyn Console) -> bool {
+        self.live() && self.device.can_wake(console)
     }
 
     fn save(&self) -> Vec<u8> {

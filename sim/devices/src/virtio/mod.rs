@@ -10,7 +10,7 @@ pub(crate) mod net;
 pub(crate) mod peer;
 pub(crate) mod queue;
 
-use relsim_core::device::DeviceCx;
+use relsim_core::device::{Console, DeviceCx};
 
 use crate::state::require;
 use queue::{Chain, Queue, QueueError};
@@ -130,6 +130,12 @@ pub trait VirtioDevice: Send {
     /// [`QueueError`] for anything malformed.
     fn event(&mut self, _io: &mut VirtioCx<'_, '_>) -> Result<(), QueueError> {
         Ok(())
+    }
+
+    /// Whether an event can still bring a driver that waits something: see
+    /// [`relsim_core::device::Device::can_wake`].
+    fn can_wake(&self, _console: &dyn Console) -> bool {
+        true
     }
 
     /// The driver reset the device: forget what belongs to the connection.

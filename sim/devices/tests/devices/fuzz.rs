@@ -99,7 +99,7 @@ fn take(b: &mut Bench<dyn Device>, step: Step) {
         }
         Step::SaveAndRestore => b.round_trip(),
     }
-    b.device.can_wake();
+    b.device.can_wake(&b.console);
     b.next_event();
 }
 

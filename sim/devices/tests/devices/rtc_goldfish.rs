@@ -80,7 +80,7 @@ fn an_alarm_in_the_past_fires_at_once_and_a_masked_one_later() {
     let mut b = bench();
     b.set_alarm(1);
     assert!(!b.lines.wire(WIRE));
-    assert!(!b.device.can_wake());
+    assert!(!b.device.can_wake(&b.console));
     b.write(IRQ_ENABLED, 4, 1);
     assert!(b.lines.wire(WIRE));
 }

@@ -164,7 +164,7 @@ fn polled_input_arrives_once_per_interval() {
     let mut b = bench();
     b.set(FCR, 1);
     assert_eq!(b.next_event(), None);
-    assert!(!b.device.can_wake());
+    assert!(!b.device.can_wake(&b.console));
     b.type_in("hi");
     assert_eq!(b.get(LSR) & 1, 1);
     assert_eq!((b.get(RBR), b.get(RBR)), (104, 105));
@@ -181,7 +181,7 @@ fn receive_interrupt_with_trigger_level_and_timeout() {
     let mut b = bench();
     b.set(FCR, 0x81);
     b.set(IER, 1);
-    assert!(b.device.can_wake());
+    assert!(b.device.can_wake(&b.console));
     b.run_to(POLL - 1);
     assert_eq!(b.next_event(), Some(POLL));
     b.type_in("1234567");
@@ -260,4 +260,14 @@ fn state_is_checked() {
     assert_eq!((b.get(SCR), b.get(RBR)), (9, 97));
     assert!(b.device.restore(&[0xff; 40]).is_err());
     assert!(b.device.restore(&[]).is_err());
+}
+
+#[test]
+fn input_that_has_ended_wakes_nobody() {
+    let mut b = bench();
+    b.set(IER, 1);
+    assert!(!b.device.can_wake(&relsim_core::device::NoConsole), "nobody will ever type");
+    b.type_in("x");
+    b.run_to(POLL);
+    assert!(b.device.can_wake(&relsim_core::device::NoConsole), "but what was typed is still to be read");
 }

@@ -19,7 +19,7 @@ fn input_fills_the_buffers_offered() {
     b.run_to(0);
     b.chain(RX, &[], &[(BUFFERS, 3), (BUFFERS + 16, 2)]);
     b.submit(RX, 0);
-    assert!(b.device.can_wake());
+    assert!(b.device.can_wake(&b.console));
     assert_eq!(b.next_event(), Some(POLL));
     b.type_in("seven!!");
     b.run_to(POLL);

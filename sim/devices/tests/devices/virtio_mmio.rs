@@ -59,7 +59,7 @@ fn nothing_happens_before_driver_ok() {
     b.submit(TX, 0);
     assert_eq!((b.printed(), b.used_index(TX)), (String::new(), 0));
     assert_eq!(b.next_event(), None);
-    assert!(!b.device.can_wake());
+    assert!(!b.device.can_wake(&b.console));
     b.write(STATUS, 4, 15);
     assert_eq!((b.printed(), b.used_index(TX)), ("early".into(), 1));
 }

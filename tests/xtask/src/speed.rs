@@ -1,0 +1,123 @@
+//! `cargo xtask speed`: the benchmark workloads on relsim, on Debian's QEMU and, where it is at hand, on
+//! Spike, in turn and side by side, as ratios.
+//!
+//! Processor time of whole processes, so what else the machine does disturbs it little; the runs take turns
+//! and the median of the ratios of neighbours is quoted. All three simulators run the same ELF file to the
+//! same end.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use crate::shell::{Outcome, on_path, run as execute};
+use crate::{guests, repository};
+
+const WORKLOADS: &[&str] = &["integer", "memory", "float", "pingpong"];
+const DEFAULT_ROUNDS: usize = 5;
+
+/// A simulator: its name and how it is started with an ELF file.
+struct Simulator {
+    name: &'static str,
+    program: PathBuf,
+    arguments: &'static [&'static str],
+}
+
+/// User and system time that children have used so far, in clock ticks (proc(5), stat, fields 16 and 17).
+fn children_ticks() -> Outcome<u64> {
+    let stat =
+        std::fs::read_to_string("/proc/self/stat").map_err(|error| format!("/proc/self/stat: {error}"))?;
+    let behind_name = stat.rsplit(')').next().unwrap_or_default();
+    let fields: Vec<&str> = behind_name.split_whitespace().collect();
+    let ticks = |n: usize| fields.get(n).and_then(|f| f.parse::<u64>().ok());
+    // The first field behind the name is the third.
+    ticks(13).zip(ticks(14)).map(|(user, system)| user + system).ok_or("/proc/self/stat: unknown form".into())
+}
+
+impl Simulator {
+    /// Runs `elf` and gives the processor time in seconds.
+    fn time(&self, elf: &PathBuf) -> Outcome<f64> {
+        let before = children_ticks()?;
+        let mut command = Command::new(&self.program);
+        command
+            .args(self.arguments)
+            .arg(elf)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        execute(&mut command)?;
+        // Linux counts in hundredths of a second for user space, whatever its own tick is.
+        Ok((children_ticks()? - before).max(1) as f64 / 100.0)
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// Instructions that `elf` takes, as relsim counts them.
+fn instructions(relsim: &Simulator, elf: &PathBuf) -> Outcome<f64> {
+    let mut command = Command::new(&relsim.program);
+    command.args(["run", "-q", "--stats", "-"]).arg(elf).stdin(Stdio::null());
+    let json = crate::shell::output(&mut command)?;
+    let count = json.split("\"instructions\":").nth(1).and_then(|rest| {
+        rest.trim_start().split(|c: char| !c.is_ascii_digit()).next().and_then(|digits| digits.parse().ok())
+    });
+    count.ok_or_else(|| format!("no instruction count in the statistics of {}", elf.display()))
+}
+
+/// Measures. Arguments: `--rounds N`, `--spike PATH` (default: `spike` on the search path, if it is there).
+///
+/// # Errors
+/// If something cannot be built or run.
+pub fn run(args: &[String]) -> Outcome<()> {
+    let (mut rounds, mut spike) = (DEFAULT_ROUNDS, on_path("spike").then(|| PathBuf::from("spike")));
+    let mut args = args.iter();
+    while let Some(flag) = args.next() {
+        let value = args.next().ok_or_else(|| format!("{flag} needs a value"))?;
+        match flag.as_str() {
+            "--rounds" => {
+                let wrong = || format!("--rounds takes a number from 1 up, not {value}");
+                rounds = value.parse().ok().filter(|&n| n > 0).ok_or_else(wrong)?;
+            }
+            "--spike" => spike = Some(PathBuf::from(value)),
+            _ => return Err(format!("unknown argument {flag}: --rounds N, --spike PATH")),
+        }
+    }
+    guests::build()?;
+    execute(Command::new("cargo").args(["build", "--release", "-p", "relsim"]).current_dir(repository()))?;
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from);
+    let relsim =
+        Simulator { name: "relsim", program: target.join("release/relsim"), arguments: &["run", "-q"] };
+    let qemu = Simulator {
+        name: "QEMU",
+        program: "qemu-system-riscv64".into(),
+        arguments: &["-machine", "virt", "-nographic", "-bios", "none", "-kernel"],
+    };
+    let spike = spike.map(|program| Simulator { name: "Spike", program, arguments: &["--isa=rv64gc"] });
+    let peers: Vec<&Simulator> = spike.iter().chain([&qemu]).collect();
+    println!("Processor time, median of {rounds} rounds; the ratio is how many times faster relsim is.\n");
+    print!("{:10} {:>12} {:>8} {:>7}", "workload", "instructions", "relsim", "MIPS");
+    peers.iter().for_each(|peer| print!(" {:>9} {:>7}", peer.name, "ratio"));
+    println!();
+    for name in WORKLOADS {
+        let elf = guests::elf(name);
+        let count = instructions(&relsim, &elf)?;
+        let mut ours = Vec::new();
+        let mut theirs = vec![Vec::new(); peers.len()];
+        for _ in 0..rounds {
+            ours.push(relsim.time(&elf)?);
+            for (times, peer) in theirs.iter_mut().zip(&peers) {
+                times.push(peer.time(&elf)?);
+            }
+        }
+        let own = median(ours.clone());
+        print!("{name:10} {count:>12} {own:>7.2}s {:>7.0}", count / own / 1e6);
+        for times in theirs {
+            let ratios = times.iter().zip(&ours).map(|(their, our)| their / our).collect();
+            print!(" {:>8.2}s {:>7.2}", median(times), median(ratios));
+        }
+        println!();
+    }
+    Ok(())
+}
