@@ -187,7 +187,7 @@ impl BlockCache {
         context: u64,
     ) -> Result<u32, Stop> {
         let pc = hart.pc;
-        let at = (pc >> 1 ^ pc >> 14 ^ u64::from(hart.mmu.fetch_context) * 0x35) as usize % JUMP_ENTRIES;
+        let at = (pc >> 1 ^ pc >> 14 ^ (u64::from(hart.mmu.fetch_context) * 0x35)) as usize % JUMP_ENTRIES;
         let known = self.jump[at];
         let link = if known.pc == pc && known.context == context {
             known

@@ -432,7 +432,7 @@ impl Hart {
     #[cold]
     #[inline(never)]
     fn load_slow<T: Scalar>(&mut self, bus: &mut Bus, op: &Op, va: u64) -> Result<T, Stop> {
-        if va % T::BYTES as u64 != 0 {
+        if !va.is_multiple_of(T::BYTES as u64) {
             let mut bytes = [0u8; 8];
             self.misaligned_access(bus, va, T::BYTES, AccessKind::Load, |bus, n, pa| {
                 bytes[n] = bus.ram.get(pa)?;
@@ -456,7 +456,7 @@ impl Hart {
     #[cold]
     #[inline(never)]
     fn store_slow<T: Scalar>(&mut self, bus: &mut Bus, op: &Op, va: u64, value: T) -> Done {
-        if va % T::BYTES as u64 != 0 {
+        if !va.is_multiple_of(T::BYTES as u64) {
             let bytes = value.to_u64().to_le_bytes();
             let on_code = self.misaligned_access(bus, va, T::BYTES, AccessKind::Store, |bus, n, pa| {
                 bus.ram.put(pa, bytes[n])
@@ -537,7 +537,7 @@ impl Hart {
     /// The physical address of an atomic access, which must be aligned; faults are those of stores unless
     /// it is a load-reserved.
     fn atomic_address<T: Scalar>(&mut self, bus: &mut Bus, va: u64, kind: AccessKind) -> Result<u64, Stop> {
-        if va % T::BYTES as u64 != 0 {
+        if !va.is_multiple_of(T::BYTES as u64) {
             // No platform splits atomics; the two causes are equally right (unprivileged 13.4), and
             // a misaligned exception tells the handler more.
             return Err(self.raise(misaligned(kind), va));
