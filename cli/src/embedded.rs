@@ -7,6 +7,9 @@ pub const GUEST: &[u8] = include_bytes!("../guests/uintr.elf");
 /// What it is called in messages.
 pub const NAME: &str = "embedded guest";
 
+/// The platform whose devices it knows.
+pub const PLATFORM: &str = "virt";
+
 /// Harts that it needs: a sender and a receiver.
 pub const HARTS: usize = 2;
 

@@ -68,10 +68,15 @@ pub enum CliError {
         /// Its addresses.
         second_range: String,
     },
-    /// No image was named and none is built in.
-    #[error("no image was named, and this build of relsim has no embedded guest")]
-    #[diagnostic(help("name an image: relsim run IMAGE"))]
-    NoImage,
+    /// Neither an image nor firmware was named, and the embedded guest is made for another platform.
+    #[error("no image was named, and the embedded guest is made for the platform {made_for}, not {platform}")]
+    #[diagnostic(help("name an image: relsim run --platform {platform} IMAGE"))]
+    NoImage {
+        /// The platform that was asked for.
+        platform: &'static str,
+        /// The one that the guest knows.
+        made_for: &'static str,
+    },
     /// A file given as the device tree is none.
     #[error("{} is not a flattened device tree (it begins with {found}, not with d0 0d fe ed)", path.display())]
     NotADeviceTree {

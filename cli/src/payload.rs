@@ -153,7 +153,10 @@ pub fn load(args: &RunArgs, config: &MachineConfig) -> Result<Software, CliError
         notes.extend(image.notes.iter().map(|note| format!("{}: {note}", image.name)));
     }
     // One of the two is there: without firmware, `parse_image` gives an image or an error.
-    let first = firmware.as_ref().or(image.as_ref()).ok_or(CliError::NoImage)?;
+    let first = firmware
+        .as_ref()
+        .or(image.as_ref())
+        .ok_or(CliError::NoImage { platform: config.platform.name, made_for: embedded::PLATFORM })?;
     let next_stage = firmware.as_ref().and(image.as_ref()).map(|image| image.entry);
     let machine_mode = firmware.is_some() || first.start(ram.base) == Start::Machine;
     let privilege = if machine_mode { Priv::M } else { Priv::S };

@@ -64,6 +64,10 @@ impl Plan {
     pub fn new(args: &RunArgs) -> Result<Self, CliError> {
         let mut config = args.machine.config()?;
         if args.is_demonstration() {
+            let platform = config.platform.name;
+            if platform != embedded::PLATFORM {
+                return Err(CliError::NoImage { platform, made_for: embedded::PLATFORM });
+            }
             config.harts = args.machine.harts.unwrap_or(embedded::HARTS);
             config.quantum_cycles = args.machine.quantum.unwrap_or(embedded::QUANTUM_CYCLES);
             config.validate()?;
