@@ -14,7 +14,7 @@ use relsim_uintr::UINTR;
 
 static KNOWN: &[&IsaExtension] = &[&UINTR];
 const INSTRUCTIONS: u64 = 3000;
-const CYCLES: u64 = 200_000;
+const CYCLES: u64 = 10_000;
 
 fn run(shape: u8, program: &[u8]) -> (String, u64, u64) {
     let platform = platform::ALL[usize::from(shape) % platform::ALL.len()];
