@@ -6,6 +6,7 @@ use relsim_core::extension::IsaExtension;
 use relsim_core::hart::Priv;
 use relsim_core::isa::{ExtSet, IsaError, isa_string, parse_isa};
 use relsim_core::ram::PAGE_BYTES;
+use relsim_timing::rocket::params::{PARAMS, Params as RocketParams};
 use sha2::{Digest, Sha256};
 
 use crate::platform::Platform;
@@ -19,12 +20,16 @@ pub enum Timing {
     /// One cycle each.
     #[default]
     Functional,
+    /// As Rocket does.
+    Rocket,
 }
 
 impl Timing {
     /// Every choice with its name and a line about it.
-    pub const ALL: &[(&str, Timing, &str)] =
-        &[("functional", Timing::Functional, "one cycle an instruction, no caches")];
+    pub const ALL: &[(&str, Timing, &str)] = &[
+        ("functional", Timing::Functional, "one cycle an instruction, no caches"),
+        ("rocket", Timing::Rocket, "an in-order core of five stages with L1 caches and TLBs, as Rocket's RTL"),
+    ];
 
     /// The choice called `name`.
     pub fn by_name(name: &str) -> Option<Self> {
@@ -76,6 +81,8 @@ pub struct MachineConfig {
     pub extensions: &'static [&'static IsaExtension],
     /// Timing model.
     pub timing: Timing,
+    /// Parameters of the Rocket model.
+    pub rocket: RocketParams,
     /// How far a hart may run ahead of the others, in cycles. 1 is exact interleaving.
     pub quantum_cycles: u64,
     /// What one call of the built-in firmware costs, in cycles.
@@ -99,6 +106,7 @@ impl MachineConfig {
             isa: parse_isa(platform.default_isa, extensions)?,
             extensions,
             timing: Timing::default(),
+            rocket: RocketParams::default(),
             quantum_cycles: 1000,
             sbi_call_cycles: 100,
         })
@@ -152,7 +160,13 @@ impl fmt::Display for MachineConfig {
             self.timing.name(),
             self.quantum_cycles,
             self.sbi_call_cycles,
-        )
+        )?;
+        if self.timing == Timing::Rocket {
+            for param in PARAMS {
+                write!(f, " {}={}", param.name, self.rocket.get(param.name).unwrap_or(param.default))?;
+            }
+        }
+        Ok(())
     }
 }
 
