@@ -198,7 +198,7 @@ pub const ROCKET_GOLDEN: Platform = Platform {
     core_freq_hz: 100_000_000,
     timebase_freq_hz: 1_000_000,
     ram_base: 0x8000_0000,
-    default_ram_bytes: 256 * MIB,
+    default_ram_bytes: 2048 * MIB,
     default_harts: 1,
     max_harts: 4,
     default_isa: "rv64imafdc_zicntr_zicsr_zifencei_zihpm_sv39",

@@ -36,6 +36,10 @@ pub struct Offer {
     pub pc: u64,
     /// The prediction that came with it.
     pub made: Prediction,
+    /// It is a `fence`.
+    pub fence: bool,
+    /// It reads or writes memory.
+    pub memory: bool,
     take: u8,
     buffered_after: Option<u8>,
     pops: bool,
@@ -100,6 +104,16 @@ struct Scan {
 
 fn is_rvc(bits: u16) -> bool {
     bits & 3 != 3
+}
+
+/// Whether the instruction that begins with `low` reads or writes memory.
+fn is_memory(low: u16) -> bool {
+    match low & 3 {
+        3 => matches!(low >> 2 & 31, 0 | 1 | 8 | 9 | 11),
+        1 => false,
+        // Quadrants 0 and 2: all but c.addi4spn, c.slli and the register moves.
+        _ => !matches!(low >> 13, 0 | 4),
+    }
 }
 
 fn sext(value: u32, bits: u32) -> i64 {
@@ -205,6 +219,8 @@ impl Fetch {
             Some(g) => g.made,
             None => *made,
         };
+        offer.fence = low & 0x707f == 0x000f;
+        offer.memory = is_memory(low);
         offer.take = if !full { 0 } else if rvc { 1 } else { 2 };
         if offer.take >= buffered && head.is_some() {
             let from_head = offer.take - buffered;
@@ -316,6 +332,7 @@ impl Fetch {
         ready: bool,
         redirect: Option<Redirect>,
         update: Option<BtbUpdate>,
+        data_busy: bool,
     ) {
         let (fire, scan) = (self.fire, if self.group_valid { self.scan } else { Scan::default() });
         let by_btb = self.s2_made.hit && self.s2_made.taken;
@@ -327,12 +344,13 @@ impl Fetch {
         let made = self.btb.cycle(self.s1_pc);
 
         // Second stage: what the group tells the predictor.
+        let wrong_path = self.wrong_path;
         if fire {
             if scan.flush {
                 self.btb.flush();
                 self.wrong_path = true;
             }
-            if !self.wrong_path {
+            if !wrong_path {
                 if let Some(address) = scan.call {
                     self.btb.push(address);
                 } else if scan.ret {
@@ -344,7 +362,7 @@ impl Fetch {
             }
         }
         let own_update = match scan.update {
-            Some(cfi) if fire && !self.wrong_path && queued_before < 2 => Some(BtbUpdate {
+            Some(cfi) if fire && !wrong_path && queued_before < 2 => Some(BtbUpdate {
                 entry: NO_ENTRY,
                 valid: true,
                 pc: self.s2_pc & !3,
@@ -365,7 +383,7 @@ impl Fetch {
         let translation = self.tlb.fetch(hart, bus, self.context, walker, now, self.s1_pc, looks_up, self.s2_valid);
         let s1_kill = redirected || translation.miss || replay;
         let killed = self.s2_fault || self.s2_miss;
-        self.icache.cycle(params, walker, now, translation.pa, s1_kill, killed);
+        self.icache.cycle(params, walker, now, translation.pa, s1_kill, killed, data_busy);
 
         let mut next = (self.s1_pc & !3).wrapping_add(4);
         if made.hit && made.taken {

@@ -14,8 +14,10 @@ const NO_LINE: u64 = u64::MAX;
 struct Refill {
     line: u64,
     way: usize,
-    first: u64,
-    last: u64,
+    /// Not before this cycle the hub's probe reaches the data cache.
+    probe: u64,
+    /// Cycles of the first and last beat, once the data cache took the probe.
+    beats: Option<(u64, u64)>,
 }
 
 /// The instruction cache.
@@ -65,7 +67,18 @@ impl Icache {
 
     /// One cycle: the access to physical address `pa` in the first stage; `s1_kill` and `s2_kill` drop what is
     /// in the stages.
-    pub fn cycle(&mut self, params: &Params, walker: &mut Walker, now: u64, pa: u64, s1_kill: bool, s2_kill: bool) {
+    /// `data_busy`: the data cache has an access in its first or second stage, and takes no probe.
+    #[allow(clippy::too_many_arguments)]
+    pub fn cycle(
+        &mut self,
+        params: &Params,
+        walker: &mut Walker,
+        now: u64,
+        pa: u64,
+        s1_kill: bool,
+        s2_kill: bool,
+        data_busy: bool,
+    ) {
         let line = pa >> 6;
         let s2_miss = self.s2_valid && !self.s2_hit && !s2_kill;
         let refilling = self.refill.is_some();
@@ -73,14 +86,22 @@ impl Icache {
         let s1_hit = self.tags[line as usize % SETS].contains(&line);
         let request = s2_miss && self.could_request;
         self.beat = false;
+        if let Some(refill) = &mut self.refill
+            && refill.beats.is_none()
+            && now >= refill.probe
+            && !data_busy
+        {
+            refill.beats = Some(walker.dcache.read_line(params, now + params.l1i_request));
+        }
         if let Some(refill) = self.refill
-            && now >= refill.first
+            && let Some((first, last)) = refill.beats
+            && now >= first
         {
             self.beat = true;
             let set = &mut self.tags[refill.line as usize % SETS];
             // Invalid while its words come in, so that nothing hits half a line.
             set[refill.way] = NO_LINE;
-            if now >= refill.last {
+            if now >= last {
                 if !self.invalidated {
                     set[refill.way] = refill.line;
                 }
@@ -90,8 +111,8 @@ impl Icache {
         }
         if request {
             self.lfsr.step();
-            let (first, last) = walker.dcache.read_line(params, now + params.l1i_request);
-            self.refill = Some(Refill { line: self.latched, way: self.lfsr.way(), first, last });
+            let probe = now + params.l1i_probe;
+            self.refill = Some(Refill { line: self.latched, way: self.lfsr.way(), probe, beats: None });
             self.refills += 1;
         }
         if self.s1_valid && can_request {

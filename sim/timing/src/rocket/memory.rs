@@ -44,6 +44,11 @@ impl Memory {
         self.fence = true;
     }
 
+    /// From when on nothing is under way.
+    pub fn idle(&self) -> u64 {
+        self.idle
+    }
+
     /// Holds `op` back for fences.
     #[inline]
     pub fn constrain(&mut self, op: &Op, _last_issue: u64, at: &mut u64, why: &mut Cause) {
@@ -119,6 +124,7 @@ impl Rocket {
             OpClass::Store | OpClass::FpStore | OpClass::StoreConditional | OpClass::Amo
         );
         let read = !matches!(op.class, OpClass::Store | OpClass::FpStore);
+        let failed = op.class == OpClass::StoreConditional && hart.x(op.rd) != 0;
         let (word, mask) = (va >> 3 & 0x1ff, (((1u16 << (1 << size)) - 1) << (va & 7)) as u8);
         let kind = if write { AccessKind::Store } else { AccessKind::Load };
         if super::scoreboard::is_fp(op.class) {
@@ -150,7 +156,7 @@ impl Rocket {
         if read {
             self.memory.reads(issue);
         }
-        if write {
+        if write && !failed {
             let from = issue + WRITE_BACK + u64::from(read);
             self.memory.stores(word, mask, from);
         }
@@ -202,7 +208,7 @@ impl Rocket {
         };
         let write_back = self.issue + WRITE_BACK;
         let done = write_back + latency;
-        self.memory.device_free = done;
+        self.memory.device_free = done + 1;
         self.memory.idle = done + 1;
         self.memory.fence = false;
         self.memory.last = self.issue;

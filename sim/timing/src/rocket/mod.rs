@@ -45,6 +45,7 @@ pub struct Rocket {
     issued: bool,
     issue: u64,
     operands: (u64, u64),
+    floats: (u64, u64),
     /// Write-back of the latest store to a device: what it changes is seen a while later.
     device_store: u64,
 }
@@ -60,6 +61,7 @@ impl Rocket {
             issued: false,
             issue: 0,
             operands: (0, 0),
+            floats: (0, 0),
             device_store: 0,
         }
     }
@@ -78,6 +80,9 @@ impl Rocket {
     fn replay(&mut self, hart: &Hart, bus: &Bus, pc: u64, next: u64, at: u64, cause: Cause) -> u64 {
         self.pipe.plain(self.issue, pc, next);
         self.pipe.restart(self.issue + WRITE_BACK, pc, cause);
+        // A fence behind it has gone through decode before the refusal, and holds it back when it comes again.
+        let fence = self.pipe.drain(hart, bus, &self.params);
+        let at = if fence { at.max(self.memory.idle()) } else { at };
         self.issue = self.pipe.run(hart, bus, &self.params, pc, at, cause);
         self.issue
     }
@@ -105,6 +110,7 @@ impl TimingModel for Rocket {
             let (mut at, mut why) = self.board.earliest(op);
             self.memory.constrain(op, self.pipe.last_issue(), &mut at, &mut why);
             self.operands = (hart.x[usize::from(op.rs1)], hart.x[usize::from(op.rs2)]);
+            self.floats = (hart.f[usize::from(op.rs1)], hart.f[usize::from(op.rs2)]);
             self.issue = self.pipe.run(hart, bus, &self.params, pc, at, why);
             self.issued = true;
         }
@@ -125,7 +131,7 @@ impl TimingModel for Rocket {
         }
         let issue = self.issue;
         self.board.write_back(issue, produces_x(op.class));
-        self.board.produce(op, issue, self.operands, hart, &self.params);
+        self.board.produce(op, issue, self.operands, self.floats, &self.params);
         match op.class {
             OpClass::Branch | OpClass::Jump | OpClass::JumpIndirect => self.pipe.control(issue, pc, op, next),
             OpClass::Csr => {

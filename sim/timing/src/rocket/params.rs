@@ -101,11 +101,12 @@ params! {
     memory_read_latency: "cycles" = 20, 1..=10_000, "address handshake at the memory port to the first 8-byte beat", "golden harness, +rlat";
     memory_write_latency: "cycles" = 20, 1..=10_000, "last beat at the memory port to the write response", "golden harness, +wlat";
     mmio_latency: "cycles" = 2, 1..=10_000, "address handshake at the MMIO port to the response", "golden harness, +mmiolat";
-    l1i_request: "cycles" = 7, 1..=1000, "L1I refill request to the address handshake at the memory port", "measured: icache_jump_512lines";
+    l1i_probe: "cycles" = 3, 1..=1000, "L1I refill request to the probe of the L1D that the hub sends first", "TLBroadcast; measured: icache_jump_512lines";
+    l1i_request: "cycles" = 4, 1..=1000, "L1D accepting that probe to the address handshake at the memory port", "measured: report path of core.elf";
     l1d_request: "cycles" = 2, 1..=1000, "L1D acquire to the address handshake at the memory port", "measured: seq_ld_use_64K_stride64";
     refill_return: "cycles" = 1, 0..=1000, "beat at the memory port to the same beat at the L1", "measured: icache_jump_512lines";
     refill_beats: "beats" = 8, 1..=64, "beats of a cache line at the memory port", "LitexFullConfig, 64-bit memory port";
-    writeback: "cycles" = 13, 1..=1000, "refusal of an access for a dirty victim until it is tried again", "DCache.scala release_state; measured: conflict16_ld_dirty_dep";
+    writeback: "cycles" = 16, 1..=1000, "refusal of an access for a dirty victim until it is tried again", "DCache.scala release_state; measured: conflict16_ld_dirty_dep";
     redirect_load_int: "cycles" = 2, 1..=16, "issue of a word or doubleword load to the issue of its user", "RocketCore.scala id_ex_hazard";
     redirect_load_slow: "cycles" = 3, 1..=16, "the same for bytes, halfwords and store-conditional", "RocketCore.scala mem_reg_slow_bypass";
     late_result: "cycles" = 3, 1..=16, "issue to the issue of the user: CSR reads, floating point to integer", "RocketCore.scala mem_cannot_bypass";
@@ -116,15 +117,16 @@ params! {
     fp_short: "cycles" = 2, 1..=3, "pipeline of moves, comparisons and conversions that write a floating-point register", "FPU.scala fpmu, ifpu";
     fdiv_double: "cycles" = 55, 1..=1000, "double-precision division in the iterative unit", "DivSqrtRecFN_small; measured: fdiv_d_waw";
     fsqrt_double: "cycles" = 53, 1..=1000, "double-precision square root in the iterative unit", "measured: fsqrt_d_waw";
-    fdiv_single: "cycles" = 26, 1..=1000, "single-precision division in the iterative unit", "measured: fdiv_s_waw";
+    fdiv_single: "cycles" = 25, 1..=1000, "single-precision division in the iterative unit", "measured: fdiv_s_waw";
     fsqrt_single: "cycles" = 25, 1..=1000, "single-precision square root in the iterative unit", "measured: fsqrt_s_waw";
-    clint_read: "cycles" = 8, 1..=1000, "write-back of a CLINT load to its data", "measured: clint_mtime_ld_use";
-    clint_write: "cycles" = 5, 1..=1000, "write-back of a CLINT store to its acknowledgement", "measured: clint_mtimecmp_sd";
-    plic_read: "cycles" = 9, 1..=1000, "write-back of a PLIC load to its data", "measured: plic_prio_lw";
+    fdiv_special: "cycles" = 2, 1..=1000, "division or square root of zeros, infinities and NaNs", "DivSqrtRecFN_small specialCase; measured: fdiv_s_dep";
+    clint_read: "cycles" = 5, 1..=1000, "write-back of a CLINT load to its data", "measured: clint_mtime_ld_use";
+    clint_write: "cycles" = 4, 1..=1000, "write-back of a CLINT store to its acknowledgement", "measured: clint_mtimecmp_sd";
+    plic_read: "cycles" = 6, 1..=1000, "write-back of a PLIC load to its data", "measured: plic_prio_lw";
     plic_write: "cycles" = 5, 1..=1000, "write-back of a PLIC store to its acknowledgement", "measured: plic_prio_sw";
-    rom_read: "cycles" = 8, 1..=1000, "write-back of a boot ROM load to its data", "measured: bootrom_ld";
-    mmio_read: "cycles" = 7, 1..=1000, "write-back of an MMIO load to its data, without the device's latency", "measured: mmio_axi_ld";
-    mmio_write: "cycles" = 7, 1..=1000, "write-back of an MMIO store to its acknowledgement, without the device's latency", "measured: mmio_axi_sd";
+    rom_read: "cycles" = 5, 1..=1000, "write-back of a boot ROM load to its data", "measured: bootrom_ld";
+    mmio_read: "cycles" = 6, 1..=1000, "write-back of an MMIO load to its data, without the device's latency", "measured: mmio_axi_ld";
+    mmio_write: "cycles" = 4, 1..=1000, "write-back of an MMIO store to its acknowledgement, without the device's latency", "measured: mmio_axi_sd";
     interrupt_arrival: "cycles" = 4, 0..=1000, "write-back of the store that raises an interrupt to the decode stage seeing it", "measured: msip_irq_roundtrip";
 }
 

@@ -52,6 +52,10 @@ pub struct Pipeline {
     sleeps: bool,
     /// What issued in the cycle before, if anything: its address.
     executing: Option<u64>,
+    /// Memory accesses that issued lately: bit n for n cycles before the current one.
+    accesses: u8,
+    /// A `fence` went through decode behind an instruction that was replayed.
+    shadow_fence: bool,
 }
 
 impl Pipeline {
@@ -73,6 +77,8 @@ impl Pipeline {
             refetch: Cause::Fetch,
             sleeps: false,
             executing: None,
+            accesses: 0,
+            shadow_fence: false,
         }
     }
 
@@ -141,6 +147,26 @@ impl Pipeline {
     /// the cycle.
     #[inline]
     pub fn run(&mut self, hart: &Hart, bus: &Bus, params: &Params, pc: u64, at: u64, why: Cause) -> u64 {
+        self.go::<false>(hart, bus, params, pc, at, why)
+    }
+
+    /// Runs until fetch has started anew; whether a `fence` has gone through decode meanwhile.
+    pub fn drain(&mut self, hart: &Hart, bus: &Bus, params: &Params) -> bool {
+        self.shadow_fence = false;
+        self.go::<true>(hart, bus, params, 0, 0, Cause::Fetch);
+        self.shadow_fence
+    }
+
+    #[inline]
+    fn go<const DRAIN: bool>(
+        &mut self,
+        hart: &Hart,
+        bus: &Bus,
+        params: &Params,
+        pc: u64,
+        at: u64,
+        why: Cause,
+    ) -> u64 {
         if self.sleeps {
             self.sleeps = false;
         }
@@ -195,9 +221,19 @@ impl Pipeline {
                 redirect = Some(Redirect { pc: restart.pc });
                 self.refetch = restart.cause;
             }
+            if restarts {
+                // What was behind gets no further than the stage before the data cache's first.
+                self.accesses &= !0b11;
+            }
             let ready = shadow || now >= at;
             let leaves = offer.valid && ready && redirect.is_none();
-            self.fetch.finish(hart, bus, params, &mut self.walker, now, &offer, ready, redirect, update);
+            // First and second stage of the data cache: two and three cycles after the issue.
+            let data_busy = self.accesses & 0b110 != 0;
+            self.fetch.finish(hart, bus, params, &mut self.walker, now, &offer, ready, redirect, update, data_busy);
+            self.accesses = self.accesses << 1 | u8::from(leaves && offer.memory);
+            if shadow && leaves && offer.fence {
+                self.shadow_fence = true;
+            }
             self.now = now;
             if let Some((resolve, wrong)) = resolved {
                 self.learn(&resolve, wrong);
@@ -219,6 +255,9 @@ impl Pipeline {
             }
             let cause = if now < at && !shadow { why } else { self.fetch_cause() };
             self.causes[cause as usize] += 1;
+            if DRAIN && restarts {
+                return now;
+            }
         }
     }
 

@@ -1,6 +1,5 @@
 //! Operand hazards, the write-back slot of late results, and the floating-point unit's write port (RocketCore.scala, FPU.scala).
 
-use relsim_core::hart::Hart;
 use relsim_core::insn::{File, Op, OpClass, X_SINK};
 
 use super::cause::Cause;
@@ -92,6 +91,17 @@ pub const fn is_fp(class: OpClass) -> bool {
     class.is_float() || matches!(class, OpClass::FpLoad | OpClass::FpStore)
 }
 
+/// Zero, infinity or NaN.
+const fn special_double(bits: u64) -> bool {
+    bits << 1 == 0 || bits >> 52 & 0x7ff == 0x7ff
+}
+
+/// Zero, infinity or NaN; also what is no single-precision number.
+const fn special_single(bits: u64) -> bool {
+    let low = bits as u32;
+    bits >> 32 != 0xffff_ffff || low << 1 == 0 || low >> 23 & 0xff == 0xff
+}
+
 const fn file(op: &Op, operand: u32) -> u8 {
     op.files >> (2 * operand) & 3
 }
@@ -178,7 +188,7 @@ impl Scoreboard {
 
     /// `op` issued in cycle `issue`: when others can use its result.
     #[inline]
-    pub fn produce(&mut self, op: &Op, issue: u64, operands: (u64, u64), _hart: &Hart, params: &Params) {
+    pub fn produce(&mut self, op: &Op, issue: u64, operands: (u64, u64), floats: (u64, u64), params: &Params) {
         match op.class {
             OpClass::Alu | OpClass::Jump => self.set_x(op.rd, issue + 1, Cause::Result),
             OpClass::JumpIndirect => self.set_x(op.rd, issue + params.link_result, Cause::Result),
@@ -198,11 +208,15 @@ impl Scoreboard {
             OpClass::FpMisc | OpClass::IntToFp => self.float(op, issue, params.fp_short),
             OpClass::FpDivSingle => {
                 let root = op.raw >> 27 == 0b01011;
-                self.divides(op, issue, if root { params.fsqrt_single } else { params.fdiv_single });
+                let special = special_single(floats.0) || (!root && special_single(floats.1));
+                let latency = if root { params.fsqrt_single } else { params.fdiv_single };
+                self.divides(op, issue, if special { params.fdiv_special } else { latency });
             }
             OpClass::FpDivDouble => {
                 let root = op.raw >> 27 == 0b01011;
-                self.divides(op, issue, if root { params.fsqrt_double } else { params.fdiv_double });
+                let special = special_double(floats.0) || (!root && special_double(floats.1));
+                let latency = if root { params.fsqrt_double } else { params.fdiv_double };
+                self.divides(op, issue, if special { params.fdiv_special } else { latency });
             }
             OpClass::Load
             | OpClass::Store
