@@ -10,8 +10,8 @@ use relsim_core::hart::{Hart, Priv};
 use relsim_core::insn::Op;
 use relsim_core::observe::Observer;
 use relsim_core::trap::TrapTaken;
-use relsim_loader::{Image, ParseOptions};
-use relsim_machine::{Limits, Machine, MachineConfig, Payload, Piece, Timing, platform};
+use relsim_machine::Limits;
+use relsim_tests::golden;
 
 struct Log<W: Write>(W);
 
@@ -29,25 +29,7 @@ impl<W: Write> Observer for Log<W> {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args().nth(1).ok_or("an ELF file, please")?;
-    let bytes = std::fs::read(&path)?;
-    let options = ParseOptions { ram_base: platform::ROCKET_GOLDEN.ram_base, ..ParseOptions::default() };
-    let image = Image::parse(&path, &bytes, &options)?;
-    let pieces = image.segments.iter().map(|s| Piece {
-        name: path.clone(),
-        address: s.region().base,
-        bytes: s.data.to_vec(),
-    });
-    let payload = Payload {
-        pieces: pieces.collect(),
-        entry: image.entry,
-        privilege: Priv::M,
-        next_stage: None,
-        dtb_address: 0,
-        htif: None,
-    };
-    let mut config = MachineConfig::new(&platform::ROCKET_GOLDEN, &[])?;
-    config.timing = Timing::Rocket;
-    let mut machine = Machine::build(config, &payload, Vec::new(), Box::new(NoConsole))?;
+    let mut machine = golden::machine(&std::fs::read(&path)?, 20, Box::new(NoConsole));
     let mut log = Log(BufWriter::new(stdout().lock()));
     machine.run_observed(Limits::default(), &AtomicBool::new(false), &mut log);
     log.0.flush()?;

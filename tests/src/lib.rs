@@ -1,3 +1,4 @@
 //! Helpers of the tests that need more than one crate, or another simulator.
 
 pub mod boot;
+pub mod golden;

@@ -42,4 +42,3 @@ impl Observer for Unobserved {
     #[inline(always)]
     fn trapped(&mut self, _: &Hart, _: &Bus, _: &TrapTaken) {}
 }
-

@@ -6,7 +6,7 @@ use relsim_core::extension::IsaExtension;
 use relsim_core::hart::Priv;
 use relsim_core::isa::{ExtSet, IsaError, isa_string, parse_isa};
 use relsim_core::ram::PAGE_BYTES;
-use relsim_timing::rocket::params::{PARAMS, Params as RocketParams};
+use relsim_timing::rocket::params::{PARAMS, ParamDef, ParamError, Params as RocketParams};
 use sha2::{Digest, Sha256};
 
 use crate::platform::Platform;
@@ -28,12 +28,24 @@ impl Timing {
     /// Every choice with its name and a line about it.
     pub const ALL: &[(&str, Timing, &str)] = &[
         ("functional", Timing::Functional, "one cycle an instruction, no caches"),
-        ("rocket", Timing::Rocket, "an in-order core of five stages with L1 caches and TLBs, as Rocket's RTL"),
+        (
+            "rocket",
+            Timing::Rocket,
+            "an in-order core of five stages with L1 caches and TLBs, as Rocket's RTL",
+        ),
     ];
 
     /// The choice called `name`.
     pub fn by_name(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|(n, _, _)| *n == name).map(|&(_, t, _)| t)
+    }
+
+    /// The parameters that it has.
+    pub fn parameters(self) -> &'static [ParamDef] {
+        match self {
+            Self::Functional => &[],
+            Self::Rocket => PARAMS,
+        }
     }
 
     /// Its name.
@@ -56,7 +68,9 @@ pub enum ConfigError {
         harts: usize,
     },
     /// The memory size is zero, not whole pages, or too large.
-    #[error("memory of {bytes} bytes: it must be whole pages of {PAGE_BYTES} bytes, at least one, at most {MAX_RAM_BYTES} bytes in all")]
+    #[error(
+        "memory of {bytes} bytes: it must be whole pages of {PAGE_BYTES} bytes, at least one, at most {MAX_RAM_BYTES} bytes in all"
+    )]
     Memory {
         /// What was asked for.
         bytes: u64,
@@ -64,6 +78,12 @@ pub enum ConfigError {
     /// The ISA string.
     #[error(transparent)]
     Isa(#[from] IsaError),
+    /// A parameter of the timing model.
+    #[error(transparent)]
+    Parameter(#[from] ParamError),
+    /// The timing model has no parameters.
+    #[error("the timing model {0} has no parameters")]
+    NoParameters(&'static str),
 }
 
 /// The hardware: everything that decides what a run does, apart from the payload.
@@ -119,6 +139,17 @@ impl MachineConfig {
     pub fn set_isa(&mut self, text: &str) -> Result<(), ConfigError> {
         self.isa = parse_isa(text, self.extensions)?;
         Ok(())
+    }
+
+    /// Sets a parameter of the timing model.
+    ///
+    /// # Errors
+    /// [`ConfigError::Parameter`], [`ConfigError::NoParameters`].
+    pub fn set_timing(&mut self, key: &str, value: u64) -> Result<(), ConfigError> {
+        match self.timing {
+            Timing::Functional => Err(ConfigError::NoParameters(self.timing.name())),
+            Timing::Rocket => Ok(self.rocket.set(key, value)?),
+        }
     }
 
     /// Checks what the types do not.

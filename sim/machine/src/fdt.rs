@@ -140,7 +140,9 @@ fn cpus(fdt: &mut FdtWriter, config: &MachineConfig) -> Result<(), Error> {
 
 /// `interrupts-extended`: pairs of hart controller and interrupt number.
 fn to_harts(config: &MachineConfig, numbers: &[u32]) -> Vec<u32> {
-    (0..config.harts as u32).flat_map(|h| numbers.iter().flat_map(move |&n| [CPU_INTC_PHANDLE + h, n])).collect()
+    (0..config.harts as u32)
+        .flat_map(|h| numbers.iter().flat_map(move |&n| [CPU_INTC_PHANDLE + h, n]))
+        .collect()
 }
 
 fn device(fdt: &mut FdtWriter, config: &MachineConfig, spec: &DeviceSpec) -> Result<(), Error> {

@@ -93,7 +93,8 @@ impl Machine {
                 };
                 let mut hart = Hart::new(hart_config, csr_table.clone());
                 for extension in &outside {
-                    let has_device = |k| matches!(k, DeviceKind::Extension { name } if name == extension.name);
+                    let has_device =
+                        |k| matches!(k, DeviceKind::Extension { name } if name == extension.name);
                     (extension.reset)(&mut hart, config.platform.find(has_device).map(|d| d.base));
                 }
                 Core { hart, blocks: BlockCache::new(decoder.clone()) }
@@ -177,7 +178,8 @@ impl Machine {
     /// The next time at which something other than a hart acts.
     fn next_event(&self, now: u64) -> u64 {
         let timers = self.firmware.as_ref().and_then(|f| f.next_deadline(&self.bus, now));
-        let htif = self.htif.as_ref().filter(|(_, h)| h.wants_input()).map(|_| self.next_htif_poll.max(now + 1));
+        let htif =
+            self.htif.as_ref().filter(|(_, h)| h.wants_input()).map(|_| self.next_htif_poll.max(now + 1));
         self.bus.next_event().min(timers.unwrap_or(u64::MAX)).min(htif.unwrap_or(u64::MAX))
     }
 
@@ -209,7 +211,9 @@ impl Machine {
     fn wake(&mut self, now: u64) {
         for core in &mut self.cores {
             let hart = &mut core.hart;
-            if hart.state == RunState::Waiting && hart.mip_at(&self.bus, now.max(hart.cycle)) & hart.csr.mie != 0 {
+            if hart.state == RunState::Waiting
+                && hart.mip_at(&self.bus, now.max(hart.cycle)) & hart.csr.mie != 0
+            {
                 hart.state = RunState::Running;
                 hart.cycle = hart.cycle.max(now);
             }

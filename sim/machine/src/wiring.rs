@@ -4,8 +4,8 @@ use relsim_core::bus::{Bus, MapError, Rom};
 use relsim_core::device::{Clock, Console, Device};
 use relsim_core::ram::Ram;
 use relsim_devices::{
-    Block, BlockBackend, Clint, DEFAULT_EPOCH_S, EchoPeer, EmptySlot, HtifDevice, LoopPeer, Net, NetPeer, Plic,
-    ReportPort, RtcGoldfish, TestFinisher, Uart16550, VirtioConsole, VirtioMmio,
+    Block, BlockBackend, Clint, DEFAULT_EPOCH_S, EchoPeer, EmptySlot, HtifDevice, LoopPeer, Net, NetPeer,
+    Plic, ReportPort, RtcGoldfish, TestFinisher, Uart16550, VirtioConsole, VirtioMmio,
 };
 
 use crate::config::{MachineConfig, Payload};
@@ -71,7 +71,9 @@ pub enum BuildError {
         wanted: usize,
     },
     /// A piece of the payload lies outside of memory.
-    #[error("{name} ({len:#x} bytes at {address:#x}) does not fit into memory at {ram_base:#x}..{ram_end:#x}")]
+    #[error(
+        "{name} ({len:#x} bytes at {address:#x}) does not fit into memory at {ram_base:#x}..{ram_end:#x}"
+    )]
     Payload {
         /// The piece.
         name: String,
@@ -114,7 +116,9 @@ fn device(config: &MachineConfig, spec: &DeviceSpec, payload: &Payload) -> Optio
         DeviceKind::Plic { sources } => {
             Box::new(Plic::new(spec.name, sources, 7, &Platform::plic_contexts(config.harts)))
         }
-        DeviceKind::Uart { reg_shift } => Box::new(Uart16550::new(spec.name, wire, reg_shift, INPUT_POLL_CYCLES)),
+        DeviceKind::Uart { reg_shift } => {
+            Box::new(Uart16550::new(spec.name, wire, reg_shift, INPUT_POLL_CYCLES))
+        }
         // The image's own words take precedence.
         DeviceKind::Htif if payload.htif.is_some() => return None,
         DeviceKind::Htif => Box::new(HtifDevice::new(spec.name, 8, 0, INPUT_POLL_CYCLES)),

@@ -1,6 +1,7 @@
 //! `cargo xtask`: what the project needs beside its programs. One file per command.
 
 mod debian;
+mod golden;
 mod host;
 mod setup;
 mod shell;
@@ -25,6 +26,11 @@ const COMMANDS: &[Command] = &[
         name: "test",
         help: "Set up, then run all tests; arguments go to `cargo test`",
         run: test::run,
+    },
+    Command {
+        name: "golden",
+        help: "Compare the Rocket model with the RTL's golden rows; takes how many of the worst to list",
+        run: golden::run,
     },
 ];
 

@@ -135,7 +135,10 @@ fn cj_offset(w: u32) -> i64 {
 }
 
 fn cb_offset(w: u32) -> i64 {
-    sext((w >> 12 & 1) << 8 | (w >> 10 & 3) << 3 | (w >> 5 & 3) << 6 | (w >> 3 & 3) << 1 | (w >> 2 & 1) << 5, 9)
+    sext(
+        (w >> 12 & 1) << 8 | (w >> 10 & 3) << 3 | (w >> 5 & 3) << 6 | (w >> 3 & 3) << 1 | (w >> 2 & 1) << 5,
+        9,
+    )
 }
 
 impl Fetch {
@@ -173,9 +176,8 @@ impl Fetch {
 
     /// What decode sees in this cycle.
     pub fn offer(&mut self, bus: &Bus) -> Offer {
-        self.group_valid = self.s1_valid_before
-            && self.s2_valid
-            && (self.icache.hit() || (self.s2_fault && !self.s2_miss));
+        self.group_valid =
+            self.s1_valid_before && self.s2_valid && (self.icache.hit() || (self.s2_fault && !self.s2_miss));
         self.fire = self.group_valid && self.queued < QUEUE;
         if self.group_valid {
             let base = self.s2_pa & !3;
@@ -194,7 +196,8 @@ impl Fetch {
             }
             self.group = Group { pc: self.s2_pc, data: word, made };
         }
-        let head = if self.queued > 0 { Some(&self.queue[0]) } else { self.group_valid.then_some(&self.group) };
+        let head =
+            if self.queued > 0 { Some(&self.queue[0]) } else { self.group_valid.then_some(&self.group) };
         Self::align(head, self.buffered, self.buffer, self.buffer_pc, &self.buffer_made)
     }
 
@@ -202,7 +205,8 @@ impl Fetch {
     fn align(head: Option<&Group>, buffered: u8, buffer: u16, buffer_pc: u64, made: &Prediction) -> Offer {
         let mut offer = Offer::default();
         let first = head.map_or(0, |g| (g.pc >> 1 & 1) as u8);
-        let in_head = head.map_or(0, |g| (if g.made.taken { g.made.bridx + 1 } else { 2 }).saturating_sub(first));
+        let in_head =
+            head.map_or(0, |g| (if g.made.taken { g.made.bridx + 1 } else { 2 }).saturating_sub(first));
         let total = in_head + buffered;
         let low = match head {
             _ if buffered > 0 => buffer,
@@ -221,7 +225,13 @@ impl Fetch {
         };
         offer.fence = low & 0x707f == 0x000f;
         offer.memory = is_memory(low);
-        offer.take = if !full { 0 } else if rvc { 1 } else { 2 };
+        offer.take = if !full {
+            0
+        } else if rvc {
+            1
+        } else {
+            2
+        };
         if offer.take >= buffered && head.is_some() {
             let from_head = offer.take - buffered;
             if from_head >= in_head || in_head - from_head <= 1 {
@@ -260,8 +270,13 @@ impl Fetch {
             let c_jalr = valid && c & 0xf07f == 0x9002;
             let c_return = c_jr && matches!(c >> 7 & 31, 1 | 5);
             let predict = made.bht_taken;
-            let taken =
-                rvi_jump || rvi_jalr || rvi_branch && predict || c_jump || c_jalr || c_jr || c_branch && predict;
+            let taken = rvi_jump
+                || rvi_jalr
+                || rvi_branch && predict
+                || c_jump
+                || c_jalr
+                || c_jr
+                || c_branch && predict;
             let predict_return = ras.is_some() && (rvi_return || c_return);
             let predict_jump = rvi_jump || c_jump;
             let predict_branch = predict && (rvi_branch || c_branch);
@@ -380,7 +395,8 @@ impl Fetch {
 
         // First stage: translation, cache and prediction.
         let looks_up = self.s1_valid && !replay;
-        let translation = self.tlb.fetch(hart, bus, self.context, walker, now, self.s1_pc, looks_up, self.s2_valid);
+        let translation =
+            self.tlb.fetch(hart, bus, self.context, walker, now, self.s1_pc, looks_up, self.s2_valid);
         let s1_kill = redirected || translation.miss || replay;
         let killed = self.s2_fault || self.s2_miss;
         self.icache.cycle(params, walker, now, translation.pa, s1_kill, killed, data_busy);
@@ -389,7 +405,8 @@ impl Fetch {
         if made.hit && made.taken {
             next = made.target;
         }
-        if self.s2_valid && self.group_valid
+        if self.s2_valid
+            && self.group_valid
             && let Some(npc) = scan.npc
         {
             next = npc;

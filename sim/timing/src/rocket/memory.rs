@@ -53,7 +53,8 @@ impl Memory {
     #[inline]
     pub fn constrain(&mut self, op: &Op, _last_issue: u64, at: &mut u64, why: &mut Cause) {
         let release = op.class == OpClass::FenceI
-            || matches!(op.class, OpClass::Amo | OpClass::LoadReserved | OpClass::StoreConditional) && op.raw >> 25 & 1 == 1;
+            || matches!(op.class, OpClass::Amo | OpClass::LoadReserved | OpClass::StoreConditional)
+                && op.raw >> 25 & 1 == 1;
         let held = self.fence && (op.class.is_memory() || op.class == OpClass::SfenceVma);
         if (release || held) && self.idle > *at {
             (*at, *why) = (self.idle, Cause::Fence);
@@ -119,10 +120,8 @@ impl Rocket {
     pub(super) fn access(&mut self, hart: &Hart, bus: &Bus, op: &Op, pc: u64, next: u64) {
         let size = size_log2(op);
         let (va, pa) = (hart.access.va, hart.access.pa);
-        let write = matches!(
-            op.class,
-            OpClass::Store | OpClass::FpStore | OpClass::StoreConditional | OpClass::Amo
-        );
+        let write =
+            matches!(op.class, OpClass::Store | OpClass::FpStore | OpClass::StoreConditional | OpClass::Amo);
         let read = !matches!(op.class, OpClass::Store | OpClass::FpStore);
         let failed = op.class == OpClass::StoreConditional && hart.x(op.rd) != 0;
         let (word, mask) = (va >> 3 & 0x1ff, (((1u16 << (1 << size)) - 1) << (va & 7)) as u8);
@@ -213,7 +212,9 @@ impl Rocket {
         self.memory.fence = false;
         self.memory.last = self.issue;
         if write {
-            self.device_store = write_back;
+            let clint = (0x200_0000..=0x200_ffff).contains(&pa);
+            let arrival = if clint { self.params.interrupt_arrival } else { self.params.external_arrival };
+            self.interrupt_at = write_back + arrival;
         }
         if produces(op) {
             self.board.loaded(op, done, Cause::Mmio);

@@ -46,8 +46,8 @@ pub struct Rocket {
     issue: u64,
     operands: (u64, u64),
     floats: (u64, u64),
-    /// Write-back of the latest store to a device: what it changes is seen a while later.
-    device_store: u64,
+    /// When the decode stage sees what the latest store to a device changed.
+    interrupt_at: u64,
 }
 
 impl Rocket {
@@ -62,13 +62,18 @@ impl Rocket {
             issue: 0,
             operands: (0, 0),
             floats: (0, 0),
-            device_store: 0,
+            interrupt_at: 0,
         }
     }
 
     /// Cycles so far by cause; their sum is the number of cycles that the decode stage has seen.
     pub fn cycles_by_cause(&self) -> &[u64; Cause::ALL.len()] {
         &self.pipe.causes
+    }
+
+    /// Cycles that the decode stage has seen.
+    pub fn cycles(&self) -> u64 {
+        self.pipe.cycles()
     }
 
     /// The fetch side, for its counters.
@@ -198,7 +203,7 @@ impl TimingModel for Rocket {
         if !std::mem::take(&mut self.issued) {
             // Nothing is on its way: an interrupt, or a fetch that faults. It goes down the pipeline in the
             // place of the instruction at `epc`.
-            let at = if trap.interrupt { self.device_store + self.params.interrupt_arrival } else { 0 };
+            let at = if trap.interrupt { self.interrupt_at } else { 0 };
             self.issue = self.pipe.run(hart, bus, &self.params, trap.epc, at, Cause::Flush);
         }
         self.pipe.discarded(self.issue);

@@ -127,7 +127,8 @@ params! {
     rom_read: "cycles" = 5, 1..=1000, "write-back of a boot ROM load to its data", "measured: bootrom_ld";
     mmio_read: "cycles" = 6, 1..=1000, "write-back of an MMIO load to its data, without the device's latency", "measured: mmio_axi_ld";
     mmio_write: "cycles" = 4, 1..=1000, "write-back of an MMIO store to its acknowledgement, without the device's latency", "measured: mmio_axi_sd";
-    interrupt_arrival: "cycles" = 4, 0..=1000, "write-back of the store that raises an interrupt to the decode stage seeing it", "measured: msip_irq_roundtrip";
+    interrupt_arrival: "cycles" = 4, 0..=1000, "write-back of the CLINT store that raises an interrupt to the decode stage seeing it", "measured: msip_irq_roundtrip";
+    external_arrival: "cycles" = 8, 0..=1000, "the same for an external interrupt, raised by a store to a device behind the MMIO port", "measured: plic_irq_roundtrip";
 }
 
 #[cfg(test)]

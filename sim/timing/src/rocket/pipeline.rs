@@ -82,6 +82,11 @@ impl Pipeline {
         }
     }
 
+    /// Cycles so far.
+    pub fn cycles(&self) -> u64 {
+        self.now
+    }
+
     /// The cycle in which the latest instruction issued.
     pub fn last_issue(&self) -> u64 {
         self.last_issue
@@ -94,12 +99,21 @@ impl Pipeline {
 
     /// An instruction without control flow issued in cycle `issue`.
     pub fn plain(&mut self, issue: u64, pc: u64, next: u64) {
-        self.expect(Resolve { cycle: issue + 2, next, pc, made: self.made, kind: None, taken: false, rvc: next == pc + 2 });
+        self.expect(Resolve {
+            cycle: issue + 2,
+            next,
+            pc,
+            made: self.made,
+            kind: None,
+            taken: false,
+            rvc: next == pc + 2,
+        });
     }
 
     /// A control transfer issued.
     pub fn control(&mut self, issue: u64, pc: u64, op: &Op, next: u64) {
-        let link = op.len == 4 && op.raw >> 7 & 1 == 1 || op.len == 2 && op.class == OpClass::JumpIndirect && op.raw & 0x1000 != 0;
+        let link = op.len == 4 && op.raw >> 7 & 1 == 1
+            || op.len == 2 && op.class == OpClass::JumpIndirect && op.raw & 0x1000 != 0;
         let kind = match op.class {
             OpClass::Branch => Cfi::Branch,
             _ if link => Cfi::Call,
@@ -107,7 +121,15 @@ impl Pipeline {
             _ => Cfi::Jump,
         };
         let taken = kind != Cfi::Branch || next != pc + u64::from(op.len);
-        self.expect(Resolve { cycle: issue + 2, next, pc, made: self.made, kind: Some(kind), taken, rvc: op.len == 2 });
+        self.expect(Resolve {
+            cycle: issue + 2,
+            next,
+            pc,
+            made: self.made,
+            kind: Some(kind),
+            taken,
+            rvc: op.len == 2,
+        });
     }
 
     /// What issued last will not get to the memory stage as an instruction: it traps.
@@ -189,7 +211,8 @@ impl Pipeline {
                     resolved = Some((resolve, !right));
                     if !right {
                         redirect = Some(Redirect { pc: resolve.next });
-                        self.refetch = if resolve.kind.is_some() { Cause::Branch } else { self.fetch_cause() };
+                        self.refetch =
+                            if resolve.kind.is_some() { Cause::Branch } else { self.fetch_cause() };
                         if resolve.kind.is_none() || resolve.taken {
                             let br_pc = resolve.pc + if resolve.rvc { 0 } else { 2 };
                             update = Some(BtbUpdate {
@@ -229,7 +252,18 @@ impl Pipeline {
             let leaves = offer.valid && ready && redirect.is_none();
             // First and second stage of the data cache: two and three cycles after the issue.
             let data_busy = self.accesses & 0b110 != 0;
-            self.fetch.finish(hart, bus, params, &mut self.walker, now, &offer, ready, redirect, update, data_busy);
+            self.fetch.finish(
+                hart,
+                bus,
+                params,
+                &mut self.walker,
+                now,
+                &offer,
+                ready,
+                redirect,
+                update,
+                data_busy,
+            );
             self.accesses = self.accesses << 1 | u8::from(leaves && offer.memory);
             if shadow && leaves && offer.fence {
                 self.shadow_fence = true;

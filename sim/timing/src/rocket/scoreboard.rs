@@ -188,7 +188,14 @@ impl Scoreboard {
 
     /// `op` issued in cycle `issue`: when others can use its result.
     #[inline]
-    pub fn produce(&mut self, op: &Op, issue: u64, operands: (u64, u64), floats: (u64, u64), params: &Params) {
+    pub fn produce(
+        &mut self,
+        op: &Op,
+        issue: u64,
+        operands: (u64, u64),
+        floats: (u64, u64),
+        params: &Params,
+    ) {
         match op.class {
             OpClass::Alu | OpClass::Jump => self.set_x(op.rd, issue + 1, Cause::Result),
             OpClass::JumpIndirect => self.set_x(op.rd, issue + params.link_result, Cause::Result),

@@ -90,7 +90,8 @@ impl Tlb {
                 let page = (vpn & 3) as usize;
                 if sector.valid >> page & 1 == 1 {
                     let fault = sector.fault >> page & 1 == 1;
-                    answer = Some(Translation { pa: sector.ppn[page] << 12 | va & 0xfff, miss: false, fault });
+                    answer =
+                        Some(Translation { pa: sector.ppn[page] << 12 | va & 0xfff, miss: false, fault });
                 }
                 break;
             }
@@ -102,7 +103,8 @@ impl Tlb {
                     self.superpage_lru.access(n);
                 }
                 let low = (1u64 << (12 + shift)) - 1;
-                answer = Some(Translation { pa: (page.ppn << 12) & !low | va & low, miss: false, fault: false });
+                answer =
+                    Some(Translation { pa: (page.ppn << 12) & !low | va & low, miss: false, fault: false });
                 break;
             }
         }
@@ -172,7 +174,8 @@ impl Tlb {
             match pending.done {
                 None if !s2_valid => self.pending = None,
                 None => {
-                    let (done, found) = walker.walk(hart, bus, now, pending.va, AccessKind::Fetch, context.privilege);
+                    let (done, found) =
+                        walker.walk(hart, bus, now, pending.va, AccessKind::Fetch, context.privilege);
                     (pending.done, pending.found) = (Some(done), found);
                     self.pending = Some(pending);
                 }
@@ -202,7 +205,15 @@ impl Tlb {
 
     /// A data access to `va` that looks up in cycle `now`: `None` on a hit, else the cycle of the walker's
     /// answer.
-    pub fn data(&mut self, hart: &Hart, bus: &Bus, walker: &mut Walker, now: u64, va: u64, kind: AccessKind) -> Option<u64> {
+    pub fn data(
+        &mut self,
+        hart: &Hart,
+        bus: &Bus,
+        walker: &mut Walker,
+        now: u64,
+        va: u64,
+        kind: AccessKind,
+    ) -> Option<u64> {
         let privilege = hart.data_privilege();
         if privilege == Priv::M || satp_levels(hart.csr.satp) == 0 || self.lookup(va, true).is_some() {
             return None;

@@ -39,7 +39,15 @@ impl Walker {
     }
 
     /// Walks for `va`, asked for by a TLB in cycle `now`: the cycle of the answer, and what was found.
-    pub fn walk(&mut self, hart: &Hart, bus: &Bus, now: u64, va: u64, kind: AccessKind, privilege: Priv) -> (u64, Option<Walk>) {
+    pub fn walk(
+        &mut self,
+        hart: &Hart,
+        bus: &Bus,
+        now: u64,
+        va: u64,
+        kind: AccessKind,
+        privilege: Priv,
+    ) -> (u64, Option<Walk>) {
         self.walks += 1;
         let found = hart.walk(bus, va, kind, privilege).ok();
         let levels = satp_levels(hart.csr.satp);
@@ -58,7 +66,8 @@ impl Walker {
             }
             at = self.read(at, pte);
             if upper && n + 1 < usize::from(reads) && hit.is_none() {
-                let entry = if self.valid == u8::MAX { self.plru.way() } else { self.valid.trailing_ones() as usize };
+                let entry =
+                    if self.valid == u8::MAX { self.plru.way() } else { self.valid.trailing_ones() as usize };
                 self.entries[entry] = pte;
                 self.valid |= 1 << entry;
                 self.plru.access(entry);
