@@ -33,7 +33,8 @@ pub struct Row {
 impl Row {
     fn parse(line: &str) -> Option<Self> {
         let mut fields = line.split(',');
-        let name = fields.next()?.to_string();
+        // Rows at another memory latency say so behind their name.
+        let name = fields.next()?.split('@').next()?.to_string();
         let instret = fields.nth(1)?.parse().ok()?;
         let cycles = fields.next()?.parse().ok()?;
         Some(Self { name, instret, cycles })

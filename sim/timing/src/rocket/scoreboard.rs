@@ -275,7 +275,7 @@ impl Scoreboard {
             OpClass::FpArithDouble => params.fma_double,
             OpClass::FpMisc | OpClass::IntToFp => params.fp_short,
             OpClass::FpDivSingle | OpClass::FpDivDouble => {
-                return (self.port_busy_until >= memory_stage + 1).then_some(0);
+                return (self.port_busy_until > memory_stage).then_some(0);
             }
             _ => return None,
         };
