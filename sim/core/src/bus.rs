@@ -196,7 +196,8 @@ impl Bus {
     ) -> R {
         let clock_before = self.clock;
         let Self { ram, lines, clock, exit, console, slots, now, .. } = self;
-        let mut cx = DeviceCx { now: *now, hart, clock, ram, lines, console: &mut **console, exit };
+        let mut cx =
+            DeviceCx { now: *now, hart, clock, ram, lines, console: &mut **console, exit };
         let base = slots[index].base;
         let result = act(&mut *slots[index].device, &mut cx, base);
         slots[index].next_event = slots[index].device.next_event(cx.clock);

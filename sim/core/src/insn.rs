@@ -472,12 +472,8 @@ impl Fmt {
             Self::None | Self::Fence => (N, N, N, N),
             Self::R | Self::Amo | Self::CA | Self::CAdd => (X, X, X, N),
             Self::CMv => (X, N, X, N),
-            Self::R2 | Self::I | Self::Shift6 | Self::Shift5 | Self::Load | Self::Csr | Self::Lr => {
-                (X, X, N, N)
-            }
-            Self::CIw | Self::CLw | Self::CLd | Self::CI | Self::CAddi16Sp | Self::CSlli | Self::CShift => {
-                (X, X, N, N)
-            }
+            Self::R2 | Self::I | Self::Shift6 | Self::Shift5 | Self::Load | Self::Csr | Self::Lr => (X, X, N, N),
+            Self::CIw | Self::CLw | Self::CLd | Self::CI | Self::CAddi16Sp | Self::CSlli | Self::CShift => (X, X, N, N),
             Self::CAndi | Self::CLwsp | Self::CLdsp => (X, X, N, N),
             Self::Store | Self::Branch | Self::Sfence => (N, X, X, N),
             Self::CSw | Self::CSd | Self::CSwsp | Self::CSdsp => (N, X, X, N),
@@ -541,8 +537,7 @@ impl Fmt {
             }
             Self::U => Operands { rd, imm: (w & 0xffff_f000) as i32, ..z },
             Self::J => {
-                let imm =
-                    part(w, 31, 31, 20) | part(w, 19, 12, 12) | part(w, 20, 20, 11) | part(w, 30, 21, 1);
+                let imm = part(w, 31, 31, 20) | part(w, 19, 12, 12) | part(w, 20, 20, 11) | part(w, 30, 21, 1);
                 Operands { rd, imm: sext(imm, 21), ..z }
             }
             Self::Fence => Operands { imm: bits(w, 31, 20) as i32, ..z },
@@ -567,11 +562,7 @@ impl Fmt {
             Self::CLi => Operands { rd: c_rd, imm: c_imm6, ..z },
             Self::CLui => Operands { rd: c_rd, imm: c_imm6 << 12, ..z },
             Self::CAddi16Sp => {
-                let imm = part(w, 12, 12, 9)
-                    | part(w, 6, 6, 4)
-                    | part(w, 5, 5, 6)
-                    | part(w, 4, 3, 7)
-                    | part(w, 2, 2, 5);
+                let imm = part(w, 12, 12, 9) | part(w, 6, 6, 4) | part(w, 5, 5, 6) | part(w, 4, 3, 7) | part(w, 2, 2, 5);
                 Operands { rd: 2, rs1: 2, imm: sext(imm, 10), ..z }
             }
             Self::CSlli => Operands { rd: c_rd, rs1: c_rd, imm: c_shamt, ..z },
@@ -588,11 +579,7 @@ impl Fmt {
                 Operands { imm: sext(imm, 12), ..z }
             }
             Self::CB => {
-                let imm = part(w, 12, 12, 8)
-                    | part(w, 11, 10, 3)
-                    | part(w, 6, 5, 6)
-                    | part(w, 4, 3, 1)
-                    | part(w, 2, 2, 5);
+                let imm = part(w, 12, 12, 8) | part(w, 11, 10, 3) | part(w, 6, 5, 6) | part(w, 4, 3, 1) | part(w, 2, 2, 5);
                 Operands { rs1: c_hi, imm: sext(imm, 9), ..z }
             }
             Self::CLwsp => Operands { rd: c_rd, rs1: 2, imm: c_lwsp, ..z },

@@ -284,8 +284,7 @@ pub fn parse_isa(text: &str, custom: &[&IsaExtension]) -> Result<ExtSet, IsaErro
             } else {
                 let ext = Ext::ALL.iter().copied().find(|e| e.name() == letter);
                 // "z..." and "s..." words that nobody knows are named whole.
-                let long = matches!(letter, "z" | "x")
-                    || (letter == "s" && n + 1 < bytes.len() && !matches!(bytes[n + 1], b'u' | b'0'..=b'9'));
+                let long = matches!(letter, "z" | "x") || (letter == "s" && n + 1 < bytes.len() && !matches!(bytes[n + 1], b'u' | b'0'..=b'9'));
                 match ext {
                     Some(ext) if !long => set.insert(ext),
                     _ => return Err(unknown(if long { &part[n..] } else { letter }, at + n)),

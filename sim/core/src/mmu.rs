@@ -267,12 +267,7 @@ impl Hart {
             walk.reads += 1;
             let bad_pbmt = pte & PTE_PBMT == PTE_PBMT || (pte & PTE_PBMT != 0 && !pbmt_on);
             let bad_n = pte & PTE_N != 0 && !self.has(Ext::Svnapot);
-            if pte & PTE_V == 0
-                || pte & (PTE_R | PTE_W) == PTE_W
-                || pte & PTE_RESERVED != 0
-                || bad_pbmt
-                || bad_n
-            {
+            if pte & PTE_V == 0 || pte & (PTE_R | PTE_W) == PTE_W || pte & PTE_RESERVED != 0 || bad_pbmt || bad_n {
                 return fault;
             }
             let ppn = pte >> 10 & ((1 << 44) - 1);

@@ -42,3 +42,4 @@ impl Observer for Unobserved {
     #[inline(always)]
     fn trapped(&mut self, _: &Hart, _: &Bus, _: &TrapTaken) {}
 }
+

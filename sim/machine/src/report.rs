@@ -70,9 +70,7 @@ impl HartReport {
             cycles: hart.cycle,
             instructions: hart.instret,
             traps: exceptions.chain(interrupts).filter(|&(_, n)| n > 0).collect(),
-            user_interrupts: hart.counts.interrupts[0]
-                + hart.counts.interrupts[4]
-                + hart.counts.interrupts[8],
+            user_interrupts: hart.counts.interrupts[0] + hart.counts.interrupts[4] + hart.counts.interrupts[8],
         }
     }
 }

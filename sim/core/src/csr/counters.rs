@@ -42,8 +42,7 @@ fn set_inhibit(h: &mut Hart, bus: &mut Bus, _: u16, value: u64) {
     let (cycle_now, instret_now) = (cycle(h, bus, 0), instret(h, bus, 0));
     h.csr.mcountinhibit = value & (CY | IR);
     h.csr.cycle_offset = if value & CY != 0 { cycle_now } else { cycle_now.wrapping_sub(bus.now) };
-    h.csr.instret_offset =
-        if value & IR != 0 { instret_now } else { instret_now.wrapping_sub(h.instret_now) };
+    h.csr.instret_offset = if value & IR != 0 { instret_now } else { instret_now.wrapping_sub(h.instret_now) };
 }
 
 fn time(_: &Hart, bus: &Bus, _: u16) -> u64 {

@@ -114,7 +114,14 @@ pub const ROWS: &[CsrDef] = &[
         |h, _, _| h.csr.mtvec,
         |h, _, _, v| h.csr.mtvec = legal_tvec(h.csr.mtvec, v),
     ),
-    CsrDef::new(0x30a, "menvcfg", need!(U), "priv 3.1.18", |h, _, _| h.csr.menvcfg, write_menvcfg),
+    CsrDef::new(
+        0x30a,
+        "menvcfg",
+        need!(U),
+        "priv 3.1.18",
+        |h, _, _| h.csr.menvcfg,
+        write_menvcfg,
+    ),
     CsrDef::new(
         0x340,
         "mscratch",
@@ -139,7 +146,14 @@ pub const ROWS: &[CsrDef] = &[
         |h, _, _| h.csr.mcause,
         |h, _, _, v| h.csr.mcause = v,
     ),
-    CsrDef::new(0x343, "mtval", need!(I), "priv 3.1.16", |h, _, _| h.csr.mtval, |h, _, _, v| h.csr.mtval = v),
+    CsrDef::new(
+        0x343,
+        "mtval",
+        need!(I),
+        "priv 3.1.16",
+        |h, _, _| h.csr.mtval,
+        |h, _, _, v| h.csr.mtval = v,
+    ),
     CsrDef::new(0x344, "mip", need!(I), "priv 3.1.9", |h, bus, _| h.mip_at(bus, bus.now), write_mip)
         .update_from(|h, bus, _| {
             (h.mip_at(bus, bus.now) & !(irq::SEIP | irq::USER)) | (h.csr.mip_soft & (irq::SEIP | irq::USER))

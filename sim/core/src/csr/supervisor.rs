@@ -118,16 +118,16 @@ pub const ROWS: &[CsrDef] = &[
         |h, _, _| h.csr.scause,
         |h, _, _, v| h.csr.scause = v,
     ),
-    CsrDef::new(0x143, "stval", need!(S), "priv 4.1.9", |h, _, _| h.csr.stval, |h, _, _, v| h.csr.stval = v),
     CsrDef::new(
-        0x144,
-        "sip",
+        0x143,
+        "stval",
         need!(S),
-        "priv 4.1.3",
-        |h, bus, _| h.mip_at(bus, bus.now) & visible(h),
-        write_sip,
-    )
-    .update_from(|h, _, _| h.csr.mip_soft & visible(h)),
+        "priv 4.1.9",
+        |h, _, _| h.csr.stval,
+        |h, _, _, v| h.csr.stval = v,
+    ),
+    CsrDef::new(0x144, "sip", need!(S), "priv 4.1.3", |h, bus, _| h.mip_at(bus, bus.now) & visible(h), write_sip)
+        .update_from(|h, _, _| h.csr.mip_soft & visible(h)),
     CsrDef::new(
         0x14d,
         "stimecmp",
