@@ -29,6 +29,9 @@ pub enum Command {
     Platform(PlatformCommand),
     /// Write the device tree blob that a guest would be given
     Dtb(DtbArgs),
+    /// List timing models, or show one's parameters
+    #[command(subcommand)]
+    Timing(TimingCommand),
     /// List the ISA extensions that --isa takes
     Isa,
     /// Print a completion script for a shell
@@ -41,6 +44,25 @@ pub enum Command {
         /// Directory to write one page per command to; without it, relsim(1) goes to standard output
         directory: Option<PathBuf>,
     },
+}
+
+/// `relsim timing`.
+#[derive(Debug, Subcommand)]
+pub enum TimingCommand {
+    /// List them
+    List,
+    /// Show the parameters of one: unit, default, meaning and source
+    Show {
+        /// Its name
+        #[arg(value_parser = PossibleValuesParser::new(Timing::ALL.iter().map(|t| t.0)))]
+        name: String,
+    },
+}
+
+fn parse_setting(text: &str) -> Result<(String, u64), String> {
+    let (key, value) = text.split_once('=').ok_or("KEY=VALUE is wanted")?;
+    let value = value.parse().map_err(|_| format!("{value} is no number"))?;
+    Ok((key.into(), value))
 }
 
 /// What the machine is.
@@ -69,6 +91,10 @@ pub struct MachineArgs {
     #[arg(long, value_name = "MODEL", default_value = Timing::ALL[0].0)]
     #[arg(value_parser = PossibleValuesParser::new(Timing::ALL.iter().map(|t| t.0)))]
     pub timing: String,
+
+    /// Another value for a parameter of the timing model (see `relsim timing show`); may be given repeatedly
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = parse_setting)]
+    pub set: Vec<(String, u64)>,
 
     /// How many cycles a hart may run ahead of the others; 1 interleaves them exactly [default: 100]
     #[arg(long, value_name = "CYCLES", value_parser = parse_quantum)]

@@ -50,6 +50,9 @@ impl MachineArgs {
         config.harts = self.harts.unwrap_or(config.harts);
         config.ram_bytes = self.mem.unwrap_or(config.ram_bytes);
         config.timing = Timing::by_name(&self.timing).unwrap_or_default();
+        for (key, value) in &self.set {
+            config.set_timing(key, *value)?;
+        }
         config.quantum_cycles = self.quantum.unwrap_or(config.quantum_cycles);
         config.validate()?;
         Ok(config)

@@ -1,4 +1,5 @@
 //! Helpers of the tests that need more than one crate, or another simulator.
 
 pub mod boot;
+pub mod golden;
 pub mod lockstep;

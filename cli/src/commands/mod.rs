@@ -6,6 +6,7 @@ mod isa;
 mod man;
 mod platform;
 mod run;
+mod timing;
 
 use crate::args::Command;
 use crate::error::CliError;
@@ -19,6 +20,7 @@ pub fn dispatch(command: Command) -> Result<u8, CliError> {
         Command::Run(args) => run::run(&args),
         Command::Platform(command) => platform::run(&command).map(|()| 0),
         Command::Dtb(args) => dtb::run(&args).map(|()| 0),
+        Command::Timing(command) => timing::run(&command).map(|()| 0),
         Command::Isa => isa::run().map(|()| 0),
         Command::Completions { shell } => completions::run(shell).map(|()| 0),
         Command::Man { directory } => man::run(directory.as_deref()).map(|()| 0),

@@ -38,6 +38,10 @@ fn json_text(platform: &Platform) -> Result<String, CliError> {
 fn kind(spec: &DeviceSpec) -> String {
     match spec.kind {
         DeviceKind::BootRom => "boot ROM: reset code, hands over a0, a1, a2".into(),
+        DeviceKind::StubRom => "ROM: loads the image's entry and jumps there".into(),
+        DeviceKind::ReportPort { .. } => {
+            "report port of the RTL harness: rows, interrupts, end of the run".into()
+        }
         DeviceKind::TestFinisher => "SiFive test finisher".into(),
         DeviceKind::Rtc => "Goldfish real-time clock".into(),
         DeviceKind::Clint => "SiFive CLINT: machine timer and software interrupts".into(),

@@ -156,6 +156,7 @@ impl Decoder {
             index,
             class: def.class,
             rm: operands.rm,
+            files: files.packed(),
         }
     }
 }

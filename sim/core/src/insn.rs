@@ -58,6 +58,8 @@ pub struct Op {
     pub class: OpClass,
     /// Rounding mode field (7: dynamic).
     pub rm: u8,
+    /// Which register files the operands are in, two bits each ([`File`]): rd in bits 1:0, then rs1, rs2, rs3.
+    pub files: u8,
 }
 
 /// Integer register slot that swallows writes to x0.
@@ -183,13 +185,14 @@ impl OpClass {
 
 /// Which register file an operand is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
 pub enum File {
     /// No such operand.
-    None,
+    None = 0,
     /// Integer.
-    X,
+    X = 1,
     /// Floating point.
-    F,
+    F = 2,
 }
 
 /// The register files of an instruction's operands.
@@ -203,6 +206,13 @@ pub struct Files {
     pub rs2: File,
     /// Third source.
     pub rs3: File,
+}
+
+impl Files {
+    /// As [`Op::files`] has them.
+    pub const fn packed(self) -> u8 {
+        self.rd as u8 | (self.rs1 as u8) << 2 | (self.rs2 as u8) << 4 | (self.rs3 as u8) << 6
+    }
 }
 
 /// How operands sit in the word and how they are written in assembly. The letters in the variants' docs

@@ -232,6 +232,10 @@ fn step<T: TimingModel, O: Observer>(
             return Err(Stop::Alone);
         }
     }
+    if T::DETAILED {
+        // Before it executes: what it reads from counters and devices depends on when it gets there.
+        hart.cycle = timing.issue(hart, bus, op);
+    }
     // What an instruction accrues is told from what was there before by looking at it alone.
     let accrues = O::ON && op.class.is_float();
     let accrued = if accrues { std::mem::take(&mut hart.csr.fflags) } else { 0 };

@@ -11,8 +11,12 @@ pub trait TimingModel {
     /// whole blocks.
     const DETAILED: bool;
 
-    /// `op` has retired on `hart` (whose `cycle` is that of its start): gives the cycle at which the next one
-    /// starts.
+    /// `op` is about to execute on `hart`: gives the cycle at which what it does takes effect, as `mcycle` and
+    /// devices see it. Asked again for the same `op` when it has to wait for its turn.
+    fn issue(&mut self, hart: &Hart, bus: &Bus, op: &Op) -> u64;
+
+    /// `op` has retired on `hart` (whose `cycle` is what [`TimingModel::issue`] gave): gives the earliest cycle
+    /// at which the next one can take effect.
     fn retired(&mut self, hart: &Hart, bus: &Bus, op: &Op) -> u64;
 
     /// `hart` has taken `trap`: gives the cycle at which its handler starts.
@@ -25,6 +29,11 @@ pub struct Functional;
 
 impl TimingModel for Functional {
     const DETAILED: bool = false;
+
+    #[inline(always)]
+    fn issue(&mut self, hart: &Hart, _: &Bus, _: &Op) -> u64 {
+        hart.cycle
+    }
 
     #[inline(always)]
     fn retired(&mut self, hart: &Hart, _: &Bus, _: &Op) -> u64 {

@@ -11,6 +11,7 @@
 //! | platform-level interrupt controller | [`Plic::new`] |
 //! | UART 16550A | [`Uart16550::new`] |
 //! | real-time clock | [`RtcGoldfish::new`] |
+//! | report port of Rocket's RTL harness | [`ReportPort::new`] |
 //! | SiFive test finisher | [`TestFinisher::new`] |
 //! | host-target interface | [`HtifDevice::new`], or [`Htif`] over memory |
 //! | virtio-mmio slot | [`VirtioMmio::new`], around a [`VirtioDevice`] |
@@ -18,6 +19,7 @@
 mod clint;
 mod htif;
 mod plic;
+mod report_port;
 mod rtc_goldfish;
 mod state;
 mod test_finisher;
@@ -27,6 +29,7 @@ mod virtio;
 pub use clint::Clint;
 pub use htif::{Htif, HtifDevice};
 pub use plic::Plic;
+pub use report_port::ReportPort;
 pub use rtc_goldfish::{DEFAULT_EPOCH_S, RtcGoldfish};
 pub use test_finisher::TestFinisher;
 pub use uart16550::Uart16550;

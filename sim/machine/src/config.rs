@@ -6,6 +6,7 @@ use relsim_core::extension::IsaExtension;
 use relsim_core::hart::Priv;
 use relsim_core::isa::{ExtSet, IsaError, isa_string, parse_isa};
 use relsim_core::ram::PAGE_BYTES;
+use relsim_timing::rocket::params::{PARAMS, ParamDef, ParamError, Params as RocketParams};
 use sha2::{Digest, Sha256};
 
 use crate::platform::Platform;
@@ -19,16 +20,32 @@ pub enum Timing {
     /// One cycle each.
     #[default]
     Functional,
+    /// As Rocket does.
+    Rocket,
 }
 
 impl Timing {
     /// Every choice with its name and a line about it.
-    pub const ALL: &[(&str, Timing, &str)] =
-        &[("functional", Timing::Functional, "one cycle an instruction, no caches")];
+    pub const ALL: &[(&str, Timing, &str)] = &[
+        ("functional", Timing::Functional, "one cycle an instruction, no caches"),
+        (
+            "rocket",
+            Timing::Rocket,
+            "an in-order core of five stages with L1 caches and TLBs, as Rocket's RTL",
+        ),
+    ];
 
     /// The choice called `name`.
     pub fn by_name(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|(n, _, _)| *n == name).map(|&(_, t, _)| t)
+    }
+
+    /// The parameters that it has.
+    pub fn parameters(self) -> &'static [ParamDef] {
+        match self {
+            Self::Functional => &[],
+            Self::Rocket => PARAMS,
+        }
     }
 
     /// Its name.
@@ -61,6 +78,12 @@ pub enum ConfigError {
     /// The ISA string.
     #[error(transparent)]
     Isa(#[from] IsaError),
+    /// A parameter of the timing model.
+    #[error(transparent)]
+    Parameter(#[from] ParamError),
+    /// The timing model has no parameters.
+    #[error("the timing model {0} has no parameters")]
+    NoParameters(&'static str),
 }
 
 /// The hardware: everything that decides what a run does, apart from the payload.
@@ -78,6 +101,8 @@ pub struct MachineConfig {
     pub extensions: &'static [&'static IsaExtension],
     /// Timing model.
     pub timing: Timing,
+    /// Parameters of the Rocket model.
+    pub rocket: RocketParams,
     /// How far a hart may run ahead of the others, in cycles. 1 is exact interleaving.
     pub quantum_cycles: u64,
     /// What one call of the built-in firmware costs, in cycles.
@@ -101,6 +126,7 @@ impl MachineConfig {
             isa: parse_isa(platform.default_isa, extensions)?,
             extensions,
             timing: Timing::default(),
+            rocket: RocketParams::default(),
             quantum_cycles: 100,
             sbi_call_cycles: 100,
         })
@@ -113,6 +139,17 @@ impl MachineConfig {
     pub fn set_isa(&mut self, text: &str) -> Result<(), ConfigError> {
         self.isa = parse_isa(text, self.extensions)?;
         Ok(())
+    }
+
+    /// Sets a parameter of the timing model.
+    ///
+    /// # Errors
+    /// [`ConfigError::Parameter`], [`ConfigError::NoParameters`].
+    pub fn set_timing(&mut self, key: &str, value: u64) -> Result<(), ConfigError> {
+        match self.timing {
+            Timing::Functional => Err(ConfigError::NoParameters(self.timing.name())),
+            Timing::Rocket => Ok(self.rocket.set(key, value)?),
+        }
     }
 
     /// Checks what the types do not.
@@ -155,7 +192,13 @@ impl fmt::Display for MachineConfig {
             self.timing.name(),
             self.quantum_cycles,
             self.sbi_call_cycles,
-        )
+        )?;
+        if self.timing == Timing::Rocket {
+            for param in PARAMS {
+                write!(f, " {}={}", param.name, self.rocket.get(param.name).unwrap_or(param.default))?;
+            }
+        }
+        Ok(())
     }
 }
 

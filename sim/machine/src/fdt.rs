@@ -153,7 +153,7 @@ fn device(fdt: &mut FdtWriter, config: &MachineConfig, spec: &DeviceSpec) -> Res
         fdt.property_u32("interrupt-parent", PLIC_PHANDLE)
     };
     match spec.kind {
-        DeviceKind::BootRom | DeviceKind::Htif => {}
+        DeviceKind::BootRom | DeviceKind::StubRom | DeviceKind::ReportPort { .. } | DeviceKind::Htif => {}
         DeviceKind::TestFinisher => {
             let node = fdt.begin_node(&address("test"))?;
             let names = ["sifive,test1", "sifive,test0", "syscon"];

@@ -18,8 +18,9 @@ use relsim_core::run::{Core, SliceEnd, SliceLimits};
 use relsim_core::timing::{Functional, TimingModel};
 use relsim_core::trap::interrupt_name;
 use relsim_devices::Htif;
+use relsim_timing::rocket::Rocket;
 
-use crate::config::{HtifWords, MachineConfig, Payload};
+use crate::config::{HtifWords, MachineConfig, Payload, Timing};
 use crate::platform::DeviceKind;
 use crate::report::{Exit, HartReport, Report};
 use crate::sbi::Firmware;
@@ -56,6 +57,8 @@ pub struct Machine {
     firmware: Option<Firmware>,
     htif: Option<(HtifWords, Htif)>,
     next_htif_poll: u64,
+    /// Timing models of the harts, between runs.
+    rocket: Vec<Rocket>,
 }
 
 impl Machine {
@@ -108,12 +111,21 @@ impl Machine {
         }
         let firmware = builtin.then(|| Firmware::new(config.harts));
         let htif = payload.htif.map(|words| (words, Htif::new()));
-        Ok(Self { config, cores, bus, firmware, htif, next_htif_poll: 0 })
+        let rocket = match config.timing {
+            Timing::Functional => Vec::new(),
+            Timing::Rocket => cores.iter().map(|c| Rocket::new(&config.rocket, c.hart.pc)).collect(),
+        };
+        Ok(Self { config, cores, bus, firmware, htif, next_htif_poll: 0, rocket })
     }
 
     /// What it was built from.
     pub fn config(&self) -> &MachineConfig {
         &self.config
+    }
+
+    /// The Rocket models of the harts, where that is the timing model.
+    pub fn rocket(&self) -> &[Rocket] {
+        &self.rocket
     }
 
     /// Instructions retired by all harts.
@@ -137,9 +149,15 @@ impl Machine {
             core.hart.log_csr_writes = O::ON;
         }
         match self.config.timing {
-            crate::config::Timing::Functional => {
+            Timing::Functional => {
                 let mut models = vec![Functional; self.cores.len()];
                 self.schedule(limits, stop, observer, &mut models)
+            }
+            Timing::Rocket => {
+                let mut models = std::mem::take(&mut self.rocket);
+                let exit = self.schedule(limits, stop, observer, &mut models);
+                self.rocket = models;
+                exit
             }
         }
     }

@@ -12,6 +12,14 @@ use serde::Serialize;
 pub enum DeviceKind {
     /// Read-only memory with the reset vector and the device tree.
     BootRom,
+    /// Read-only memory with the three instructions that the RTL harness of Rocket starts with: they load the
+    /// payload's entry and jump there.
+    StubRom,
+    /// Report port of the RTL harness.
+    ReportPort {
+        /// External interrupt wires that it drives.
+        sources: u32,
+    },
     /// SiFive test finisher.
     TestFinisher,
     /// Goldfish real-time clock.
@@ -182,8 +190,33 @@ pub const ROCKET_UINTR: Platform = Platform {
     ],
 };
 
+/// The RTL harness that the golden cycle counts of Rocket come from.
+pub const ROCKET_GOLDEN: Platform = Platform {
+    name: "rocket-golden",
+    summary: "the RTL harness of Rocket's golden cycle counts: CLINT, PLIC, report port",
+    compatible: "freechips,rocketchip-unknown-dev",
+    core_freq_hz: 100_000_000,
+    timebase_freq_hz: 1_000_000,
+    ram_base: 0x8000_0000,
+    default_ram_bytes: 2048 * MIB,
+    default_harts: 1,
+    max_harts: 4,
+    default_isa: "rv64imafdc_zicntr_zicsr_zifencei_zihpm_sv39",
+    misaligned_ok: false,
+    pmp_entries: 8,
+    reset_pc: 0x1_0040,
+    ids: [0, 1, 0x2018_1004],
+    devices: &[
+        device("rom", DeviceKind::BootRom, 0x1_0000, 0x1_0000, None),
+        device("clint", DeviceKind::Clint, 0x200_0000, 0x1_0000, None),
+        device("plic", DeviceKind::Plic { sources: 8 }, 0xc00_0000, 0x400_0000, None),
+        device("stub", DeviceKind::StubRom, 0x1000_0000, 0x1000, None),
+        device("report", DeviceKind::ReportPort { sources: 8 }, 0x1000_1000, 0x3000, None),
+    ],
+};
+
 /// Every platform, the default first.
-pub const ALL: &[&Platform] = &[&VIRT, &SPIKE, &ROCKET_UINTR];
+pub const ALL: &[&Platform] = &[&VIRT, &SPIKE, &ROCKET_UINTR, &ROCKET_GOLDEN];
 
 /// The platform called `name`.
 pub fn by_name(name: &str) -> Option<&'static Platform> {

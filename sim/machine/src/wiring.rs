@@ -5,7 +5,7 @@ use relsim_core::device::{Clock, Console, Device};
 use relsim_core::ram::Ram;
 use relsim_devices::{
     Block, BlockBackend, Clint, DEFAULT_EPOCH_S, EchoPeer, EmptySlot, HtifDevice, LoopPeer, Net, NetPeer,
-    Plic, RtcGoldfish, TestFinisher, Uart16550, VirtioConsole, VirtioMmio,
+    Plic, ReportPort, RtcGoldfish, TestFinisher, Uart16550, VirtioConsole, VirtioMmio,
 };
 
 use crate::config::{MachineConfig, Payload};
@@ -17,6 +17,8 @@ const INPUT_POLL_CYCLES: u64 = 8_680;
 const NET_LATENCY_CYCLES: u64 = 10_000;
 /// Bytes of the reset code at the start of the boot ROM.
 const FW_DYNAMIC_OFFSET: u64 = 0x40;
+/// Where the RTL harness's boot ROM begins to run.
+const HARNESS_RESET_OFFSET: usize = 0x40;
 /// "OSBI", the magic number of OpenSBI's `fw_dynamic_info`.
 const FW_DYNAMIC_MAGIC: u64 = 0x4942_534f;
 
@@ -106,8 +108,9 @@ fn virtio_device(name: &str, wire: u32, what: Virtio) -> Box<dyn Device> {
 fn device(config: &MachineConfig, spec: &DeviceSpec, payload: &Payload) -> Option<Box<dyn Device>> {
     let wire = spec.interrupt.unwrap_or(0);
     Some(match spec.kind {
-        DeviceKind::BootRom | DeviceKind::Virtio { .. } => return None,
+        DeviceKind::BootRom | DeviceKind::StubRom | DeviceKind::Virtio { .. } => return None,
         DeviceKind::TestFinisher => Box::new(TestFinisher::new(spec.name)),
+        DeviceKind::ReportPort { sources } => Box::new(ReportPort::new(spec.name, sources)),
         DeviceKind::Rtc => Box::new(RtcGoldfish::new(spec.name, wire, DEFAULT_EPOCH_S)),
         DeviceKind::Clint => Box::new(Clint::new(spec.name, config.harts)),
         DeviceKind::Plic { sources } => {
@@ -150,6 +153,38 @@ fn boot_rom(spec: &DeviceSpec, payload: &Payload) -> Rom {
     Rom { base: spec.base, bytes }
 }
 
+/// The boot ROM of the RTL harness: as long as its first fetches go, it is the one that the chip has (without
+/// the write to a CSR that only Rocket has; `mie` flushes the pipeline as that does).
+fn harness_rom(spec: &DeviceSpec) -> Rom {
+    let code: [u32; 6] = [
+        0x3040_5073, // csrwi mie, 0
+        0x1000_0437, // lui   s0, 0x10000
+        0xf140_2573, // csrr  a0, mhartid
+        0x0000_0597, // auipc a1, 0
+        0x0745_8593, // addi  a1, a1, 116
+        0x0000_8402, // c.jr  s0
+    ];
+    let mut bytes: Vec<u8> = code.iter().flat_map(|word| word.to_le_bytes()).collect();
+    bytes.resize(HARNESS_RESET_OFFSET, 0);
+    bytes.extend(0xfc1f_f06f_u32.to_le_bytes()); // j -64
+    bytes.resize(spec.size_bytes as usize, 0);
+    Rom { base: spec.base, bytes }
+}
+
+/// The stub of the RTL harness.
+fn stub_rom(spec: &DeviceSpec, payload: &Payload) -> Rom {
+    let code: [u32; 4] = [
+        0x0000_0297, // auipc t0, 0
+        0x0102_b303, // ld    t1, 16(t0)
+        0x0003_0067, // jr    t1
+        0x0000_0013, // nop
+    ];
+    let mut bytes: Vec<u8> = code.iter().flat_map(|word| word.to_le_bytes()).collect();
+    bytes.extend(payload.entry.to_le_bytes());
+    bytes.resize(spec.size_bytes as usize, 0);
+    Rom { base: spec.base, bytes }
+}
+
 /// The bus of `config`, with `payload` in memory.
 ///
 /// # Errors
@@ -180,7 +215,11 @@ pub fn build_bus(
     let mut virtio = virtio.into_iter();
     for spec in platform.devices {
         match spec.kind {
+            DeviceKind::BootRom if platform.find(|k| k == DeviceKind::StubRom).is_some() => {
+                bus.add_rom(harness_rom(spec))?;
+            }
             DeviceKind::BootRom => bus.add_rom(boot_rom(spec, payload))?,
+            DeviceKind::StubRom => bus.add_rom(stub_rom(spec, payload))?,
             DeviceKind::Virtio { slots } => {
                 let size_bytes = spec.size_bytes / u64::from(slots);
                 for slot in 0..slots {

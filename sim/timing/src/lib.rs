@@ -1,1 +1,3 @@
-//! Not written yet.
+//! Timing models, one folder each.
+
+pub mod rocket;

@@ -1,6 +1,7 @@
 //! `cargo xtask`: what the project needs beside its programs. One file per command.
 
 mod debian;
+mod golden;
 mod guests;
 mod host;
 mod setup;
@@ -37,6 +38,11 @@ const COMMANDS: &[Command] = &[
         name: "speed",
         help: "Time the workloads beside QEMU and Spike; --rounds N, --spike PATH",
         run: speed::run,
+    },
+    Command {
+        name: "golden",
+        help: "Compare the Rocket model with the RTL's golden rows; takes how many of the worst to list",
+        run: golden::run,
     },
 ];
 

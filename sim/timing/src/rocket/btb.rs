@@ -1,0 +1,256 @@
+//! Branch prediction: BTB, BHT and return-address stack (BTB.scala).
+
+use super::replace::Plru;
+
+/// Entries of the BTB.
+pub const BTB_ENTRIES: usize = 28;
+const PAGES: usize = 6;
+const PAGE_SHIFT: u32 = 14;
+const RAS_ENTRIES: usize = 6;
+const BHT_ENTRIES: usize = 512;
+const HISTORY_BITS: u32 = 8;
+/// `floor(sqrt(3) / 2 * 2^8)`: the multiplier that hashes 8 bits of history to 3.
+const HISTORY_HASH: u32 = 221;
+/// "No entry" in a prediction.
+pub const NO_ENTRY: u8 = BTB_ENTRIES as u8;
+
+/// What an entry is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Cfi {
+    /// Conditional branch.
+    #[default]
+    Branch,
+    /// Jump without link.
+    Jump,
+    /// Jump with link.
+    Call,
+    /// Return.
+    Return,
+}
+
+/// What the predictor says about a fetch.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Prediction {
+    /// The BTB has an entry.
+    pub hit: bool,
+    /// It predicts a taken control transfer.
+    pub taken: bool,
+    /// Which halfword of the fetch group the transfer ends in.
+    pub bridx: u8,
+    /// The entry, or [`NO_ENTRY`].
+    pub entry: u8,
+    /// The BHT's bit.
+    pub bht_taken: bool,
+    /// The global history that it was looked up with.
+    pub history: u8,
+    /// Where to.
+    pub target: u64,
+}
+
+/// A change to the BTB: takes effect one cycle later, with the fetch address of that cycle as the target.
+#[derive(Debug, Clone, Copy)]
+pub struct BtbUpdate {
+    /// The entry to change, or [`NO_ENTRY`] for the one to replace.
+    pub entry: u8,
+    /// Whether the entry becomes valid.
+    pub valid: bool,
+    /// Address of the fetch group.
+    pub pc: u64,
+    /// Address of the halfword that the instruction ends in.
+    pub br_pc: u64,
+    /// Kind.
+    pub cfi: Cfi,
+}
+
+/// BTB, BHT and RAS.
+pub struct Btb {
+    tags: [u16; BTB_ENTRIES],
+    tag_pages: [u8; BTB_ENTRIES],
+    targets: [u16; BTB_ENTRIES],
+    target_pages: [u8; BTB_ENTRIES],
+    cfi: [Cfi; BTB_ENTRIES],
+    bridx: [u8; BTB_ENTRIES],
+    valid: u32,
+    pages: [u64; PAGES],
+    page_valid: u8,
+    next_page: usize,
+    plru: Plru<BTB_ENTRIES>,
+    /// Way whose use the tree learns of in the next cycle.
+    used: Option<u8>,
+    update: Option<BtbUpdate>,
+    bht: [u8; BHT_ENTRIES],
+    history: u8,
+    ras: [u64; RAS_ENTRIES],
+    ras_count: usize,
+    ras_pos: usize,
+}
+
+impl Default for Btb {
+    fn default() -> Self {
+        Self {
+            tags: [0; BTB_ENTRIES],
+            tag_pages: [0; BTB_ENTRIES],
+            targets: [0; BTB_ENTRIES],
+            target_pages: [0; BTB_ENTRIES],
+            cfi: [Cfi::Branch; BTB_ENTRIES],
+            bridx: [0; BTB_ENTRIES],
+            valid: 0,
+            pages: [0; PAGES],
+            page_valid: 0,
+            next_page: 0,
+            plru: Plru::default(),
+            used: None,
+            update: None,
+            bht: [0; BHT_ENTRIES],
+            history: 0,
+            ras: [0; RAS_ENTRIES],
+            ras_count: 0,
+            ras_pos: 0,
+        }
+    }
+}
+
+fn low(addr: u64) -> u16 {
+    (addr >> 1) as u16 & 0x1fff
+}
+
+fn bht_index(addr: u64, history: u8) -> usize {
+    let hi = addr >> 2;
+    let address = (hi & 0x1ff) ^ (hi >> 9 & 3);
+    let hashed = (HISTORY_HASH * u32::from(history)) >> (HISTORY_BITS - 3) & 7;
+    (address ^ u64::from(hashed) << 6) as usize
+}
+
+impl Btb {
+    fn page_match(&self, addr: u64) -> u8 {
+        let page = addr >> PAGE_SHIFT & ((1 << (39 - PAGE_SHIFT)) - 1);
+        (0..PAGES).filter(|&n| self.page_valid >> n & 1 == 1 && self.pages[n] == page).map(|n| 1 << n).sum()
+    }
+
+    fn matching(&self, addr: u64) -> u32 {
+        let tag = low(addr);
+        let mut hits = 0;
+        for (n, &t) in self.tags.iter().enumerate() {
+            hits |= u32::from(t == tag) << n;
+        }
+        hits & self.valid
+    }
+
+    /// Looks `pc` up, and lets changes of the last cycle take effect afterwards.
+    pub fn cycle(&mut self, pc: u64) -> Prediction {
+        let hits = self.matching(pc);
+        let mut answer = Prediction { entry: NO_ENTRY, history: self.history, ..Prediction::default() };
+        answer.bht_taken = self.bht[bht_index(pc, self.history)] != 0;
+        if hits != 0 {
+            let n = hits.trailing_zeros() as usize;
+            let page_hits = self.page_match(pc);
+            answer.hit = self.tag_pages[n] != 0 && page_hits >> (self.tag_pages[n] - 1) & 1 == 1;
+            answer.entry = n as u8;
+            answer.bridx = self.bridx[n];
+            answer.taken = self.cfi[n] != Cfi::Branch || answer.bht_taken;
+            let page = usize::from(self.target_pages[n]);
+            let base = if self.page_valid >> page & 1 == 1 { self.pages[page] } else { 0 };
+            let target = base << PAGE_SHIFT | u64::from(self.targets[n]) << 1;
+            answer.target = ((target << 25) as i64 >> 25) as u64;
+            if self.cfi[n] == Cfi::Return && self.ras_count > 0 {
+                answer.target = self.ras[self.ras_pos];
+            }
+            if hits.count_ones() > 1 {
+                self.valid &= !hits;
+            }
+        }
+        let used = self.used.take();
+        if answer.hit && answer.taken {
+            self.used = Some(answer.entry);
+        }
+        if let Some(update) = self.update.take() {
+            self.apply(update, pc);
+        } else if let Some(way) = used {
+            self.plru.access(usize::from(way));
+        }
+        answer
+    }
+
+    fn apply(&mut self, update: BtbUpdate, target: u64) {
+        let way = if update.entry < NO_ENTRY { usize::from(update.entry) } else { self.plru.way() };
+        self.plru.access(way);
+        let page = |addr: u64| addr >> PAGE_SHIFT & ((1 << (39 - PAGE_SHIFT)) - 1);
+        let rotate = |set: u8| (set << 1 | set >> (PAGES - 1)) & ((1 << PAGES) - 1);
+        let page_hit = self.page_match(target);
+        let update_hit = self.page_match(update.pc);
+        let replaced = rotate(page_hit) | if page_hit != 0 { 0 } else { 1 << self.next_page };
+        let index_set = if update_hit != 0 { update_hit } else { replaced };
+        let new_index = update_hit == 0;
+        let same = page(update.pc) == page(target);
+        let new_target = !same && page_hit == 0;
+        let target_replaced = if same { index_set } else { rotate(index_set) };
+        let target_set = page_hit | if page_hit != 0 { 0 } else { target_replaced };
+        if new_index || new_target {
+            let next = self.next_page + if new_index && new_target { 2 } else { 1 };
+            self.next_page = if next >= PAGES { next & 1 } else { next };
+        }
+        self.tags[way] = low(update.pc);
+        self.targets[way] = low(target);
+        self.tag_pages[way] = index_set.trailing_zeros() as u8 + 1;
+        self.target_pages[way] = target_set.trailing_zeros() as u8;
+        self.cfi[way] = update.cfi;
+        self.bridx[way] = (update.br_pc >> 1 & 1) as u8;
+        self.valid = if update.valid { self.valid | 1 << way } else { self.valid & !(1 << way) };
+        if new_index {
+            self.pages[replaced.trailing_zeros() as usize] = page(update.pc);
+            self.page_valid |= replaced;
+        }
+        if new_target {
+            self.pages[target_replaced.trailing_zeros() as usize] = page(target);
+            self.page_valid |= target_replaced;
+        }
+    }
+
+    /// A change for the next cycle.
+    pub fn update(&mut self, update: BtbUpdate) {
+        self.update = Some(update);
+    }
+
+    /// Forgets every entry.
+    pub fn flush(&mut self) {
+        self.valid = 0;
+    }
+
+    /// A branch resolved: the table learns its direction, and the history starts anew if it was wrong.
+    pub fn resolve_branch(&mut self, pc: u64, made: &Prediction, taken: bool, wrong: bool) {
+        self.bht[bht_index(pc, made.history)] = u8::from(taken);
+        if wrong {
+            self.history = u8::from(taken) << 7 | made.history >> 1;
+        }
+    }
+
+    /// Something that is no branch went elsewhere than predicted.
+    pub fn reset_history(&mut self, made: &Prediction) {
+        self.history = made.history;
+    }
+
+    /// A branch was fetched.
+    pub fn advance_history(&mut self, made: &Prediction) {
+        self.history = u8::from(made.bht_taken) << 7 | self.history >> 1;
+    }
+
+    /// The return address that the stack predicts.
+    pub fn ras_head(&self) -> Option<u64> {
+        (self.ras_count > 0).then(|| self.ras[self.ras_pos])
+    }
+
+    /// A call was fetched.
+    pub fn push(&mut self, address: u64) {
+        self.ras_count = (self.ras_count + 1).min(RAS_ENTRIES);
+        self.ras_pos = if self.ras_pos < RAS_ENTRIES - 1 { self.ras_pos + 1 } else { 0 };
+        self.ras[self.ras_pos] = address;
+    }
+
+    /// A return was fetched.
+    pub fn pop(&mut self) {
+        if self.ras_count > 0 {
+            self.ras_count -= 1;
+            self.ras_pos = if self.ras_pos > 0 { self.ras_pos - 1 } else { RAS_ENTRIES - 1 };
+        }
+    }
+}

@@ -1,0 +1,485 @@
+//! The fetch pipeline, cycle by cycle: next-address stage, instruction TLB and cache, predecode, the queue of
+//! fetch groups, and the buffer that aligns instructions (Frontend.scala, ICache.scala, ShiftQueue.scala,
+//! IBuf.scala).
+//!
+//! It runs along the predicted path whatever the hart does; the rest of the model tells it, cycle by cycle,
+//! whether decode takes an instruction and where to start anew.
+
+use relsim_core::bus::Bus;
+use relsim_core::hart::{Hart, Priv};
+
+use super::btb::{Btb, BtbUpdate, Cfi, NO_ENTRY, Prediction};
+use super::icache::Icache;
+use super::params::Params;
+use super::tlb::{Context, Tlb};
+use super::walker::Walker;
+
+/// Fetch groups that the queue holds.
+const QUEUE: usize = 5;
+
+/// A fetch group: four bytes, of which the first or the last two may be void.
+#[derive(Debug, Clone, Copy, Default)]
+struct Group {
+    pc: u64,
+    data: u32,
+    made: Prediction,
+}
+
+/// What decode sees in a cycle.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Offer {
+    /// There is a whole instruction.
+    pub valid: bool,
+    /// There is at least something (the head of the queue, or a whole instruction).
+    pub anything: bool,
+    /// Its address.
+    pub pc: u64,
+    /// The prediction that came with it.
+    pub made: Prediction,
+    /// It is a `fence`.
+    pub fence: bool,
+    /// It reads or writes memory.
+    pub memory: bool,
+    take: u8,
+    buffered_after: Option<u8>,
+    pops: bool,
+}
+
+/// A new start.
+#[derive(Debug, Clone, Copy)]
+pub struct Redirect {
+    /// Where.
+    pub pc: u64,
+}
+
+/// The fetch pipeline.
+pub struct Fetch {
+    /// Branch prediction.
+    pub btb: Btb,
+    /// The instruction cache.
+    pub icache: Icache,
+    /// The instruction TLB.
+    pub tlb: Tlb,
+    /// Privilege and translation as fetches see them.
+    pub context: Context,
+    s1_valid: bool,
+    s1_pc: u64,
+    s1_valid_before: bool,
+    s2_valid: bool,
+    s2_pc: u64,
+    s2_pa: u64,
+    s2_fault: bool,
+    s2_miss: bool,
+    s2_made: Prediction,
+    replay_before: bool,
+    partial: Option<u16>,
+    wrong_path: bool,
+    queue: [Group; QUEUE],
+    queued: usize,
+    buffered: u8,
+    buffer: u16,
+    buffer_pc: u64,
+    buffer_made: Prediction,
+    // Worked out by `offer` for `finish`.
+    group: Group,
+    group_valid: bool,
+    fire: bool,
+    scan: Scan,
+}
+
+/// What predecode found in the group that is in the second stage.
+#[derive(Debug, Clone, Copy, Default)]
+struct Scan {
+    taken: bool,
+    taken_idx: u8,
+    npc: Option<u64>,
+    unpredicted: bool,
+    call: Option<u64>,
+    ret: bool,
+    branch: bool,
+    update: Option<Cfi>,
+    partial: Option<u16>,
+    flush: bool,
+}
+
+fn is_rvc(bits: u16) -> bool {
+    bits & 3 != 3
+}
+
+/// Whether the instruction that begins with `low` reads or writes memory.
+fn is_memory(low: u16) -> bool {
+    match low & 3 {
+        3 => matches!(low >> 2 & 31, 0 | 1 | 8 | 9 | 11),
+        1 => false,
+        // Quadrants 0 and 2: all but c.addi4spn, c.slli and the register moves.
+        _ => !matches!(low >> 13, 0 | 4),
+    }
+}
+
+fn sext(value: u32, bits: u32) -> i64 {
+    i64::from((value << (32 - bits)) as i32 >> (32 - bits))
+}
+
+fn jal_offset(w: u32) -> i64 {
+    sext((w >> 31 & 1) << 20 | (w >> 12 & 0xff) << 12 | (w >> 20 & 1) << 11 | (w >> 21 & 0x3ff) << 1, 21)
+}
+
+fn branch_offset(w: u32) -> i64 {
+    sext((w >> 31 & 1) << 12 | (w >> 7 & 1) << 11 | (w >> 25 & 0x3f) << 5 | (w >> 8 & 0xf) << 1, 13)
+}
+
+fn cj_offset(w: u32) -> i64 {
+    let b = |at: u32, to: u32| (w >> at & 1) << to;
+    let imm = b(12, 11) | b(11, 4) | b(10, 9) | b(9, 8) | b(8, 10) | b(7, 6) | b(6, 7);
+    sext(imm | (w >> 3 & 7) << 1 | b(2, 5), 12)
+}
+
+fn cb_offset(w: u32) -> i64 {
+    sext(
+        (w >> 12 & 1) << 8 | (w >> 10 & 3) << 3 | (w >> 5 & 3) << 6 | (w >> 3 & 3) << 1 | (w >> 2 & 1) << 5,
+        9,
+    )
+}
+
+impl Fetch {
+    /// After reset, about to fetch from `pc`.
+    pub fn new(pc: u64) -> Self {
+        Self {
+            btb: Btb::default(),
+            icache: Icache::default(),
+            tlb: Tlb::default(),
+            context: Context { privilege: Priv::M, satp: 0 },
+            s1_valid: false,
+            s1_pc: pc,
+            s1_valid_before: false,
+            s2_valid: false,
+            s2_pc: pc,
+            s2_pa: 0,
+            s2_fault: false,
+            s2_miss: false,
+            s2_made: Prediction::default(),
+            replay_before: true,
+            partial: None,
+            wrong_path: false,
+            queue: [Group::default(); QUEUE],
+            queued: 0,
+            buffered: 0,
+            buffer: 0,
+            buffer_pc: 0,
+            buffer_made: Prediction::default(),
+            group: Group::default(),
+            group_valid: false,
+            fire: false,
+            scan: Scan::default(),
+        }
+    }
+
+    /// What decode sees in this cycle.
+    pub fn offer(&mut self, bus: &Bus) -> Offer {
+        self.group_valid =
+            self.s1_valid_before && self.s2_valid && (self.icache.hit() || (self.s2_fault && !self.s2_miss));
+        self.fire = self.group_valid && self.queued < QUEUE;
+        if self.group_valid {
+            let base = self.s2_pa & !3;
+            let word = bus.ram.get::<u32>(base).unwrap_or_else(|| {
+                let half = |pa| u32::from(bus.fetch(pa).unwrap_or(0));
+                half(base) | half(base + 2) << 16
+            });
+            self.scan = self.predecode(word);
+            let mut made = self.s2_made;
+            let by_btb = made.hit && made.taken;
+            made.taken = by_btb;
+            if !by_btb && self.scan.taken {
+                made.bridx = self.scan.taken_idx;
+                made.taken = true;
+                made.entry = NO_ENTRY;
+            }
+            self.group = Group { pc: self.s2_pc, data: word, made };
+        }
+        let head =
+            if self.queued > 0 { Some(&self.queue[0]) } else { self.group_valid.then_some(&self.group) };
+        Self::align(head, self.buffered, self.buffer, self.buffer_pc, &self.buffer_made)
+    }
+
+    /// The aligner (IBuf.scala).
+    fn align(head: Option<&Group>, buffered: u8, buffer: u16, buffer_pc: u64, made: &Prediction) -> Offer {
+        let mut offer = Offer::default();
+        let first = head.map_or(0, |g| (g.pc >> 1 & 1) as u8);
+        let in_head =
+            head.map_or(0, |g| (if g.made.taken { g.made.bridx + 1 } else { 2 }).saturating_sub(first));
+        let total = in_head + buffered;
+        let low = match head {
+            _ if buffered > 0 => buffer,
+            Some(g) => (g.data >> (16 * first)) as u16,
+            None => 0,
+        };
+        let rvc = is_rvc(low);
+        let full = total > 0 && (rvc || total >= 2);
+        offer.valid = full;
+        offer.anything = full || head.is_some();
+        offer.pc = if buffered > 0 { buffer_pc } else { head.map_or(0, |g| g.pc) };
+        offer.made = match head {
+            _ if buffered > 0 && rvc => *made,
+            Some(g) => g.made,
+            None => *made,
+        };
+        offer.fence = low & 0x707f == 0x000f;
+        offer.memory = is_memory(low);
+        offer.take = if !full {
+            0
+        } else if rvc {
+            1
+        } else {
+            2
+        };
+        if offer.take >= buffered && head.is_some() {
+            let from_head = offer.take - buffered;
+            if from_head >= in_head || in_head - from_head <= 1 {
+                offer.pops = true;
+                if from_head < in_head {
+                    offer.buffered_after = Some(first + from_head);
+                }
+            }
+        }
+        offer
+    }
+
+    fn predecode(&self, word: u32) -> Scan {
+        let mut scan = Scan::default();
+        let base = self.s2_pc & !3;
+        let start = (self.s2_pc >> 1 & 1) as u8;
+        let made = &self.s2_made;
+        let by_btb = made.hit && made.taken;
+        let mut previous = self.partial;
+        let ras = self.btb.ras_head();
+        for idx in 0..2u8 {
+            let prev_rvi = previous.is_some_and(|bits| !is_rvc(bits));
+            let valid = idx >= start && !prev_rvi;
+            let bits = (word >> (16 * idx)) as u16;
+            let rvc = is_rvc(bits);
+            let w = u32::from(bits) << 16 | u32::from(previous.unwrap_or(0));
+            let (rvi_branch, rvi_jump, rvi_jalr) =
+                (prev_rvi && w & 0x7f == 0x63, prev_rvi && w & 0x7f == 0x6f, prev_rvi && w & 0x7f == 0x67);
+            let link = w >> 7 & 1 == 1;
+            let rvi_return = rvi_jalr && !link && matches!(w >> 15 & 31, 1 | 5);
+            let rvi_call = (rvi_jalr || rvi_jump) && link;
+            let c = u32::from(bits);
+            let c_branch = valid && c & 0xc003 == 0xc001;
+            let c_jump = valid && c & 0xe003 == 0xa001;
+            let c_jr = valid && c & 0xf07f == 0x8002;
+            let c_jalr = valid && c & 0xf07f == 0x9002;
+            let c_return = c_jr && matches!(c >> 7 & 31, 1 | 5);
+            let predict = made.bht_taken;
+            let taken = rvi_jump
+                || rvi_jalr
+                || rvi_branch && predict
+                || c_jump
+                || c_jalr
+                || c_jr
+                || c_branch && predict;
+            let predict_return = ras.is_some() && (rvi_return || c_return);
+            let predict_jump = rvi_jump || c_jump;
+            let predict_branch = predict && (rvi_branch || c_branch);
+            if made.hit && made.bridx == idx && valid && !rvc {
+                scan.flush = true;
+            }
+            if !scan.taken {
+                scan.taken_idx = idx;
+                let call = rvi_call || c_jalr;
+                let ret = rvi_return || c_return;
+                scan.call = call.then(|| base + 2 * (u64::from(idx) + 1));
+                scan.ret = ret && !call;
+                if !by_btb {
+                    scan.unpredicted |= taken && !predict_branch && !predict_jump && !predict_return;
+                    if predict_branch || predict_jump {
+                        let pc = base + 2 * u64::from(idx);
+                        let (from, offset) = if rvi_jump {
+                            (pc.wrapping_sub(2), jal_offset(w))
+                        } else if rvi_branch {
+                            (pc.wrapping_sub(2), branch_offset(w))
+                        } else if c_jump {
+                            (pc, cj_offset(c))
+                        } else {
+                            (pc, cb_offset(c))
+                        };
+                        scan.npc = Some(from.wrapping_add_signed(offset));
+                    }
+                    if predict_return {
+                        scan.npc = ras;
+                    }
+                }
+                scan.branch |= rvi_branch || c_branch;
+                if !made.hit && (predict_branch || predict_jump || predict_return) {
+                    scan.update = Some(if ret {
+                        Cfi::Return
+                    } else if call {
+                        Cfi::Call
+                    } else if rvi_branch || c_branch {
+                        Cfi::Branch
+                    } else {
+                        Cfi::Jump
+                    });
+                }
+                if idx == 1 && valid && !rvc {
+                    scan.partial = Some(bits | 3);
+                }
+            }
+            scan.taken |= taken;
+            previous = valid.then_some(bits);
+        }
+        if by_btb || scan.taken {
+            scan.partial = None;
+        }
+        scan
+    }
+
+    /// Ends the cycle `now`. `ready`: decode is not stalled; `redirect`: start anew; `update`: what the
+    /// resolution of a control transfer changes in the BTB.
+    #[allow(clippy::too_many_arguments)]
+    pub fn finish(
+        &mut self,
+        hart: &Hart,
+        bus: &Bus,
+        params: &Params,
+        walker: &mut Walker,
+        now: u64,
+        offer: &Offer,
+        ready: bool,
+        redirect: Option<Redirect>,
+        update: Option<BtbUpdate>,
+        data_busy: bool,
+    ) {
+        let (fire, scan) = (self.fire, if self.group_valid { self.scan } else { Scan::default() });
+        let by_btb = self.s2_made.hit && self.s2_made.taken;
+        let replay = (self.s2_valid && !fire) || self.replay_before;
+        let bends = fire && !by_btb && scan.taken;
+        let redirected = redirect.is_some() || bends;
+        let queued_before = self.queued;
+        // Looked up in the state that the cycle began with.
+        let made = self.btb.cycle(self.s1_pc);
+
+        // Second stage: what the group tells the predictor.
+        let wrong_path = self.wrong_path;
+        if fire {
+            if scan.flush {
+                self.btb.flush();
+                self.wrong_path = true;
+            }
+            if !wrong_path {
+                if let Some(address) = scan.call {
+                    self.btb.push(address);
+                } else if scan.ret {
+                    self.btb.pop();
+                }
+                if scan.branch {
+                    self.btb.advance_history(&self.s2_made);
+                }
+            }
+        }
+        let own_update = match scan.update {
+            Some(cfi) if fire && !wrong_path && queued_before < 2 => Some(BtbUpdate {
+                entry: NO_ENTRY,
+                valid: true,
+                pc: self.s2_pc & !3,
+                br_pc: self.s2_pc & !3 | u64::from(scan.taken_idx) << 1,
+                cfi,
+            }),
+            _ => None,
+        };
+        if fire && scan.unpredicted {
+            self.wrong_path = true;
+        }
+        if fire {
+            self.partial = scan.partial;
+        }
+
+        // First stage: translation, cache and prediction.
+        let looks_up = self.s1_valid && !replay;
+        let translation =
+            self.tlb.fetch(hart, bus, self.context, walker, now, self.s1_pc, looks_up, self.s2_valid);
+        let s1_kill = redirected || translation.miss || replay;
+        let killed = self.s2_fault || self.s2_miss;
+        self.icache.cycle(params, walker, now, translation.pa, s1_kill, killed, data_busy);
+
+        let mut next = (self.s1_pc & !3).wrapping_add(4);
+        if made.hit && made.taken {
+            next = made.target;
+        }
+        if self.s2_valid
+            && self.group_valid
+            && let Some(npc) = scan.npc
+        {
+            next = npc;
+        }
+        let full = |n: usize| queued_before >= n;
+        let space = !full(3)
+            || (!full(4) && (!self.s1_valid || !self.s2_valid))
+            || (!full(5) && !self.s1_valid && !self.s2_valid);
+        let s0_valid = redirect.is_some() || space;
+        let npc = match redirect {
+            Some(redirect) => redirect.pc & !1,
+            None if replay => self.s2_pc,
+            None => next & !1,
+        };
+
+        // Queue and aligner.
+        self.advance_queue(offer, ready, redirect.is_some());
+
+        if let Some(update) = update.or(own_update) {
+            self.btb.update(update);
+        }
+        self.replay_before = replay && !s0_valid;
+        self.s1_valid_before = self.s1_valid;
+        self.s2_valid = false;
+        if !replay {
+            self.s2_valid = !redirected;
+            self.s2_pc = self.s1_pc;
+            self.s2_pa = translation.pa;
+            self.s2_fault = translation.fault;
+            self.s2_miss = translation.miss;
+            self.s2_made = made;
+        }
+        self.icache.request(s0_valid);
+        self.s1_pc = npc;
+        self.s1_valid = s0_valid;
+        if redirected {
+            self.partial = None;
+        }
+        if redirect.is_some() {
+            self.wrong_path = false;
+        }
+    }
+
+    fn advance_queue(&mut self, offer: &Offer, ready: bool, kill: bool) {
+        if kill {
+            self.queued = 0;
+            self.buffered = 0;
+            return;
+        }
+        let mut pops = false;
+        if ready {
+            let head = if self.queued > 0 { self.queue[0] } else { self.group };
+            if offer.pops {
+                pops = true;
+                self.buffered = 0;
+                if let Some(half) = offer.buffered_after {
+                    self.buffered = 1;
+                    self.buffer = (head.data >> (16 * half)) as u16;
+                    self.buffer_pc = (head.pc & !3) + 2 * u64::from(half);
+                    self.buffer_made = head.made;
+                }
+            } else {
+                self.buffered = self.buffered.saturating_sub(offer.take);
+            }
+        }
+        if pops && self.queued > 0 {
+            self.queue.copy_within(1..self.queued, 0);
+            self.queued -= 1;
+            pops = false;
+        }
+        if self.fire && !pops {
+            self.queue[self.queued] = self.group;
+            self.queued += 1;
+        }
+    }
+}

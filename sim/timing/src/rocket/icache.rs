@@ -1,0 +1,136 @@
+//! The L1 instruction cache (ICache.scala): 64 sets of 4 ways, one refill at a time, replacement by LFSR.
+
+use super::params::Params;
+use super::replace::Lfsr;
+use super::walker::Walker;
+
+/// Sets of an L1.
+pub const SETS: usize = 64;
+/// Ways of an L1.
+pub const WAYS: usize = 4;
+const NO_LINE: u64 = u64::MAX;
+
+#[derive(Debug, Clone, Copy)]
+struct Refill {
+    line: u64,
+    way: usize,
+    /// Not before this cycle the hub's probe reaches the data cache.
+    probe: u64,
+    /// Cycles of the first and last beat, once the data cache took the probe.
+    beats: Option<(u64, u64)>,
+}
+
+/// The instruction cache.
+pub struct Icache {
+    tags: [[u64; WAYS]; SETS],
+    lfsr: Lfsr,
+    s1_valid: bool,
+    s2_valid: bool,
+    s2_hit: bool,
+    could_request: bool,
+    latched: u64,
+    refill: Option<Refill>,
+    invalidated: bool,
+    beat: bool,
+    /// Refills so far.
+    pub refills: u64,
+}
+
+impl Default for Icache {
+    fn default() -> Self {
+        Self {
+            tags: [[NO_LINE; WAYS]; SETS],
+            lfsr: Lfsr::default(),
+            s1_valid: false,
+            s2_valid: false,
+            s2_hit: false,
+            could_request: false,
+            latched: 0,
+            refill: None,
+            invalidated: false,
+            beat: false,
+            refills: 0,
+        }
+    }
+}
+
+impl Icache {
+    /// Whether the access in the second stage hits.
+    pub fn hit(&self) -> bool {
+        self.s2_valid && self.s2_hit
+    }
+
+    /// Whether a line is on its way.
+    pub fn refilling(&self) -> bool {
+        self.refill.is_some()
+    }
+
+    /// One cycle: the access to physical address `pa` in the first stage; `s1_kill` and `s2_kill` drop what is
+    /// in the stages.
+    /// `data_busy`: the data cache has an access in its first or second stage, and takes no probe.
+    #[allow(clippy::too_many_arguments)]
+    pub fn cycle(
+        &mut self,
+        params: &Params,
+        walker: &mut Walker,
+        now: u64,
+        pa: u64,
+        s1_kill: bool,
+        s2_kill: bool,
+        data_busy: bool,
+    ) {
+        let line = pa >> 6;
+        let s2_miss = self.s2_valid && !self.s2_hit && !s2_kill;
+        let refilling = self.refill.is_some();
+        let can_request = !(s2_miss || refilling);
+        let s1_hit = self.tags[line as usize % SETS].contains(&line);
+        let request = s2_miss && self.could_request;
+        self.beat = false;
+        if let Some(refill) = &mut self.refill
+            && refill.beats.is_none()
+            && now >= refill.probe
+            && !data_busy
+        {
+            refill.beats = Some(walker.dcache.read_line(params, now + params.l1i_request));
+        }
+        if let Some(refill) = self.refill
+            && let Some((first, last)) = refill.beats
+            && now >= first
+        {
+            self.beat = true;
+            let set = &mut self.tags[refill.line as usize % SETS];
+            // Invalid while its words come in, so that nothing hits half a line.
+            set[refill.way] = NO_LINE;
+            if now >= last {
+                if !self.invalidated {
+                    set[refill.way] = refill.line;
+                }
+                self.refill = None;
+                self.invalidated = false;
+            }
+        }
+        if request {
+            self.lfsr.step();
+            let probe = now + params.l1i_probe;
+            self.refill = Some(Refill { line: self.latched, way: self.lfsr.way(), probe, beats: None });
+            self.refills += 1;
+        }
+        if self.s1_valid && can_request {
+            self.latched = line;
+        }
+        self.could_request = can_request;
+        self.s2_valid = self.s1_valid && !s1_kill;
+        self.s2_hit = s1_hit;
+    }
+
+    /// The fetch that the next-address stage starts in this cycle; the arrays are busy while words come in.
+    pub fn request(&mut self, valid: bool) {
+        self.s1_valid = valid && !self.beat;
+    }
+
+    /// `fence.i`: forgets every line, and the one that is on its way.
+    pub fn invalidate(&mut self) {
+        self.tags = [[NO_LINE; WAYS]; SETS];
+        self.invalidated = self.refill.is_some();
+    }
+}

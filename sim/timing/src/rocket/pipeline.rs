@@ -1,0 +1,326 @@
+//! The joint of fetch and execution: runs the fetch side up to the cycle in which decode lets go of an
+//! instruction, with the redirections of older instructions on the way.
+
+use relsim_core::bus::Bus;
+use relsim_core::hart::Hart;
+use relsim_core::insn::{Op, OpClass};
+
+use super::btb::{BtbUpdate, Cfi, Prediction};
+use super::cause::Cause;
+use super::fetch::{Fetch, Redirect};
+use super::params::Params;
+use super::tlb::Context;
+use super::walker::Walker;
+
+/// An instruction in the memory stage, where the address of what follows is compared with what was fetched.
+#[derive(Debug, Clone, Copy)]
+struct Resolve {
+    cycle: u64,
+    next: u64,
+    pc: u64,
+    made: Prediction,
+    kind: Option<Cfi>,
+    taken: bool,
+    rvc: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Restart {
+    cycle: u64,
+    pc: u64,
+    cause: Cause,
+}
+
+/// Fetch side and what is between decode and write-back.
+pub struct Pipeline {
+    /// The fetch side.
+    pub fetch: Fetch,
+    /// Walker and data cache.
+    pub walker: Walker,
+    /// Cycles by cause.
+    pub causes: [u64; Cause::ALL.len()],
+    now: u64,
+    last_issue: u64,
+    made: Prediction,
+    resolve: [Option<Resolve>; 2],
+    early: Option<Restart>,
+    restart: Option<Restart>,
+    context_changes: bool,
+    invalidate: Option<u64>,
+    flush: Option<Option<u64>>,
+    refetch: Cause,
+    sleeps: bool,
+    /// What issued in the cycle before, if anything: its address.
+    executing: Option<u64>,
+    /// Memory accesses that issued lately: bit n for n cycles before the current one.
+    accesses: u8,
+    /// A `fence` went through decode behind an instruction that was replayed.
+    shadow_fence: bool,
+}
+
+impl Pipeline {
+    /// After reset.
+    pub fn new(params: &Params, pc: u64) -> Self {
+        Self {
+            fetch: Fetch::new(pc),
+            walker: Walker::new(params),
+            causes: [0; Cause::ALL.len()],
+            now: 0,
+            last_issue: 0,
+            made: Prediction::default(),
+            resolve: [None; 2],
+            early: None,
+            restart: None,
+            context_changes: false,
+            invalidate: None,
+            flush: None,
+            refetch: Cause::Fetch,
+            sleeps: false,
+            executing: None,
+            accesses: 0,
+            shadow_fence: false,
+        }
+    }
+
+    /// Cycles so far.
+    pub fn cycles(&self) -> u64 {
+        self.now
+    }
+
+    /// The cycle in which the latest instruction issued.
+    pub fn last_issue(&self) -> u64 {
+        self.last_issue
+    }
+
+    fn expect(&mut self, resolve: Resolve) {
+        let slot = usize::from(self.resolve[0].is_some());
+        self.resolve[slot] = Some(resolve);
+    }
+
+    /// An instruction without control flow issued in cycle `issue`.
+    pub fn plain(&mut self, issue: u64, pc: u64, next: u64) {
+        self.expect(Resolve {
+            cycle: issue + 2,
+            next,
+            pc,
+            made: self.made,
+            kind: None,
+            taken: false,
+            rvc: next == pc + 2,
+        });
+    }
+
+    /// A control transfer issued.
+    pub fn control(&mut self, issue: u64, pc: u64, op: &Op, next: u64) {
+        let link = op.len == 4 && op.raw >> 7 & 1 == 1
+            || op.len == 2 && op.class == OpClass::JumpIndirect && op.raw & 0x1000 != 0;
+        let kind = match op.class {
+            OpClass::Branch => Cfi::Branch,
+            _ if link => Cfi::Call,
+            OpClass::JumpIndirect if matches!(op.rs1, 1 | 5) => Cfi::Return,
+            _ => Cfi::Jump,
+        };
+        let taken = kind != Cfi::Branch || next != pc + u64::from(op.len);
+        self.expect(Resolve {
+            cycle: issue + 2,
+            next,
+            pc,
+            made: self.made,
+            kind: Some(kind),
+            taken,
+            rvc: op.len == 2,
+        });
+    }
+
+    /// What issued last will not get to the memory stage as an instruction: it traps.
+    pub fn discarded(&mut self, _issue: u64) {}
+
+    /// At write-back in `cycle`, fetch starts anew at `pc`.
+    pub fn restart(&mut self, cycle: u64, pc: u64, cause: Cause) {
+        self.restart = Some(Restart { cycle, pc, cause });
+    }
+
+    /// In the memory stage in `cycle`, fetch starts anew at `pc` whatever was predicted.
+    pub fn restart_early(&mut self, cycle: u64, pc: u64) {
+        self.early = Some(Restart { cycle, pc, cause: Cause::Flush });
+    }
+
+    /// Privilege or translation change with the restart.
+    pub fn context_changes(&mut self) {
+        self.context_changes = true;
+    }
+
+    /// `fence.i` invalidates the instruction cache in `cycle`.
+    pub fn invalidate_at(&mut self, cycle: u64) {
+        self.invalidate = Some(cycle);
+    }
+
+    /// `sfence.vma` at the restart.
+    pub fn flush_translations(&mut self, va: Option<u64>) {
+        self.flush = Some(va);
+    }
+
+    /// The hart sleeps from its restart on.
+    pub fn sleeps(&mut self) {
+        self.sleeps = true;
+    }
+
+    /// Runs until the instruction at `pc` issues, no earlier than `at`, for which `why` is the reason: gives
+    /// the cycle.
+    #[inline]
+    pub fn run(&mut self, hart: &Hart, bus: &Bus, params: &Params, pc: u64, at: u64, why: Cause) -> u64 {
+        self.go::<false>(hart, bus, params, pc, at, why)
+    }
+
+    /// Runs until fetch has started anew; whether a `fence` has gone through decode meanwhile.
+    pub fn drain(&mut self, hart: &Hart, bus: &Bus, params: &Params) -> bool {
+        self.shadow_fence = false;
+        self.go::<true>(hart, bus, params, 0, 0, Cause::Fetch);
+        self.shadow_fence
+    }
+
+    #[inline]
+    fn go<const DRAIN: bool>(
+        &mut self,
+        hart: &Hart,
+        bus: &Bus,
+        params: &Params,
+        pc: u64,
+        at: u64,
+        why: Cause,
+    ) -> u64 {
+        if self.sleeps {
+            self.sleeps = false;
+        }
+        loop {
+            let now = self.now + 1;
+            let offer = self.fetch.offer(bus);
+            let mut redirect = None;
+            let mut update = None;
+            let mut resolved = None;
+            if let Some(resolve) = self.resolve[0]
+                && resolve.cycle == now
+            {
+                self.resolve[0] = self.resolve[1].take();
+                let right = match self.executing {
+                    Some(pc) => pc == resolve.next,
+                    None => offer.anything && offer.pc == resolve.next,
+                };
+                let overruled = self.restart.is_some_and(|r| r.cycle == now);
+                if !overruled {
+                    resolved = Some((resolve, !right));
+                    if !right {
+                        redirect = Some(Redirect { pc: resolve.next });
+                        self.refetch =
+                            if resolve.kind.is_some() { Cause::Branch } else { self.fetch_cause() };
+                        if resolve.kind.is_none() || resolve.taken {
+                            let br_pc = resolve.pc + if resolve.rvc { 0 } else { 2 };
+                            update = Some(BtbUpdate {
+                                entry: resolve.made.entry,
+                                valid: resolve.kind.is_some(),
+                                pc: br_pc & !3,
+                                br_pc,
+                                cfi: resolve.kind.unwrap_or_default(),
+                            });
+                        }
+                    }
+                }
+            }
+            if let Some(early) = self.early
+                && early.cycle == now
+            {
+                self.early = None;
+                redirect = Some(Redirect { pc: early.pc });
+            }
+            let mut restarts = false;
+            // Behind an instruction that will restart fetch, decode goes on without regard to `at`.
+            let shadow = self.restart.is_some();
+            if let Some(restart) = self.restart
+                && restart.cycle == now
+            {
+                self.restart = None;
+                restarts = true;
+                self.resolve = [None; 2];
+                redirect = Some(Redirect { pc: restart.pc });
+                self.refetch = restart.cause;
+            }
+            if restarts {
+                // What was behind gets no further than the stage before the data cache's first.
+                self.accesses &= !0b11;
+            }
+            let ready = shadow || now >= at;
+            let leaves = offer.valid && ready && redirect.is_none();
+            // First and second stage of the data cache: two and three cycles after the issue.
+            let data_busy = self.accesses & 0b110 != 0;
+            self.fetch.finish(
+                hart,
+                bus,
+                params,
+                &mut self.walker,
+                now,
+                &offer,
+                ready,
+                redirect,
+                update,
+                data_busy,
+            );
+            self.accesses = self.accesses << 1 | u8::from(leaves && offer.memory);
+            if shadow && leaves && offer.fence {
+                self.shadow_fence = true;
+            }
+            self.now = now;
+            if let Some((resolve, wrong)) = resolved {
+                self.learn(&resolve, wrong);
+            }
+            if restarts {
+                self.commit_context(hart);
+            }
+            if self.invalidate == Some(now) {
+                self.invalidate = None;
+                self.fetch.icache.invalidate();
+            }
+            self.executing = leaves.then_some(offer.pc);
+            if leaves && !shadow && offer.pc == pc {
+                self.causes[Cause::Issue as usize] += 1;
+                self.last_issue = now;
+                self.made = offer.made;
+                self.refetch = Cause::Fetch;
+                return now;
+            }
+            let cause = if now < at && !shadow { why } else { self.fetch_cause() };
+            self.causes[cause as usize] += 1;
+            if DRAIN && restarts {
+                return now;
+            }
+        }
+    }
+
+    fn fetch_cause(&self) -> Cause {
+        match self.refetch {
+            _ if self.fetch.tlb.walking() => Cause::InstructionTlb,
+            _ if self.fetch.icache.refilling() => Cause::InstructionCache,
+            cause => cause,
+        }
+    }
+
+    fn learn(&mut self, resolve: &Resolve, wrong: bool) {
+        let br_pc = resolve.pc + if resolve.rvc { 0 } else { 2 };
+        if resolve.kind == Some(Cfi::Branch) {
+            self.fetch.btb.resolve_branch(br_pc & !3, &resolve.made, resolve.taken, wrong);
+        } else if wrong {
+            self.fetch.btb.reset_history(&resolve.made);
+        }
+    }
+
+    fn commit_context(&mut self, hart: &Hart) {
+        if std::mem::take(&mut self.context_changes) {
+            self.fetch.context = Context::of(hart);
+        }
+        if let Some(va) = self.flush.take() {
+            self.fetch.tlb.flush(va);
+            if va.is_none() {
+                self.walker.flush();
+            }
+        }
+    }
+}

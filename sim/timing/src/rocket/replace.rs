@@ -1,0 +1,111 @@
+//! Replacement: the LFSRs of the L1s and the pseudo-LRU trees of the rest.
+
+/// A 16-bit Fibonacci LFSR (util/LFSR16): `s = s << 1 | s15 ^ s13 ^ s12 ^ s10`.
+#[derive(Debug, Clone, Copy)]
+pub struct Lfsr(u16);
+
+impl Default for Lfsr {
+    fn default() -> Self {
+        Self(1)
+    }
+}
+
+impl Lfsr {
+    /// The way that it points at, of four.
+    pub fn way(self) -> usize {
+        usize::from(self.0 & 3)
+    }
+
+    /// Steps it.
+    pub fn step(&mut self) {
+        let s = self.0;
+        self.0 = s << 1 | ((s >> 15 ^ s >> 13 ^ s >> 12 ^ s >> 10) & 1);
+    }
+}
+
+/// A pseudo-LRU tree over `N` ways (util/Replacement.scala, PseudoLRU), which need not be a power of two.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Plru<const N: usize>(u32);
+
+fn ceil_log2(n: usize) -> u32 {
+    n.next_power_of_two().trailing_zeros()
+}
+
+fn next_state(state: u32, way: usize, ways: usize) -> u32 {
+    if ways > 2 {
+        let log = ceil_log2(ways);
+        let right = 1 << (log - 1);
+        let left = ways - right;
+        let left_older = way >> (log - 1) & 1 == 0;
+        let right_mask = (1u32 << (right - 1)) - 1;
+        let (left_state, right_state) = (state >> (right - 1) & ((1 << (left - 1)) - 1), state & right_mask);
+        let low = way & (right - 1);
+        let new_right = if left_older { next_state(right_state, low, right) } else { right_state };
+        let new_left = if left_older || left == 1 {
+            left_state
+        } else {
+            next_state(left_state, low & ((1 << ceil_log2(left)) - 1), left)
+        };
+        u32::from(left_older) << (ways - 2) | new_left << (right - 1) | new_right
+    } else {
+        u32::from(way & 1 == 0)
+    }
+}
+
+fn replace_way(state: u32, ways: usize) -> usize {
+    if ways > 2 {
+        let log = ceil_log2(ways);
+        let right = 1 << (log - 1);
+        let left = ways - right;
+        let left_older = state >> (ways - 2) & 1 == 1;
+        if left_older {
+            let left_state = state >> (right - 1) & ((1 << (left - 1)) - 1);
+            let low = if left > 1 { replace_way(left_state, left) } else { 0 };
+            1 << (log - 1) | low
+        } else {
+            replace_way(state & ((1 << (right - 1)) - 1), right)
+        }
+    } else if ways == 2 {
+        (state & 1) as usize
+    } else {
+        0
+    }
+}
+
+impl<const N: usize> Plru<N> {
+    /// Way `way` was used.
+    pub fn access(&mut self, way: usize) {
+        self.0 = next_state(self.0, way, N);
+    }
+
+    /// The way to replace.
+    pub fn way(self) -> usize {
+        replace_way(self.0, N)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trees_replace_what_was_not_used() {
+        let mut plru = Plru::<28>::default();
+        for way in 0..28 {
+            plru.access(way);
+            assert_ne!(plru.way(), way);
+        }
+        let mut four = Plru::<4>::default();
+        [0, 1, 2, 3].into_iter().for_each(|w| four.access(w));
+        assert_eq!(four.way(), 0);
+    }
+
+    #[test]
+    fn lfsr_has_the_first_values_of_the_rtl() {
+        let mut lfsr = Lfsr::default();
+        for _ in 0..11 {
+            lfsr.step();
+        }
+        assert_eq!(lfsr.0, 0x0801);
+    }
+}

@@ -1,0 +1,285 @@
+//! Operand hazards, the write-back slot of late results, and the floating-point unit's write port (RocketCore.scala, FPU.scala).
+
+use relsim_core::insn::{File, Op, OpClass, X_SINK};
+
+use super::cause::Cause;
+use super::muldiv;
+use super::params::Params;
+
+/// Cycles that the floating-point write port looks ahead.
+const PORT: usize = 32;
+
+/// A result of the multiplier that waits for a write-back slot.
+#[derive(Debug, Clone, Copy)]
+struct Late {
+    rd: u8,
+    at: u64,
+}
+
+/// What is under way.
+pub struct Scoreboard {
+    x: [u64; 64],
+    x_why: [Cause; 64],
+    f: [u64; 32],
+    late: Option<Late>,
+    muldiv_free: u64,
+    last_write_back: u64,
+    port: [u64; PORT],
+    port_busy_until: u64,
+    fdiv_from: u64,
+    fdiv_until: u64,
+    flags_busy: u64,
+}
+
+impl Default for Scoreboard {
+    fn default() -> Self {
+        Self {
+            x: [0; 64],
+            x_why: [Cause::Result; 64],
+            f: [0; 32],
+            late: None,
+            muldiv_free: 0,
+            last_write_back: 0,
+            port: [0; PORT],
+            port_busy_until: 0,
+            fdiv_from: 0,
+            fdiv_until: 0,
+            flags_busy: 0,
+        }
+    }
+}
+
+/// Whether the instruction uses the integer register file's write port at write-back, also with x0 as the
+/// destination.
+pub const fn produces_x(class: OpClass) -> bool {
+    match class {
+        OpClass::Alu
+        | OpClass::Mul
+        | OpClass::Div
+        | OpClass::Load
+        | OpClass::LoadReserved
+        | OpClass::StoreConditional
+        | OpClass::Amo
+        | OpClass::Jump
+        | OpClass::JumpIndirect
+        | OpClass::FpToInt
+        | OpClass::Csr => true,
+        OpClass::Store
+        | OpClass::FpLoad
+        | OpClass::FpStore
+        | OpClass::Branch
+        | OpClass::FpArithSingle
+        | OpClass::FpArithDouble
+        | OpClass::FpDivSingle
+        | OpClass::FpDivDouble
+        | OpClass::FpMisc
+        | OpClass::IntToFp
+        | OpClass::Fence
+        | OpClass::FenceI
+        | OpClass::SfenceVma
+        | OpClass::Call
+        | OpClass::TrapReturn
+        | OpClass::Wait
+        | OpClass::CacheBlock
+        | OpClass::Custom
+        | OpClass::Illegal => false,
+    }
+}
+
+/// Whether the instruction goes through the floating-point unit's decoder.
+pub const fn is_fp(class: OpClass) -> bool {
+    class.is_float() || matches!(class, OpClass::FpLoad | OpClass::FpStore)
+}
+
+/// Zero, infinity or NaN.
+const fn special_double(bits: u64) -> bool {
+    bits << 1 == 0 || bits >> 52 & 0x7ff == 0x7ff
+}
+
+/// Zero, infinity or NaN; also what is no single-precision number.
+const fn special_single(bits: u64) -> bool {
+    let low = bits as u32;
+    bits >> 32 != 0xffff_ffff || low << 1 == 0 || low >> 23 & 0xff == 0xff
+}
+
+const fn file(op: &Op, operand: u32) -> u8 {
+    op.files >> (2 * operand) & 3
+}
+
+impl Scoreboard {
+    /// The earliest cycle in which `op` can issue, and for what reason.
+    #[inline]
+    pub fn earliest(&self, op: &Op) -> (u64, Cause) {
+        const X: u8 = File::X as u8;
+        const F: u8 = File::F as u8;
+        let (mut at, mut why) = (0, Cause::Result);
+        let mut wait = |until: u64, cause: Cause| {
+            if until > at {
+                (at, why) = (until, cause);
+            }
+        };
+        for (operand, register) in [(0, op.rd), (1, op.rs1), (2, op.rs2)] {
+            if file(op, operand) == X {
+                let n = usize::from(register & 63);
+                wait(self.x[n], self.x_why[n]);
+            }
+        }
+        if is_fp(op.class) {
+            for (operand, register) in [(0, op.rd), (1, op.rs1), (2, op.rs2), (3, op.rs3)] {
+                if file(op, operand) == F {
+                    wait(self.f[usize::from(register & 31)], Cause::FloatingPoint);
+                }
+            }
+        }
+        if let Some(late) = self.late {
+            let uses = |operand, register| file(op, operand) == X && register == late.rd;
+            if uses(0, op.rd) || uses(1, op.rs1) || uses(2, op.rs2) {
+                wait(late.at, Cause::MulDiv);
+            }
+        }
+        if matches!(op.class, OpClass::Mul | OpClass::Div) {
+            wait(self.muldiv_free, Cause::MulDiv);
+            if let Some(late) = self.late {
+                wait(late.at, Cause::MulDiv);
+            }
+        }
+        if op.class == OpClass::Csr && matches!(op.raw >> 20, 1..=3) {
+            wait(self.flags_busy, Cause::FloatingPoint);
+        }
+        (at, why)
+    }
+
+    /// An instruction issued in cycle `issue` goes through write-back: a late result takes a slot that is free.
+    #[inline]
+    pub fn write_back(&mut self, issue: u64, writes: bool) {
+        let slot = issue + 3;
+        if let Some(late) = &mut self.late {
+            let free = late.at.max(self.last_write_back + 1);
+            if free < slot || (free == slot && !writes) {
+                let (rd, at) = (usize::from(late.rd), free);
+                self.late = None;
+                self.muldiv_free = at;
+                if rd != usize::from(X_SINK) {
+                    self.x[rd] = self.x[rd].max(at);
+                    self.x_why[rd] = Cause::MulDiv;
+                }
+            } else {
+                late.at = free.max(slot + 1);
+            }
+        }
+        self.last_write_back = slot;
+    }
+
+    fn set_x(&mut self, rd: u8, at: u64, why: Cause) {
+        if rd < X_SINK {
+            self.x[usize::from(rd)] = at;
+            self.x_why[usize::from(rd)] = why;
+        }
+    }
+
+    /// A load delivers register `rd` for instructions that issue at `at`.
+    pub fn loaded(&mut self, op: &Op, at: u64, why: Cause) {
+        if file(op, 0) == File::F as u8 {
+            self.f[usize::from(op.rd & 31)] = at;
+        } else {
+            self.set_x(op.rd, at, why);
+        }
+    }
+
+    /// `op` issued in cycle `issue`: when others can use its result.
+    #[inline]
+    pub fn produce(
+        &mut self,
+        op: &Op,
+        issue: u64,
+        operands: (u64, u64),
+        floats: (u64, u64),
+        params: &Params,
+    ) {
+        match op.class {
+            OpClass::Alu | OpClass::Jump => self.set_x(op.rd, issue + 1, Cause::Result),
+            OpClass::JumpIndirect => self.set_x(op.rd, issue + params.link_result, Cause::Result),
+            OpClass::Csr => self.set_x(op.rd, issue + params.late_result, Cause::Result),
+            OpClass::FpToInt => {
+                self.set_x(op.rd, issue + params.late_result, Cause::FloatingPoint);
+                self.flags_busy = self.flags_busy.max(issue + 4);
+            }
+            OpClass::Mul | OpClass::Div => {
+                let at = issue + 2 + muldiv::iterations(op, operands.0, operands.1);
+                self.set_x(op.rd, issue + 4, Cause::MulDiv);
+                self.muldiv_free = issue + 2;
+                self.late = Some(Late { rd: op.rd, at });
+            }
+            OpClass::FpArithSingle => self.float(op, issue, params.fma_single),
+            OpClass::FpArithDouble => self.float(op, issue, params.fma_double),
+            OpClass::FpMisc | OpClass::IntToFp => self.float(op, issue, params.fp_short),
+            OpClass::FpDivSingle => {
+                let root = op.raw >> 27 == 0b01011;
+                let special = special_single(floats.0) || (!root && special_single(floats.1));
+                let latency = if root { params.fsqrt_single } else { params.fdiv_single };
+                self.divides(op, issue, if special { params.fdiv_special } else { latency });
+            }
+            OpClass::FpDivDouble => {
+                let root = op.raw >> 27 == 0b01011;
+                let special = special_double(floats.0) || (!root && special_double(floats.1));
+                let latency = if root { params.fsqrt_double } else { params.fdiv_double };
+                self.divides(op, issue, if special { params.fdiv_special } else { latency });
+            }
+            OpClass::Load
+            | OpClass::Store
+            | OpClass::FpLoad
+            | OpClass::FpStore
+            | OpClass::LoadReserved
+            | OpClass::StoreConditional
+            | OpClass::Amo
+            | OpClass::Branch
+            | OpClass::Fence
+            | OpClass::FenceI
+            | OpClass::SfenceVma
+            | OpClass::Call
+            | OpClass::TrapReturn
+            | OpClass::Wait
+            | OpClass::CacheBlock
+            | OpClass::Custom
+            | OpClass::Illegal => {}
+        }
+    }
+
+    fn float(&mut self, op: &Op, issue: u64, latency: u64) {
+        let write = issue + 1 + latency;
+        self.port[write as usize % PORT] = write;
+        self.port_busy_until = self.port_busy_until.max(write);
+        // Beyond three cycles the scoreboard is needed, which is read a cycle after it was cleared.
+        let at = if latency > 3 { write + 1 } else { issue + 4 };
+        self.f[usize::from(op.rd & 31)] = at;
+        self.flags_busy = self.flags_busy.max(write + 1);
+    }
+
+    fn divides(&mut self, op: &Op, issue: u64, latency: u64) {
+        self.fdiv_from = issue + 3;
+        self.fdiv_until = issue + 2 + latency;
+        self.f[usize::from(op.rd & 31)] = self.fdiv_until + 1;
+        self.flags_busy = self.flags_busy.max(self.fdiv_until + 1);
+    }
+
+    /// Whether the floating-point unit refuses `op`, issued in cycle `issue`: the cycle from which on it is
+    /// worth to try again.
+    #[inline]
+    pub fn refuses(&self, op: &Op, issue: u64, params: &Params) -> Option<u64> {
+        let memory_stage = issue + 2;
+        if (self.fdiv_from..=self.fdiv_until).contains(&memory_stage) {
+            return Some(0);
+        }
+        let latency = match op.class {
+            OpClass::FpArithSingle => params.fma_single,
+            OpClass::FpArithDouble => params.fma_double,
+            OpClass::FpMisc | OpClass::IntToFp => params.fp_short,
+            OpClass::FpDivSingle | OpClass::FpDivDouble => {
+                return (self.port_busy_until > memory_stage).then_some(0);
+            }
+            _ => return None,
+        };
+        let write = issue + 1 + latency;
+        (self.port[write as usize % PORT] == write).then_some(0)
+    }
+}

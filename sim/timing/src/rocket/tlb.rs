@@ -1,0 +1,246 @@
+//! A first-level TLB (TLB.scala): 8 sectors of 4 contiguous pages and 4 superpage entries, fully associative,
+//! pseudo-LRU with invalid entries first.
+
+use relsim_core::bus::Bus;
+use relsim_core::hart::{Hart, Priv};
+use relsim_core::mmu::{Walk, satp_levels};
+use relsim_core::pmp::AccessKind;
+
+use super::replace::Plru;
+use super::walker::Walker;
+
+const SECTORS: usize = 8;
+const SUPERPAGES: usize = 4;
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Sector {
+    tag: u64,
+    valid: u8,
+    fault: u8,
+    ppn: [u64; 4],
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Superpage {
+    valid: bool,
+    vpn: u64,
+    ppn: u64,
+    level: u8,
+}
+
+/// What a lookup gives.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Translation {
+    /// The physical address, if known.
+    pub pa: u64,
+    /// It has to be walked for.
+    pub miss: bool,
+    /// A fetch there faults.
+    pub fault: bool,
+}
+
+/// Where a translation goes when it comes.
+#[derive(Debug, Clone, Copy)]
+struct Pending {
+    va: u64,
+    sector: usize,
+    sector_hit: bool,
+    superpage: usize,
+    /// When the walker answers, once it was asked.
+    done: Option<u64>,
+    found: Option<Walk>,
+}
+
+/// What decides whether and how addresses are translated, as the pipeline has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Context {
+    /// Privilege of fetches.
+    pub privilege: Priv,
+    /// `satp`.
+    pub satp: u64,
+}
+
+impl Context {
+    /// The hart's.
+    pub fn of(hart: &Hart) -> Self {
+        Self { privilege: hart.privilege, satp: hart.csr.satp }
+    }
+}
+
+/// A TLB.
+#[derive(Default)]
+pub struct Tlb {
+    sectors: [Sector; SECTORS],
+    superpages: [Superpage; SUPERPAGES],
+    sector_lru: Plru<SECTORS>,
+    superpage_lru: Plru<SUPERPAGES>,
+    pending: Option<Pending>,
+}
+
+impl Tlb {
+    fn lookup(&mut self, va: u64, uses: bool) -> Option<Translation> {
+        let vpn = va >> 12;
+        let mut answer = None;
+        for n in 0..SECTORS {
+            let sector = &self.sectors[n];
+            if sector.valid != 0 && sector.tag == vpn >> 2 {
+                if uses {
+                    self.sector_lru.access(n);
+                }
+                let page = (vpn & 3) as usize;
+                if sector.valid >> page & 1 == 1 {
+                    let fault = sector.fault >> page & 1 == 1;
+                    answer =
+                        Some(Translation { pa: sector.ppn[page] << 12 | va & 0xfff, miss: false, fault });
+                }
+                break;
+            }
+        }
+        for (n, page) in self.superpages.iter().enumerate() {
+            let shift = 9 * u32::from(page.level);
+            if page.valid && page.vpn >> shift == vpn >> shift {
+                if uses {
+                    self.superpage_lru.access(n);
+                }
+                let low = (1u64 << (12 + shift)) - 1;
+                answer =
+                    Some(Translation { pa: (page.ppn << 12) & !low | va & low, miss: false, fault: false });
+                break;
+            }
+        }
+        answer
+    }
+
+    fn miss(&self, va: u64) -> Pending {
+        let tag = va >> 14;
+        let hit = self.sectors.iter().position(|s| s.valid != 0 && s.tag == tag);
+        let empty = self.sectors.iter().position(|s| s.valid == 0);
+        let superpage = self.superpages.iter().position(|p| !p.valid);
+        Pending {
+            va,
+            sector: hit.or(empty).unwrap_or_else(|| self.sector_lru.way()),
+            sector_hit: hit.is_some(),
+            superpage: superpage.unwrap_or_else(|| self.superpage_lru.way()),
+            done: None,
+            found: None,
+        }
+    }
+
+    fn insert(&mut self, pending: &Pending) {
+        let vpn = pending.va >> 12;
+        match pending.found {
+            Some(walk) if walk.level > 0 => {
+                self.superpages[pending.superpage] =
+                    Superpage { valid: true, vpn, ppn: walk.pa >> 12, level: walk.level };
+            }
+            found => {
+                let sector = &mut self.sectors[pending.sector];
+                if !pending.sector_hit {
+                    *sector = Sector::default();
+                }
+                let page = (vpn & 3) as usize;
+                sector.tag = vpn >> 2;
+                sector.valid |= 1 << page;
+                sector.fault = sector.fault & !(1 << page) | u8::from(found.is_none()) << page;
+                sector.ppn[page] = found.map_or(0, |walk| walk.pa >> 12);
+            }
+        }
+    }
+
+    /// One cycle of the instruction TLB: the lookup of `va` in the first stage. A miss is dropped when nothing
+    /// is in the second stage one cycle later.
+    #[allow(clippy::too_many_arguments)]
+    pub fn fetch(
+        &mut self,
+        hart: &Hart,
+        bus: &Bus,
+        context: Context,
+        walker: &mut Walker,
+        now: u64,
+        va: u64,
+        valid: bool,
+        s2_valid: bool,
+    ) -> Translation {
+        if context.privilege == Priv::M || satp_levels(context.satp) == 0 {
+            if self.pending.is_some_and(|p| p.done.is_none() || p.done <= Some(now)) {
+                self.pending = None;
+            }
+            return Translation { pa: va, miss: false, fault: false };
+        }
+        let mut busy = false;
+        if let Some(mut pending) = self.pending {
+            busy = true;
+            self.pending = Some(pending);
+            match pending.done {
+                None if !s2_valid => self.pending = None,
+                None => {
+                    let (done, found) =
+                        walker.walk(hart, bus, now, pending.va, AccessKind::Fetch, context.privilege);
+                    (pending.done, pending.found) = (Some(done), found);
+                    self.pending = Some(pending);
+                }
+                Some(done) if done <= now => {
+                    self.insert(&pending);
+                    self.pending = None;
+                    return Translation { pa: va, miss: true, fault: false };
+                }
+                Some(_) => {}
+            }
+        }
+        match self.lookup(va, valid) {
+            Some(answer) => answer,
+            None => {
+                if valid && !busy {
+                    self.pending = Some(self.miss(va));
+                }
+                Translation { pa: va, miss: true, fault: false }
+            }
+        }
+    }
+
+    /// Whether a translation is on its way.
+    pub fn walking(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// A data access to `va` that looks up in cycle `now`: `None` on a hit, else the cycle of the walker's
+    /// answer.
+    pub fn data(
+        &mut self,
+        hart: &Hart,
+        bus: &Bus,
+        walker: &mut Walker,
+        now: u64,
+        va: u64,
+        kind: AccessKind,
+    ) -> Option<u64> {
+        let privilege = hart.data_privilege();
+        if privilege == Priv::M || satp_levels(hart.csr.satp) == 0 || self.lookup(va, true).is_some() {
+            return None;
+        }
+        let mut pending = self.miss(va);
+        let (done, found) = walker.walk(hart, bus, now + 1, va, kind, privilege);
+        pending.found = found;
+        self.insert(&pending);
+        Some(done)
+    }
+
+    /// `sfence.vma`: everything, or only the page of `va`.
+    pub fn flush(&mut self, va: Option<u64>) {
+        match va {
+            None => {
+                self.sectors = Default::default();
+                self.superpages = Default::default();
+            }
+            Some(va) => {
+                for sector in self.sectors.iter_mut().filter(|s| s.tag == va >> 14) {
+                    sector.valid &= !(1 << (va >> 12 & 3));
+                }
+                for page in &mut self.superpages {
+                    let shift = 12 + 9 * u32::from(page.level);
+                    page.valid &= page.vpn << 12 >> shift != va >> shift;
+                }
+            }
+        }
+    }
+}
