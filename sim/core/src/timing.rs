@@ -1,11 +1,12 @@
-//! What a timing model is to the hot loop.
+//! What a timing model is to the hot loop, and the words in which it accounts for cycles.
 
 use crate::bus::Bus;
-use crate::hart::Hart;
+use crate::hart::{Hart, Priv};
 use crate::insn::Op;
 use crate::trap::TrapTaken;
 
-/// Charges cycles to what a hart has just done. The hot loop is compiled once for each model.
+/// Charges cycles to what harts do: one model for all harts of a machine, which tells them apart by
+/// [`crate::hart::HartConfig::id`]. The hot loop is compiled once for each model.
 pub trait TimingModel {
     /// Whether the model wants to see every instruction. If not, each takes one cycle, and the loop counts
     /// whole blocks.
@@ -21,6 +22,12 @@ pub trait TimingModel {
 
     /// `hart` has taken `trap`: gives the cycle at which its handler starts.
     fn trapped(&mut self, hart: &Hart, bus: &Bus, trap: &TrapTaken) -> u64;
+
+    /// Where the cycles of hart number `hart` went, if the model tells.
+    fn ledger(&self, hart: usize) -> Option<&Ledger> {
+        let _ = hart;
+        None
+    }
 }
 
 /// The functional mode: an instruction, or a trap, is one cycle.
@@ -43,5 +50,107 @@ impl TimingModel for Functional {
     #[inline(always)]
     fn trapped(&mut self, hart: &Hart, _: &Bus, _: &TrapTaken) -> u64 {
         hart.cycle + 1
+    }
+}
+
+macro_rules! cycle_causes {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal,)*) => {
+        /// Why a cycle passed: each cycle of a hart has exactly one cause.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum CycleCause {
+            $($(#[doc = $doc])+ $variant,)*
+        }
+
+        impl CycleCause {
+            /// Every cause.
+            pub const ALL: [Self; [$($name),*].len()] = [$(Self::$variant),*];
+
+            /// Its name in reports.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+
+            /// A line about it.
+            pub const fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$variant => concat!($($doc),+).trim_ascii(),)*
+                }
+            }
+        }
+    };
+}
+
+cycle_causes! {
+    /// An instruction issued.
+    Issue = "issue",
+    /// An operand comes from a load that hit.
+    LoadUse = "load-use",
+    /// An operand, or the unit, is busy with a multiplication or division.
+    MulDiv = "mul-div",
+    /// An operand, or the unit, is busy with floating point.
+    FloatingPoint = "floating-point",
+    /// An operand is another result that cannot be bypassed: a CSR read, a link.
+    Result = "result",
+    /// The instruction cache misses.
+    InstructionCache = "icache",
+    /// The instruction TLB misses.
+    InstructionTlb = "itlb",
+    /// The data cache misses.
+    DataCache = "dcache",
+    /// The data TLB misses.
+    DataTlb = "dtlb",
+    /// A load close behind a store to the same word, or another refusal by the data cache.
+    StoreHazard = "store-hazard",
+    /// Fetch starts anew after a misprediction.
+    Branch = "branch",
+    /// Fetch has nothing to offer for another reason: a redirection by predecode, an instruction that
+    /// straddles two fetch groups.
+    Fetch = "fetch",
+    /// A trap or its return, or a flush after a CSR write or a fence of translations.
+    Flush = "flush",
+    /// A fence waits for memory.
+    Fence = "fence",
+    /// An access to a device.
+    Mmio = "mmio",
+    /// The line is in another hart's cache, or another hart's request is in front.
+    Coherence = "coherence",
+    /// `uipi` waits for its entry, or for its co-processor.
+    UserInterrupt = "uintr",
+    /// The hart waits for an interrupt.
+    Wait = "wait",
+    /// The built-in firmware serves a call.
+    Firmware = "firmware",
+}
+
+/// A hart's cycles by privilege and cause.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ledger {
+    cycles: [[u64; CycleCause::ALL.len()]; 4],
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self { cycles: [[0; CycleCause::ALL.len()]; 4] }
+    }
+}
+
+impl Ledger {
+    /// `cycles` more at `privilege` for `cause`.
+    #[inline(always)]
+    pub fn charge(&mut self, privilege: Priv, cause: CycleCause, cycles: u64) {
+        self.cycles[privilege as usize & 3][cause as usize] += cycles;
+    }
+
+    /// Cycles at `privilege` for `cause`.
+    pub fn get(&self, privilege: Priv, cause: CycleCause) -> u64 {
+        self.cycles[privilege as usize & 3][cause as usize]
+    }
+
+    /// All cycles.
+    pub fn total(&self) -> u64 {
+        self.cycles.iter().flatten().sum()
     }
 }

@@ -15,7 +15,7 @@ use relsim_core::device::{Console, GuestExit};
 use relsim_core::hart::{Hart, HartConfig, Priv, RunState};
 use relsim_core::observe::{Observer, Unobserved};
 use relsim_core::run::{Core, SliceEnd, SliceLimits};
-use relsim_core::timing::{Functional, TimingModel};
+use relsim_core::timing::{CycleCause, Functional, Ledger, TimingModel};
 use relsim_core::trap::interrupt_name;
 use relsim_devices::Htif;
 use relsim_timing::rocket::Rocket;
@@ -57,8 +57,8 @@ pub struct Machine {
     firmware: Option<Firmware>,
     htif: Option<(HtifWords, Htif)>,
     next_htif_poll: u64,
-    /// Timing models of the harts, between runs.
-    rocket: Vec<Rocket>,
+    /// The timing model, between runs.
+    rocket: Option<Box<Rocket>>,
 }
 
 impl Machine {
@@ -112,8 +112,8 @@ impl Machine {
         let firmware = builtin.then(|| Firmware::new(config.harts));
         let htif = payload.htif.map(|words| (words, Htif::new()));
         let rocket = match config.timing {
-            Timing::Functional => Vec::new(),
-            Timing::Rocket => cores.iter().map(|c| Rocket::new(&config.rocket, c.hart.pc)).collect(),
+            Timing::Functional => None,
+            Timing::Rocket => Some(Box::new(Rocket::new(&config.rocket, cores.iter().map(|c| c.hart.pc)))),
         };
         Ok(Self { config, cores, bus, firmware, htif, next_htif_poll: 0, rocket })
     }
@@ -123,9 +123,13 @@ impl Machine {
         &self.config
     }
 
-    /// The Rocket models of the harts, where that is the timing model.
-    pub fn rocket(&self) -> &[Rocket] {
-        &self.rocket
+    /// Where the cycles of hart number `hart` went, if the timing model tells; their sum is the hart's count.
+    pub fn ledger(&self, hart: usize) -> Option<Ledger> {
+        let mut ledger = self.rocket.as_ref()?.ledger(hart)?.clone();
+        let hart = &self.cores[hart].hart;
+        // A hart that sleeps, or that somebody from outside moved on, is told when it goes on.
+        ledger.charge(hart.privilege, CycleCause::Wait, hart.cycle.saturating_sub(ledger.total()));
+        Some(ledger)
     }
 
     /// Instructions retired by all harts.
@@ -148,15 +152,11 @@ impl Machine {
         for core in &mut self.cores {
             core.hart.log_csr_writes = O::ON;
         }
-        match self.config.timing {
-            Timing::Functional => {
-                let mut models = vec![Functional; self.cores.len()];
-                self.schedule(limits, stop, observer, &mut models)
-            }
-            Timing::Rocket => {
-                let mut models = std::mem::take(&mut self.rocket);
-                let exit = self.schedule(limits, stop, observer, &mut models);
-                self.rocket = models;
+        match self.rocket.take() {
+            None => self.schedule(limits, stop, observer, &mut Functional),
+            Some(mut model) => {
+                let exit = self.schedule(limits, stop, observer, &mut *model);
+                self.rocket = Some(model);
                 exit
             }
         }
@@ -225,7 +225,7 @@ impl Machine {
         limits: Limits,
         stop: &AtomicBool,
         observer: &mut O,
-        models: &mut [T],
+        model: &mut T,
     ) -> Exit {
         loop {
             match self.bus.exit {
@@ -285,7 +285,7 @@ impl Machine {
                 max_instructions: limits.max_instructions - instructions,
                 sync_cycle: others,
             };
-            let end = self.cores[index].run(&mut self.bus, &mut models[index], observer, slice);
+            let end = self.cores[index].run(&mut self.bus, model, observer, slice);
             let now = self.cores[index].hart.cycle;
             match end {
                 SliceEnd::Limit | SliceEnd::Wait => {}

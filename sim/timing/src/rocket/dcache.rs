@@ -1,9 +1,10 @@
-//! The L1 data cache (DCache.scala) and the memory port behind both L1s: 64 sets of 4 ways, write-back,
+//! The L1 data cache (DCache.scala): 64 sets of 4 ways, write-back,
 //! blocking, replacement by LFSR.
 
 use super::icache::{SETS, WAYS};
 use super::params::Params;
 use super::replace::Lfsr;
+use super::uncore::MemoryPort;
 
 const NO_LINE: u64 = u64::MAX;
 
@@ -18,12 +19,11 @@ pub enum Found {
     Miss,
 }
 
-/// The data cache and the memory port.
+/// The data cache.
 pub struct Dcache {
     tags: [[u64; WAYS]; SETS],
     dirty: [u8; SETS],
     lfsr: Lfsr,
-    port_free: u64,
     /// No access is accepted before this cycle.
     pub ready: u64,
     /// Refills so far.
@@ -38,7 +38,6 @@ impl Default for Dcache {
             tags: [[NO_LINE; WAYS]; SETS],
             dirty: [0; SETS],
             lfsr: Lfsr::default(),
-            port_free: 0,
             ready: 0,
             refills: 0,
             writebacks: 0,
@@ -71,8 +70,8 @@ impl Dcache {
 
     /// Fetches the line of `pa`, asked for in cycle `at`, into the way that was evicted: gives the cycle of its
     /// last beat.
-    pub fn refill(&mut self, params: &Params, at: u64, pa: u64, write: bool) -> u64 {
-        let (_, last) = self.read_line(params, at + params.l1d_request);
+    pub fn refill(&mut self, params: &Params, port: &mut MemoryPort, at: u64, pa: u64, write: bool) -> u64 {
+        let (_, last) = port.read_line(params, at + params.l1d_request);
         let (line, way) = (pa >> 6, self.lfsr.way());
         let set = line as usize % SETS;
         self.tags[set][way] = line;
@@ -81,14 +80,5 @@ impl Dcache {
         self.refills += 1;
         self.ready = last + 1;
         last
-    }
-
-    /// Reads a line over the memory port, its address handed over at `handshake`: the cycles at which its first
-    /// and last beat reach the L1.
-    pub fn read_line(&mut self, params: &Params, handshake: u64) -> (u64, u64) {
-        let first = (handshake + params.memory_read_latency).max(self.port_free);
-        let last = first + params.refill_beats - 1;
-        self.port_free = last + 1;
-        (first + params.refill_return, last + params.refill_return)
     }
 }

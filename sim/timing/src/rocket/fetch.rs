@@ -6,12 +6,12 @@
 //! whether decode takes an instruction and where to start anew.
 
 use relsim_core::bus::Bus;
-use relsim_core::hart::{Hart, Priv};
+use relsim_core::hart::Priv;
 
 use super::btb::{Btb, BtbUpdate, Cfi, NO_ENTRY, Prediction};
 use super::icache::Icache;
-use super::params::Params;
 use super::tlb::{Context, Tlb};
+use super::uncore::Env;
 use super::walker::Walker;
 
 /// Fetch groups that the queue holds.
@@ -338,9 +338,7 @@ impl Fetch {
     #[allow(clippy::too_many_arguments)]
     pub fn finish(
         &mut self,
-        hart: &Hart,
-        bus: &Bus,
-        params: &Params,
+        env: &mut Env<'_>,
         walker: &mut Walker,
         now: u64,
         offer: &Offer,
@@ -395,11 +393,10 @@ impl Fetch {
 
         // First stage: translation, cache and prediction.
         let looks_up = self.s1_valid && !replay;
-        let translation =
-            self.tlb.fetch(hart, bus, self.context, walker, now, self.s1_pc, looks_up, self.s2_valid);
+        let translation = self.tlb.fetch(env, self.context, walker, now, self.s1_pc, looks_up, self.s2_valid);
         let s1_kill = redirected || translation.miss || replay;
         let killed = self.s2_fault || self.s2_miss;
-        self.icache.cycle(params, walker, now, translation.pa, s1_kill, killed, data_busy);
+        self.icache.cycle(env, now, translation.pa, s1_kill, killed, data_busy);
 
         let mut next = (self.s1_pc & !3).wrapping_add(4);
         if made.hit && made.taken {

@@ -1,8 +1,7 @@
 //! The L1 instruction cache (ICache.scala): 64 sets of 4 ways, one refill at a time, replacement by LFSR.
 
-use super::params::Params;
 use super::replace::Lfsr;
-use super::walker::Walker;
+use super::uncore::Env;
 
 /// Sets of an L1.
 pub const SETS: usize = 64;
@@ -71,8 +70,7 @@ impl Icache {
     #[allow(clippy::too_many_arguments)]
     pub fn cycle(
         &mut self,
-        params: &Params,
-        walker: &mut Walker,
+        env: &mut Env<'_>,
         now: u64,
         pa: u64,
         s1_kill: bool,
@@ -91,7 +89,7 @@ impl Icache {
             && now >= refill.probe
             && !data_busy
         {
-            refill.beats = Some(walker.dcache.read_line(params, now + params.l1i_request));
+            refill.beats = Some(env.uncore.port.read_line(env.params, now + env.params.l1i_request));
         }
         if let Some(refill) = self.refill
             && let Some((first, last)) = refill.beats
@@ -111,7 +109,7 @@ impl Icache {
         }
         if request {
             self.lfsr.step();
-            let probe = now + params.l1i_probe;
+            let probe = now + env.params.l1i_probe;
             self.refill = Some(Refill { line: self.latched, way: self.lfsr.way(), probe, beats: None });
             self.refills += 1;
         }

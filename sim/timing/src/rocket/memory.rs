@@ -1,14 +1,13 @@
 //! Data accesses: the store buffer's hazards, misses, translations, devices, fences (DCache.scala).
 
-use relsim_core::bus::Bus;
-use relsim_core::hart::Hart;
 use relsim_core::insn::{Op, OpClass};
 use relsim_core::pmp::AccessKind;
+use relsim_core::timing::CycleCause as Cause;
 
-use super::cause::Cause;
 use super::dcache::Found;
+use super::hart::{HartModel, WRITE_BACK};
 use super::tlb::Tlb;
-use super::{Rocket, WRITE_BACK};
+use super::uncore::Env;
 
 /// A store that may still be in the store buffer.
 #[derive(Debug, Clone, Copy, Default)]
@@ -114,41 +113,41 @@ fn size_log2(op: &Op) -> u32 {
     if op.raw >> 13 & 3 == 2 { 2 } else { 3 }
 }
 
-impl Rocket {
+impl HartModel {
     /// The data access that `op` has made: replays it as often as the RTL does.
     #[inline]
-    pub(super) fn access(&mut self, hart: &Hart, bus: &Bus, op: &Op, pc: u64, next: u64) {
+    pub(super) fn access(&mut self, env: &mut Env<'_>, op: &Op, pc: u64, next: u64) {
         let size = size_log2(op);
-        let (va, pa) = (hart.access.va, hart.access.pa);
+        let (va, pa) = (env.hart.access.va, env.hart.access.pa);
         let write =
             matches!(op.class, OpClass::Store | OpClass::FpStore | OpClass::StoreConditional | OpClass::Amo);
         let read = !matches!(op.class, OpClass::Store | OpClass::FpStore);
-        let failed = op.class == OpClass::StoreConditional && hart.x(op.rd) != 0;
+        let failed = op.class == OpClass::StoreConditional && env.hart.x(op.rd) != 0;
         let (word, mask) = (va >> 3 & 0x1ff, (((1u16 << (1 << size)) - 1) << (va & 7)) as u8);
         let kind = if write { AccessKind::Store } else { AccessKind::Load };
         if super::scoreboard::is_fp(op.class) {
-            while let Some(at) = self.board.refuses(op, self.issue, &self.params) {
-                self.replay(hart, bus, pc, next, at, Cause::FloatingPoint);
+            while let Some(at) = self.board.refuses(op, self.issue, env.params) {
+                self.replay(env, pc, next, at, Cause::FloatingPoint);
             }
         }
         // The access behind a store that changes its line's state is refused.
         while self.memory.dirtied != 0 && self.issue == self.memory.dirtied + 1 {
             self.memory.dirtied = 0;
-            self.replay(hart, bus, pc, next, 0, Cause::StoreHazard);
+            self.replay(env, pc, next, 0, Cause::StoreHazard);
         }
         let walker = &mut self.pipe.walker;
-        if let Some(done) = self.memory.tlb.data(hart, bus, walker, self.issue + 2, va, kind) {
-            self.replay(hart, bus, pc, next, done + 1, Cause::DataTlb);
-            let _ = self.memory.tlb.data(hart, bus, &mut self.pipe.walker, self.issue + 2, va, kind);
+        if let Some(done) = self.memory.tlb.data(env, walker, self.issue + 2, va, kind) {
+            self.replay(env, pc, next, done + 1, Cause::DataTlb);
+            let _ = self.memory.tlb.data(env, &mut self.pipe.walker, self.issue + 2, va, kind);
         }
         if read && self.memory.conflicts(self.issue, word, mask) {
             self.memory.reads(self.issue);
-            self.replay(hart, bus, pc, next, 0, Cause::StoreHazard);
+            self.replay(env, pc, next, 0, Cause::StoreHazard);
         }
-        if bus.ram.contains(pa, 1) {
-            self.cached(hart, bus, op, pc, next, pa, write);
+        if env.bus.ram.contains(pa, 1) {
+            self.cached(env, op, pc, next, pa, write);
         } else {
-            self.device(hart, bus, op, pc, next, pa, write);
+            self.device(env, op, pc, next, pa, write);
             return;
         }
         let issue = self.issue;
@@ -165,37 +164,39 @@ impl Rocket {
         if produces(op) {
             let slow = size < 2 || op.class == OpClass::StoreConditional;
             let at = match op.class {
-                OpClass::FpLoad => self.params.fp_load,
-                _ if slow => self.params.redirect_load_slow,
-                _ => self.params.redirect_load_int,
+                OpClass::FpLoad => env.params.fp_load,
+                _ if slow => env.params.redirect_load_slow,
+                _ => env.params.redirect_load_int,
             };
             self.board.loaded(op, issue + at, Cause::LoadUse);
         }
     }
 
     #[allow(clippy::too_many_arguments)]
-    fn cached(&mut self, hart: &Hart, bus: &Bus, _op: &Op, pc: u64, next: u64, pa: u64, write: bool) {
-        match self.pipe.walker.dcache.access(pa, write) {
+    fn cached(&mut self, env: &mut Env<'_>, _op: &Op, pc: u64, next: u64, pa: u64, write: bool) {
+        match env.dcache().access(pa, write) {
             Found::Hit => {}
             Found::HitMakesDirty => self.memory.dirtied = self.issue,
             Found::Miss => {
-                if self.pipe.walker.dcache.evict(pa) {
-                    let at = self.issue + self.params.writeback;
-                    self.replay(hart, bus, pc, next, at, Cause::DataCache);
+                if env.dcache().evict(pa) {
+                    let at = self.issue + env.params.writeback;
+                    self.replay(env, pc, next, at, Cause::DataCache);
                 }
                 let refused = self.issue + WRITE_BACK;
-                let last = self.pipe.walker.dcache.refill(&self.params, refused, pa, write);
-                self.replay(hart, bus, pc, next, last, Cause::DataCache);
+                let params = env.params;
+                let (dcache, port) = env.data();
+                let last = dcache.refill(params, port, refused, pa, write);
+                self.replay(env, pc, next, last, Cause::DataCache);
             }
         }
     }
 
     #[allow(clippy::too_many_arguments)]
-    fn device(&mut self, hart: &Hart, bus: &Bus, op: &Op, pc: u64, next: u64, pa: u64, write: bool) {
+    fn device(&mut self, env: &mut Env<'_>, op: &Op, pc: u64, next: u64, pa: u64, write: bool) {
         while self.issue + WRITE_BACK < self.memory.device_free {
-            self.replay(hart, bus, pc, next, 0, Cause::Mmio);
+            self.replay(env, pc, next, 0, Cause::Mmio);
         }
-        let p = &self.params;
+        let p = env.params;
         let latency = match (pa, write) {
             (0x200_0000..=0x200_ffff, false) => p.clint_read,
             (0x200_0000..=0x200_ffff, true) => p.clint_write,
@@ -213,7 +214,7 @@ impl Rocket {
         self.memory.last = self.issue;
         if write {
             let clint = (0x200_0000..=0x200_ffff).contains(&pa);
-            let arrival = if clint { self.params.interrupt_arrival } else { self.params.external_arrival };
+            let arrival = if clint { env.params.interrupt_arrival } else { env.params.external_arrival };
             self.interrupt_at = write_back + arrival;
         }
         if produces(op) {

@@ -1,15 +1,14 @@
 //! The joint of fetch and execution: runs the fetch side up to the cycle in which decode lets go of an
 //! instruction, with the redirections of older instructions on the way.
 
-use relsim_core::bus::Bus;
 use relsim_core::hart::Hart;
 use relsim_core::insn::{Op, OpClass};
+use relsim_core::timing::{CycleCause as Cause, Ledger};
 
 use super::btb::{BtbUpdate, Cfi, Prediction};
-use super::cause::Cause;
 use super::fetch::{Fetch, Redirect};
-use super::params::Params;
 use super::tlb::Context;
+use super::uncore::Env;
 use super::walker::Walker;
 
 /// An instruction in the memory stage, where the address of what follows is compared with what was fetched.
@@ -35,10 +34,10 @@ struct Restart {
 pub struct Pipeline {
     /// The fetch side.
     pub fetch: Fetch,
-    /// Walker and data cache.
+    /// The page-table walker.
     pub walker: Walker,
-    /// Cycles by cause.
-    pub causes: [u64; Cause::ALL.len()],
+    /// Cycles by privilege and cause.
+    pub ledger: Ledger,
     now: u64,
     last_issue: u64,
     made: Prediction,
@@ -60,11 +59,11 @@ pub struct Pipeline {
 
 impl Pipeline {
     /// After reset.
-    pub fn new(params: &Params, pc: u64) -> Self {
+    pub fn new(pc: u64) -> Self {
         Self {
             fetch: Fetch::new(pc),
-            walker: Walker::new(params),
-            causes: [0; Cause::ALL.len()],
+            walker: Walker::new(),
+            ledger: Ledger::default(),
             now: 0,
             last_issue: 0,
             made: Prediction::default(),
@@ -80,11 +79,6 @@ impl Pipeline {
             accesses: 0,
             shadow_fence: false,
         }
-    }
-
-    /// Cycles so far.
-    pub fn cycles(&self) -> u64 {
-        self.now
     }
 
     /// The cycle in which the latest instruction issued.
@@ -132,9 +126,6 @@ impl Pipeline {
         });
     }
 
-    /// What issued last will not get to the memory stage as an instruction: it traps.
-    pub fn discarded(&mut self, _issue: u64) {}
-
     /// At write-back in `cycle`, fetch starts anew at `pc`.
     pub fn restart(&mut self, cycle: u64, pc: u64, cause: Cause) {
         self.restart = Some(Restart { cycle, pc, cause });
@@ -165,36 +156,31 @@ impl Pipeline {
         self.sleeps = true;
     }
 
+    /// Whether the hart slept; asked once.
+    #[inline]
+    pub fn slept(&mut self) -> bool {
+        std::mem::take(&mut self.sleeps)
+    }
+
     /// Runs until the instruction at `pc` issues, no earlier than `at`, for which `why` is the reason: gives
     /// the cycle.
     #[inline]
-    pub fn run(&mut self, hart: &Hart, bus: &Bus, params: &Params, pc: u64, at: u64, why: Cause) -> u64 {
-        self.go::<false>(hart, bus, params, pc, at, why)
+    pub fn run(&mut self, env: &mut Env<'_>, pc: u64, at: u64, why: Cause) -> u64 {
+        self.go::<false>(env, pc, at, why)
     }
 
     /// Runs until fetch has started anew; whether a `fence` has gone through decode meanwhile.
-    pub fn drain(&mut self, hart: &Hart, bus: &Bus, params: &Params) -> bool {
+    pub fn drain(&mut self, env: &mut Env<'_>) -> bool {
         self.shadow_fence = false;
-        self.go::<true>(hart, bus, params, 0, 0, Cause::Fetch);
+        self.go::<true>(env, 0, 0, Cause::Fetch);
         self.shadow_fence
     }
 
     #[inline]
-    fn go<const DRAIN: bool>(
-        &mut self,
-        hart: &Hart,
-        bus: &Bus,
-        params: &Params,
-        pc: u64,
-        at: u64,
-        why: Cause,
-    ) -> u64 {
-        if self.sleeps {
-            self.sleeps = false;
-        }
+    fn go<const DRAIN: bool>(&mut self, env: &mut Env<'_>, pc: u64, at: u64, why: Cause) -> u64 {
         loop {
             let now = self.now + 1;
-            let offer = self.fetch.offer(bus);
+            let offer = self.fetch.offer(env.bus);
             let mut redirect = None;
             let mut update = None;
             let mut resolved = None;
@@ -252,18 +238,7 @@ impl Pipeline {
             let leaves = offer.valid && ready && redirect.is_none();
             // First and second stage of the data cache: two and three cycles after the issue.
             let data_busy = self.accesses & 0b110 != 0;
-            self.fetch.finish(
-                hart,
-                bus,
-                params,
-                &mut self.walker,
-                now,
-                &offer,
-                ready,
-                redirect,
-                update,
-                data_busy,
-            );
+            self.fetch.finish(env, &mut self.walker, now, &offer, ready, redirect, update, data_busy);
             self.accesses = self.accesses << 1 | u8::from(leaves && offer.memory);
             if shadow && leaves && offer.fence {
                 self.shadow_fence = true;
@@ -273,7 +248,7 @@ impl Pipeline {
                 self.learn(&resolve, wrong);
             }
             if restarts {
-                self.commit_context(hart);
+                self.commit_context(env.hart);
             }
             if self.invalidate == Some(now) {
                 self.invalidate = None;
@@ -281,14 +256,14 @@ impl Pipeline {
             }
             self.executing = leaves.then_some(offer.pc);
             if leaves && !shadow && offer.pc == pc {
-                self.causes[Cause::Issue as usize] += 1;
+                self.ledger.charge(self.fetch.context.privilege, Cause::Issue, 1);
                 self.last_issue = now;
                 self.made = offer.made;
                 self.refetch = Cause::Fetch;
                 return now;
             }
             let cause = if now < at && !shadow { why } else { self.fetch_cause() };
-            self.causes[cause as usize] += 1;
+            self.ledger.charge(self.fetch.context.privilege, cause, 1);
             if DRAIN && restarts {
                 return now;
             }

@@ -1,8 +1,8 @@
 //! Operand hazards, the write-back slot of late results, and the floating-point unit's write port (RocketCore.scala, FPU.scala).
 
 use relsim_core::insn::{File, Op, OpClass, X_SINK};
+use relsim_core::timing::CycleCause as Cause;
 
-use super::cause::Cause;
 use super::muldiv;
 use super::params::Params;
 

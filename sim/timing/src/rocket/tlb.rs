@@ -1,12 +1,12 @@
 //! A first-level TLB (TLB.scala): 8 sectors of 4 contiguous pages and 4 superpage entries, fully associative,
 //! pseudo-LRU with invalid entries first.
 
-use relsim_core::bus::Bus;
 use relsim_core::hart::{Hart, Priv};
 use relsim_core::mmu::{Walk, satp_levels};
 use relsim_core::pmp::AccessKind;
 
 use super::replace::Plru;
+use super::uncore::Env;
 use super::walker::Walker;
 
 const SECTORS: usize = 8;
@@ -152,8 +152,7 @@ impl Tlb {
     #[allow(clippy::too_many_arguments)]
     pub fn fetch(
         &mut self,
-        hart: &Hart,
-        bus: &Bus,
+        env: &mut Env<'_>,
         context: Context,
         walker: &mut Walker,
         now: u64,
@@ -175,7 +174,7 @@ impl Tlb {
                 None if !s2_valid => self.pending = None,
                 None => {
                     let (done, found) =
-                        walker.walk(hart, bus, now, pending.va, AccessKind::Fetch, context.privilege);
+                        walker.walk(env, now, pending.va, AccessKind::Fetch, context.privilege);
                     (pending.done, pending.found) = (Some(done), found);
                     self.pending = Some(pending);
                 }
@@ -207,19 +206,18 @@ impl Tlb {
     /// answer.
     pub fn data(
         &mut self,
-        hart: &Hart,
-        bus: &Bus,
+        env: &mut Env<'_>,
         walker: &mut Walker,
         now: u64,
         va: u64,
         kind: AccessKind,
     ) -> Option<u64> {
-        let privilege = hart.data_privilege();
-        if privilege == Priv::M || satp_levels(hart.csr.satp) == 0 || self.lookup(va, true).is_some() {
+        let privilege = env.hart.data_privilege();
+        if privilege == Priv::M || satp_levels(env.hart.csr.satp) == 0 || self.lookup(va, true).is_some() {
             return None;
         }
         let mut pending = self.miss(va);
-        let (done, found) = walker.walk(hart, bus, now + 1, va, kind, privilege);
+        let (done, found) = walker.walk(env, now + 1, va, kind, privilege);
         pending.found = found;
         self.insert(&pending);
         Some(done)

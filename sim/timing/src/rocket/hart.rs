@@ -1,0 +1,214 @@
+//! One hart: when each instruction can leave the decode stage, and what of it makes the pipeline start anew.
+
+use relsim_core::hart::{Hart, Priv, RunState};
+use relsim_core::insn::{Op, OpClass};
+use relsim_core::timing::{CycleCause as Cause, Ledger};
+use relsim_core::trap::TrapTaken;
+
+use super::memory::Memory;
+use super::pipeline::Pipeline;
+use super::scoreboard::{Scoreboard, produces_x};
+use super::uncore::Env;
+
+/// Cycles from issue to write-back.
+pub const WRITE_BACK: u64 = 3;
+
+/// The model of one hart.
+pub struct HartModel {
+    pub(super) pipe: Pipeline,
+    pub(super) board: Scoreboard,
+    pub(super) memory: Memory,
+    /// Address of the instruction that has issued and not retired.
+    pub(super) issued: Option<u64>,
+    /// Address of the instruction that has to come next, if nobody from outside interferes.
+    pub(super) next: u64,
+    pub(super) issue: u64,
+    pub(super) operands: (u64, u64),
+    pub(super) floats: (u64, u64),
+    /// When the decode stage sees what the latest store to a device changed.
+    pub(super) interrupt_at: u64,
+}
+
+impl HartModel {
+    /// After reset, about to fetch from `pc`.
+    pub fn new(pc: u64) -> Self {
+        let mut pipe = Pipeline::new(pc);
+        // Cycles are counted at write-back: the pipeline fills first.
+        pipe.ledger.charge(Priv::M, Cause::Fetch, WRITE_BACK);
+        Self {
+            pipe,
+            board: Scoreboard::default(),
+            memory: Memory::default(),
+            issued: None,
+            next: pc,
+            issue: 0,
+            operands: (0, 0),
+            floats: (0, 0),
+            interrupt_at: 0,
+        }
+    }
+
+    /// Where its cycles went.
+    pub fn ledger(&self) -> &Ledger {
+        &self.pipe.ledger
+    }
+
+    /// Replays the instruction at `pc`, which was refused at write-back, no earlier than `at`.
+    pub(super) fn replay(&mut self, env: &mut Env<'_>, pc: u64, next: u64, at: u64, cause: Cause) -> u64 {
+        self.pipe.plain(self.issue, pc, next);
+        self.pipe.restart(self.issue + WRITE_BACK, pc, cause);
+        // A fence behind it has gone through decode before the refusal, and holds it back when it comes again.
+        let fence = self.pipe.drain(env);
+        let at = if fence { at.max(self.memory.idle()) } else { at };
+        self.issue = self.pipe.run(env, pc, at, cause);
+        self.issue
+    }
+
+    /// The built-in firmware, or a debugger, has moved the program counter.
+    #[cold]
+    fn moved(&mut self, pc: u64) {
+        self.issued = None;
+        self.pipe.restart(self.issue + WRITE_BACK, pc, Cause::Firmware);
+        self.pipe.context_changes();
+    }
+
+    /// Holds the next instruction back while the hart's time was moved on: it slept, or firmware ran.
+    #[inline]
+    fn outside(&mut self, hart: &Hart, at: &mut u64, why: &mut Cause) {
+        let slept = self.pipe.slept();
+        let floor = if slept { hart.cycle } else { hart.cycle.saturating_sub(WRITE_BACK) };
+        if floor > self.issue && floor > *at {
+            (*at, *why) = (floor, if slept { Cause::Wait } else { Cause::Firmware });
+        }
+    }
+
+    fn next_pc(hart: &Hart, op: &Op) -> u64 {
+        if op.class.ends_block() { hart.next_pc } else { hart.pc_of(op).wrapping_add(u64::from(op.len)) }
+    }
+}
+
+/// Whether `op` writes a CSR such that the pipeline is flushed (CSR.scala, write_flush).
+fn csr_flushes(op: &Op) -> bool {
+    let funct3 = op.raw >> 12 & 3;
+    let reads_only = funct3 != 1 && op.raw >> 15 & 31 == 0;
+    let number = op.raw >> 20 | 0x300;
+    !reads_only && !(0x340..=0x343).contains(&number)
+}
+
+impl HartModel {
+    /// See [`relsim_core::timing::TimingModel::issue`].
+    #[inline]
+    pub fn issue(&mut self, env: &mut Env<'_>, op: &Op) -> u64 {
+        let pc = env.hart.pc_of(op);
+        if self.issued != Some(pc) {
+            if pc != self.next {
+                self.moved(pc);
+            }
+            let (mut at, mut why) = self.board.earliest(op);
+            self.outside(env.hart, &mut at, &mut why);
+            self.memory.constrain(op, self.pipe.last_issue(), &mut at, &mut why);
+            self.operands = (env.hart.x[usize::from(op.rs1)], env.hart.x[usize::from(op.rs2)]);
+            self.floats = (env.hart.f[usize::from(op.rs1)], env.hart.f[usize::from(op.rs2)]);
+            self.issue = self.pipe.run(env, pc, at, why);
+            self.issued = Some(pc);
+        }
+        self.issue + WRITE_BACK
+    }
+
+    /// See [`relsim_core::timing::TimingModel::retired`].
+    #[inline]
+    pub fn retired(&mut self, env: &mut Env<'_>, op: &Op) -> u64 {
+        self.issued = None;
+        let pc = env.hart.pc_of(op);
+        let next = Self::next_pc(env.hart, op);
+        self.next = next;
+        if op.class.is_memory() {
+            self.access(env, op, pc, next);
+        } else if op.class.is_float() {
+            while let Some(at) = self.board.refuses(op, self.issue, env.params) {
+                self.replay(env, pc, next, at, Cause::FloatingPoint);
+            }
+        }
+        let issue = self.issue;
+        self.board.write_back(issue, produces_x(op.class));
+        self.board.produce(op, issue, self.operands, self.floats, env.params);
+        match op.class {
+            OpClass::Branch | OpClass::Jump | OpClass::JumpIndirect => self.pipe.control(issue, pc, op, next),
+            OpClass::Csr => {
+                self.pipe.plain(issue, pc, next);
+                if csr_flushes(op) {
+                    self.pipe.restart(issue + WRITE_BACK, next, Cause::Flush);
+                    self.pipe.context_changes();
+                }
+            }
+            OpClass::TrapReturn | OpClass::Call => {
+                self.pipe.plain(issue, pc, pc + u64::from(op.len));
+                self.pipe.restart(issue + WRITE_BACK, next, Cause::Flush);
+                self.pipe.context_changes();
+            }
+            OpClass::SfenceVma => {
+                self.pipe.plain(issue, pc, next);
+                self.pipe.restart_early(issue + 2, next);
+                self.pipe.restart(issue + WRITE_BACK, next, Cause::Flush);
+                let va = (op.rs1 != 0).then_some(self.operands.0);
+                self.memory.flush_translations(va);
+                self.pipe.flush_translations(va);
+            }
+            OpClass::FenceI => {
+                self.pipe.plain(issue, pc, next);
+                self.pipe.restart(issue + WRITE_BACK, next, Cause::Flush);
+                self.pipe.invalidate_at(issue + WRITE_BACK);
+            }
+            OpClass::Wait => {
+                self.pipe.plain(issue, pc, next);
+                self.pipe.restart(issue + WRITE_BACK, next, Cause::Flush);
+                if env.hart.state == RunState::Waiting {
+                    self.pipe.sleeps();
+                }
+            }
+            OpClass::Fence => {
+                self.memory.fence();
+                self.pipe.plain(issue, pc, next);
+            }
+            OpClass::Alu
+            | OpClass::Mul
+            | OpClass::Div
+            | OpClass::Load
+            | OpClass::Store
+            | OpClass::FpLoad
+            | OpClass::FpStore
+            | OpClass::LoadReserved
+            | OpClass::StoreConditional
+            | OpClass::Amo
+            | OpClass::FpArithSingle
+            | OpClass::FpArithDouble
+            | OpClass::FpDivSingle
+            | OpClass::FpDivDouble
+            | OpClass::FpMisc
+            | OpClass::FpToInt
+            | OpClass::IntToFp
+            | OpClass::CacheBlock
+            | OpClass::Custom
+            | OpClass::Illegal => self.pipe.plain(issue, pc, next),
+        }
+        issue + WRITE_BACK
+    }
+
+    /// See [`relsim_core::timing::TimingModel::trapped`].
+    pub fn trapped(&mut self, env: &mut Env<'_>, trap: &TrapTaken) -> u64 {
+        if self.issued.take().is_none() {
+            // Nothing is on its way: an interrupt, or a fetch that faults. It goes down the pipeline in the
+            // place of the instruction at `epc`.
+            if trap.epc != self.next {
+                self.moved(trap.epc);
+            }
+            let (mut at, mut why) = (if trap.interrupt { self.interrupt_at } else { 0 }, Cause::Flush);
+            self.outside(env.hart, &mut at, &mut why);
+            self.issue = self.pipe.run(env, trap.epc, at, why);
+        }
+        self.next = env.hart.pc;
+        self.pipe.restart(self.issue + WRITE_BACK, env.hart.pc, Cause::Flush);
+        self.pipe.context_changes();
+        self.issue + WRITE_BACK
+    }
+}
