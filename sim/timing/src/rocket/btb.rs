@@ -29,7 +29,7 @@ pub enum Cfi {
 }
 
 /// What the predictor says about a fetch.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Prediction {
     /// The BTB has an entry.
     pub hit: bool,
@@ -43,8 +43,6 @@ pub struct Prediction {
     pub bht_taken: bool,
     /// The global history that it was looked up with.
     pub history: u8,
-    /// Where to.
-    pub target: u64,
 }
 
 /// A change to the BTB: takes effect one cycle later, with the fetch address of that cycle as the target.
@@ -62,8 +60,17 @@ pub struct BtbUpdate {
     pub cfi: Cfi,
 }
 
+/// Low parts of fetch addresses, as tags hold them.
+const TAGS: usize = 1 << 13;
+/// No entry has this tag.
+const SLOT_FREE: u8 = 0;
+/// Several entries have this tag.
+const SLOT_SHARED: u8 = u8::MAX;
+
 /// BTB, BHT and RAS.
 pub struct Btb {
+    /// Which valid entry has a tag, counted from 1: what the hardware finds by comparing all tags at once.
+    slots: Box<[u8; TAGS]>,
     tags: [u16; BTB_ENTRIES],
     tag_pages: [u8; BTB_ENTRIES],
     targets: [u16; BTB_ENTRIES],
@@ -88,6 +95,7 @@ pub struct Btb {
 impl Default for Btb {
     fn default() -> Self {
         Self {
+            slots: Box::new([SLOT_FREE; TAGS]),
             tags: [0; BTB_ENTRIES],
             tag_pages: [0; BTB_ENTRIES],
             targets: [0; BTB_ENTRIES],
@@ -127,6 +135,12 @@ impl Btb {
         (0..PAGES).filter(|&n| self.page_valid >> n & 1 == 1 && self.pages[n] == page).map(|n| 1 << n).sum()
     }
 
+    /// Whether entry `n` of the page table is for the page of `addr`.
+    fn page_is(&self, n: usize, addr: u64) -> bool {
+        let page = addr >> PAGE_SHIFT & ((1 << (39 - PAGE_SHIFT)) - 1);
+        n < PAGES && self.page_valid >> n & 1 == 1 && self.pages[n] == page
+    }
+
     fn matching(&self, addr: u64) -> u32 {
         let tag = low(addr);
         let mut hits = 0;
@@ -136,27 +150,57 @@ impl Btb {
         hits & self.valid
     }
 
-    /// Looks `pc` up, and lets changes of the last cycle take effect afterwards.
-    pub fn cycle(&mut self, pc: u64) -> Prediction {
-        let hits = self.matching(pc);
+    /// Brings the slot of `tag` up to date with the entries.
+    fn index(&mut self, tag: u16) {
+        let hits = self.matching(u64::from(tag) << 1);
+        self.slots[usize::from(tag)] = match hits.count_ones() {
+            0 => SLOT_FREE,
+            1 => hits.trailing_zeros() as u8 + 1,
+            _ => SLOT_SHARED,
+        };
+    }
+
+    /// Looks `pc` up, and lets changes of the last cycle take effect afterwards: gives what is predicted, and
+    /// where to.
+    #[inline(always)]
+    pub fn cycle(&mut self, pc: u64) -> (Prediction, u64) {
+        if self.slots[usize::from(low(pc))] != SLOT_FREE || self.update.is_some() {
+            return self.full_cycle(pc);
+        }
+        if let Some(way) = self.used.take() {
+            self.plru.access(usize::from(way));
+        }
+        let bht_taken = self.bht[bht_index(pc, self.history)] != 0;
+        let made = Prediction { entry: NO_ENTRY, history: self.history, bht_taken, ..Prediction::default() };
+        (made, 0)
+    }
+
+    fn full_cycle(&mut self, pc: u64) -> (Prediction, u64) {
+        let slot = self.slots[usize::from(low(pc))];
+        let hits = match slot {
+            SLOT_FREE => 0,
+            SLOT_SHARED => self.matching(pc),
+            n => 1 << (n - 1),
+        };
         let mut answer = Prediction { entry: NO_ENTRY, history: self.history, ..Prediction::default() };
+        let mut to = 0;
         answer.bht_taken = self.bht[bht_index(pc, self.history)] != 0;
         if hits != 0 {
             let n = hits.trailing_zeros() as usize;
-            let page_hits = self.page_match(pc);
-            answer.hit = self.tag_pages[n] != 0 && page_hits >> (self.tag_pages[n] - 1) & 1 == 1;
+            answer.hit = self.tag_pages[n] != 0 && self.page_is(usize::from(self.tag_pages[n] - 1), pc);
             answer.entry = n as u8;
             answer.bridx = self.bridx[n];
             answer.taken = self.cfi[n] != Cfi::Branch || answer.bht_taken;
             let page = usize::from(self.target_pages[n]);
             let base = if self.page_valid >> page & 1 == 1 { self.pages[page] } else { 0 };
             let target = base << PAGE_SHIFT | u64::from(self.targets[n]) << 1;
-            answer.target = ((target << 25) as i64 >> 25) as u64;
+            to = ((target << 25) as i64 >> 25) as u64;
             if self.cfi[n] == Cfi::Return && self.ras_count > 0 {
-                answer.target = self.ras[self.ras_pos];
+                to = self.ras[self.ras_pos];
             }
             if hits.count_ones() > 1 {
                 self.valid &= !hits;
+                self.slots[usize::from(low(pc))] = SLOT_FREE;
             }
         }
         let used = self.used.take();
@@ -168,7 +212,7 @@ impl Btb {
         } else if let Some(way) = used {
             self.plru.access(usize::from(way));
         }
-        answer
+        (answer, to)
     }
 
     fn apply(&mut self, update: BtbUpdate, target: u64) {
@@ -189,6 +233,7 @@ impl Btb {
             let next = self.next_page + if new_index && new_target { 2 } else { 1 };
             self.next_page = if next >= PAGES { next & 1 } else { next };
         }
+        let old = self.tags[way];
         self.tags[way] = low(update.pc);
         self.targets[way] = low(target);
         self.tag_pages[way] = index_set.trailing_zeros() as u8 + 1;
@@ -196,6 +241,8 @@ impl Btb {
         self.cfi[way] = update.cfi;
         self.bridx[way] = (update.br_pc >> 1 & 1) as u8;
         self.valid = if update.valid { self.valid | 1 << way } else { self.valid & !(1 << way) };
+        self.index(old);
+        self.index(low(update.pc));
         if new_index {
             self.pages[replaced.trailing_zeros() as usize] = page(update.pc);
             self.page_valid |= replaced;
@@ -214,6 +261,7 @@ impl Btb {
     /// Forgets every entry.
     pub fn flush(&mut self) {
         self.valid = 0;
+        self.slots.fill(SLOT_FREE);
     }
 
     /// A branch resolved: the table learns its direction, and the history starts anew if it was wrong.

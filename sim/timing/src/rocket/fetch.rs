@@ -16,6 +16,8 @@ use super::walker::Walker;
 
 /// Fetch groups that the queue holds.
 const QUEUE: usize = 5;
+/// The ring that the queue lies in.
+const RING: usize = 8;
 
 /// A fetch group: four bytes, of which the first or the last two may be void.
 #[derive(Debug, Clone, Copy, Default)]
@@ -36,13 +38,23 @@ pub struct Offer {
     pub pc: u64,
     /// The prediction that came with it.
     pub made: Prediction,
-    /// It is a `fence`.
-    pub fence: bool,
-    /// It reads or writes memory.
-    pub memory: bool,
+    low: u16,
     take: u8,
     buffered_after: Option<u8>,
     pops: bool,
+}
+
+impl Offer {
+    /// It is a `fence`.
+    pub fn is_fence(&self) -> bool {
+        self.low & 0x707f == 0x000f
+    }
+
+    /// It reads or writes memory.
+    #[inline(always)]
+    pub fn is_memory(&self) -> bool {
+        is_memory(self.low)
+    }
 }
 
 /// A new start.
@@ -74,7 +86,8 @@ pub struct Fetch {
     replay_before: bool,
     partial: Option<u16>,
     wrong_path: bool,
-    queue: [Group; QUEUE],
+    queue: [Group; RING],
+    head: usize,
     queued: usize,
     buffered: u8,
     buffer: u16,
@@ -161,7 +174,8 @@ impl Fetch {
             replay_before: true,
             partial: None,
             wrong_path: false,
-            queue: [Group::default(); QUEUE],
+            queue: [Group::default(); RING],
+            head: 0,
             queued: 0,
             buffered: 0,
             buffer: 0,
@@ -174,7 +188,14 @@ impl Fetch {
         }
     }
 
+    /// Whether the coming cycle goes without misses, walks and faults as far as fetch can tell.
+    #[inline(always)]
+    pub fn calm(&self) -> bool {
+        self.icache.calm() && !self.tlb.walking() && !self.s2_fault && !self.s2_miss
+    }
+
     /// What decode sees in this cycle.
+    #[inline(always)]
     pub fn offer(&mut self, bus: &Bus) -> Offer {
         self.group_valid =
             self.s1_valid_before && self.s2_valid && (self.icache.hit() || (self.s2_fault && !self.s2_miss));
@@ -185,7 +206,11 @@ impl Fetch {
                 let half = |pa| u32::from(bus.fetch(pa).unwrap_or(0));
                 half(base) | half(base + 2) << 16
             });
-            self.scan = self.predecode(word);
+            self.scan = if self.s2_made.hit || self.transfers(word) {
+                self.predecode(word)
+            } else {
+                self.plain(word)
+            };
             let mut made = self.s2_made;
             let by_btb = made.hit && made.taken;
             made.taken = by_btb;
@@ -196,12 +221,16 @@ impl Fetch {
             }
             self.group = Group { pc: self.s2_pc, data: word, made };
         }
-        let head =
-            if self.queued > 0 { Some(&self.queue[0]) } else { self.group_valid.then_some(&self.group) };
+        let head = if self.queued > 0 {
+            Some(&self.queue[self.head % RING])
+        } else {
+            self.group_valid.then_some(&self.group)
+        };
         Self::align(head, self.buffered, self.buffer, self.buffer_pc, &self.buffer_made)
     }
 
     /// The aligner (IBuf.scala).
+    #[inline(always)]
     fn align(head: Option<&Group>, buffered: u8, buffer: u16, buffer_pc: u64, made: &Prediction) -> Offer {
         let mut offer = Offer::default();
         let first = head.map_or(0, |g| (g.pc >> 1 & 1) as u8);
@@ -223,8 +252,7 @@ impl Fetch {
             Some(g) => g.made,
             None => *made,
         };
-        offer.fence = low & 0x707f == 0x000f;
-        offer.memory = is_memory(low);
+        offer.low = low;
         offer.take = if !full {
             0
         } else if rvc {
@@ -242,6 +270,23 @@ impl Fetch {
             }
         }
         offer
+    }
+
+    /// Whether the group may have a control transfer in it.
+    #[inline(always)]
+    fn transfers(&self, word: u32) -> bool {
+        let half =
+            |bits: u32| bits & 0x73 == 0x63 || (bits & 3 == 1 && bits >= 0xa000) || bits & 0xe07f == 0x8002;
+        half(word & 0xffff) || half(word >> 16) || self.partial.is_some_and(|bits| half(bits.into()))
+    }
+
+    /// [`Fetch::predecode`] of a group without control transfers.
+    #[inline(always)]
+    fn plain(&self, word: u32) -> Scan {
+        let first_begins = self.s2_pc & 2 == 0 && self.partial.is_none();
+        let (low, high) = (word as u16, (word >> 16) as u16);
+        let second_begins = !first_begins || is_rvc(low);
+        Scan { partial: (second_begins && !is_rvc(high)).then_some(high | 3), ..Scan::default() }
     }
 
     fn predecode(&self, word: u32) -> Scan {
@@ -336,6 +381,7 @@ impl Fetch {
     /// Ends the cycle `now`. `ready`: decode is not stalled; `redirect`: start anew; `update`: what the
     /// resolution of a control transfer changes in the BTB.
     #[allow(clippy::too_many_arguments)]
+    #[inline(always)]
     pub fn finish(
         &mut self,
         env: &mut Env<'_>,
@@ -354,7 +400,7 @@ impl Fetch {
         let redirected = redirect.is_some() || bends;
         let queued_before = self.queued;
         // Looked up in the state that the cycle began with.
-        let made = self.btb.cycle(self.s1_pc);
+        let (made, to) = self.btb.cycle(self.s1_pc);
 
         // Second stage: what the group tells the predictor.
         let wrong_path = self.wrong_path;
@@ -400,7 +446,7 @@ impl Fetch {
 
         let mut next = (self.s1_pc & !3).wrapping_add(4);
         if made.hit && made.taken {
-            next = made.target;
+            next = to;
         }
         if self.s2_valid
             && self.group_valid
@@ -447,6 +493,7 @@ impl Fetch {
         }
     }
 
+    #[inline(always)]
     fn advance_queue(&mut self, offer: &Offer, ready: bool, kill: bool) {
         if kill {
             self.queued = 0;
@@ -455,7 +502,7 @@ impl Fetch {
         }
         let mut pops = false;
         if ready {
-            let head = if self.queued > 0 { self.queue[0] } else { self.group };
+            let head = if self.queued > 0 { self.queue[self.head % RING] } else { self.group };
             if offer.pops {
                 pops = true;
                 self.buffered = 0;
@@ -470,12 +517,12 @@ impl Fetch {
             }
         }
         if pops && self.queued > 0 {
-            self.queue.copy_within(1..self.queued, 0);
+            self.head = (self.head + 1) % RING;
             self.queued -= 1;
             pops = false;
         }
         if self.fire && !pops {
-            self.queue[self.queued] = self.group;
+            self.queue[(self.head + self.queued) % RING] = self.group;
             self.queued += 1;
         }
     }

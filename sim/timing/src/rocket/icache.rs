@@ -22,6 +22,8 @@ struct Refill {
 /// The instruction cache.
 pub struct Icache {
     tags: [[u64; WAYS]; SETS],
+    /// A line that is known to be there.
+    present: u64,
     lfsr: Lfsr,
     s1_valid: bool,
     s2_valid: bool,
@@ -39,6 +41,7 @@ impl Default for Icache {
     fn default() -> Self {
         Self {
             tags: [[NO_LINE; WAYS]; SETS],
+            present: NO_LINE,
             lfsr: Lfsr::default(),
             s1_valid: false,
             s2_valid: false,
@@ -68,6 +71,7 @@ impl Icache {
     /// in the stages.
     /// `data_busy`: the data cache has an access in its first or second stage, and takes no probe.
     #[allow(clippy::too_many_arguments)]
+    #[inline(always)]
     pub fn cycle(
         &mut self,
         env: &mut Env<'_>,
@@ -81,31 +85,11 @@ impl Icache {
         let s2_miss = self.s2_valid && !self.s2_hit && !s2_kill;
         let refilling = self.refill.is_some();
         let can_request = !(s2_miss || refilling);
-        let s1_hit = self.tags[line as usize % SETS].contains(&line);
+        let s1_hit = self.holds(line);
         let request = s2_miss && self.could_request;
         self.beat = false;
-        if let Some(refill) = &mut self.refill
-            && refill.beats.is_none()
-            && now >= refill.probe
-            && !data_busy
-        {
-            refill.beats = Some(env.uncore.port.read_line(env.params, now + env.params.l1i_request));
-        }
-        if let Some(refill) = self.refill
-            && let Some((first, last)) = refill.beats
-            && now >= first
-        {
-            self.beat = true;
-            let set = &mut self.tags[refill.line as usize % SETS];
-            // Invalid while its words come in, so that nothing hits half a line.
-            set[refill.way] = NO_LINE;
-            if now >= last {
-                if !self.invalidated {
-                    set[refill.way] = refill.line;
-                }
-                self.refill = None;
-                self.invalidated = false;
-            }
+        if refilling {
+            self.refill_cycle(env, now, data_busy);
         }
         if request {
             self.lfsr.step();
@@ -121,6 +105,51 @@ impl Icache {
         self.s2_hit = s1_hit;
     }
 
+    #[inline(always)]
+    fn holds(&mut self, line: u64) -> bool {
+        if line == self.present {
+            return true;
+        }
+        let holds = self.tags[line as usize % SETS].contains(&line);
+        if holds {
+            self.present = line;
+        }
+        holds
+    }
+
+    /// Whether nothing is missing and nothing is on its way.
+    #[inline(always)]
+    pub fn calm(&self) -> bool {
+        self.refill.is_none() && (self.s2_hit || !self.s2_valid)
+    }
+
+    fn refill_cycle(&mut self, env: &mut Env<'_>, now: u64, data_busy: bool) {
+        if let Some(refill) = &mut self.refill
+            && refill.beats.is_none()
+            && now >= refill.probe
+            && !data_busy
+        {
+            refill.beats = Some(env.uncore.port.read_line(env.params, now + env.params.l1i_request));
+        }
+        if let Some(refill) = self.refill
+            && let Some((first, last)) = refill.beats
+            && now >= first
+        {
+            self.beat = true;
+            self.present = NO_LINE;
+            let set = &mut self.tags[refill.line as usize % SETS];
+            // Invalid while its words come in, so that nothing hits half a line.
+            set[refill.way] = NO_LINE;
+            if now >= last {
+                if !self.invalidated {
+                    set[refill.way] = refill.line;
+                }
+                self.refill = None;
+                self.invalidated = false;
+            }
+        }
+    }
+
     /// The fetch that the next-address stage starts in this cycle; the arrays are busy while words come in.
     pub fn request(&mut self, valid: bool) {
         self.s1_valid = valid && !self.beat;
@@ -129,6 +158,7 @@ impl Icache {
     /// `fence.i`: forgets every line, and the one that is on its way.
     pub fn invalidate(&mut self) {
         self.tags = [[NO_LINE; WAYS]; SETS];
+        self.present = NO_LINE;
         self.invalidated = self.refill.is_some();
     }
 }

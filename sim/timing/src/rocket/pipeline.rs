@@ -179,6 +179,12 @@ impl Pipeline {
     #[inline]
     fn go<const DRAIN: bool>(&mut self, env: &mut Env<'_>, pc: u64, at: u64, why: Cause) -> u64 {
         loop {
+            if !DRAIN
+                && self.nothing_restarts()
+                && let Some(issue) = self.calm(env, pc, at, why)
+            {
+                return issue;
+            }
             let now = self.now + 1;
             let offer = self.fetch.offer(env.bus);
             let mut redirect = None;
@@ -239,8 +245,8 @@ impl Pipeline {
             // First and second stage of the data cache: two and three cycles after the issue.
             let data_busy = self.accesses & 0b110 != 0;
             self.fetch.finish(env, &mut self.walker, now, &offer, ready, redirect, update, data_busy);
-            self.accesses = self.accesses << 1 | u8::from(leaves && offer.memory);
-            if shadow && leaves && offer.fence {
+            self.accesses = self.accesses << 1 | u8::from(leaves && offer.is_memory());
+            if shadow && leaves && offer.is_fence() {
                 self.shadow_fence = true;
             }
             self.now = now;
@@ -270,6 +276,71 @@ impl Pipeline {
         }
     }
 
+    #[inline(always)]
+    fn nothing_restarts(&self) -> bool {
+        self.restart.is_none() && self.early.is_none() && self.invalidate.is_none()
+    }
+
+    /// [`Pipeline::run`] as long as nothing out of the common happens: no miss, no misprediction, no restart.
+    /// Gives up before the first cycle of another kind. The same steps as in the general loop, in which the
+    /// compiler can see what is left out.
+    #[inline(always)]
+    fn calm(&mut self, env: &mut Env<'_>, pc: u64, at: u64, why: Cause) -> Option<u64> {
+        let began = self.now;
+        let mut issued = None;
+        while self.fetch.calm() {
+            let now = self.now + 1;
+            let offer = self.fetch.offer(env.bus);
+            let due = self.resolve[0].filter(|resolve| resolve.cycle == now);
+            if let Some(resolve) = due {
+                let right = match self.executing {
+                    Some(pc) => pc == resolve.next,
+                    None => offer.anything && offer.pc == resolve.next,
+                };
+                if !right {
+                    break;
+                }
+            }
+            let ready = now >= at;
+            let leaves = offer.valid && ready;
+            if leaves && offer.pc != pc {
+                break;
+            }
+            self.fetch.finish(env, &mut self.walker, now, &offer, ready, None, None, false);
+            self.accesses = self.accesses << 1 | u8::from(leaves && offer.is_memory());
+            self.now = now;
+            if let Some(resolve) = due {
+                self.resolve[0] = self.resolve[1].take();
+                self.learn(&resolve, false);
+            }
+            self.executing = leaves.then_some(pc);
+            if leaves {
+                self.made = offer.made;
+                issued = Some(now);
+                break;
+            }
+        }
+        self.account(began, at, why, issued)
+    }
+
+    /// Charges the cycles from `began` on, of which the last one issued an instruction if `issued` says so.
+    #[inline(always)]
+    fn account(&mut self, began: u64, at: u64, why: Cause, issued: Option<u64>) -> Option<u64> {
+        let privilege = self.fetch.context.privilege;
+        let passed = self.now - began - u64::from(issued.is_some());
+        if passed > 0 {
+            let held = at.saturating_sub(began + 1).min(passed);
+            self.ledger.charge(privilege, why, held);
+            self.ledger.charge(privilege, self.refetch, passed - held);
+        }
+        if let Some(now) = issued {
+            self.ledger.charge(privilege, Cause::Issue, 1);
+            self.last_issue = now;
+            self.refetch = Cause::Fetch;
+        }
+        issued
+    }
+
     fn fetch_cause(&self) -> Cause {
         match self.refetch {
             _ if self.fetch.tlb.walking() => Cause::InstructionTlb,
@@ -290,6 +361,7 @@ impl Pipeline {
     fn commit_context(&mut self, hart: &Hart) {
         if std::mem::take(&mut self.context_changes) {
             self.fetch.context = Context::of(hart);
+            self.fetch.tlb.context_changes();
         }
         if let Some(va) = self.flush.take() {
             self.fetch.tlb.flush(va);

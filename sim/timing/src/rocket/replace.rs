@@ -27,11 +27,11 @@ impl Lfsr {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Plru<const N: usize>(u32);
 
-fn ceil_log2(n: usize) -> u32 {
+const fn ceil_log2(n: usize) -> u32 {
     n.next_power_of_two().trailing_zeros()
 }
 
-fn next_state(state: u32, way: usize, ways: usize) -> u32 {
+const fn next_state(state: u32, way: usize, ways: usize) -> u32 {
     if ways > 2 {
         let log = ceil_log2(ways);
         let right = 1 << (log - 1);
@@ -46,13 +46,13 @@ fn next_state(state: u32, way: usize, ways: usize) -> u32 {
         } else {
             next_state(left_state, low & ((1 << ceil_log2(left)) - 1), left)
         };
-        u32::from(left_older) << (ways - 2) | new_left << (right - 1) | new_right
+        (left_older as u32) << (ways - 2) | new_left << (right - 1) | new_right
     } else {
-        u32::from(way & 1 == 0)
+        (way & 1 == 0) as u32
     }
 }
 
-fn replace_way(state: u32, ways: usize) -> usize {
+const fn replace_way(state: u32, ways: usize) -> usize {
     if ways > 2 {
         let log = ceil_log2(ways);
         let right = 1 << (log - 1);
@@ -73,9 +73,23 @@ fn replace_way(state: u32, ways: usize) -> usize {
 }
 
 impl<const N: usize> Plru<N> {
+    /// What an access to a way does to the tree: the bits that stay, and the bits that are set.
+    const ACCESS: [(u32, u32); N] = {
+        let mut table = [(0, 0); N];
+        let mut way = 0;
+        while way < N {
+            let (set, other) = (next_state(0, way, N), next_state(u32::MAX, way, N));
+            table[way] = (set ^ other, set);
+            way += 1;
+        }
+        table
+    };
+
     /// Way `way` was used.
+    #[inline(always)]
     pub fn access(&mut self, way: usize) {
-        self.0 = next_state(self.0, way, N);
+        let (stays, set) = Self::ACCESS[way];
+        self.0 = self.0 & stays | set;
     }
 
     /// The way to replace.
@@ -98,6 +112,18 @@ mod tests {
         let mut four = Plru::<4>::default();
         [0, 1, 2, 3].into_iter().for_each(|w| four.access(w));
         assert_eq!(four.way(), 0);
+    }
+
+    #[test]
+    fn the_table_of_accesses_does_what_the_tree_does() {
+        let mut plru = Plru::<28>::default();
+        let mut state = 0;
+        for n in 0..1000 {
+            let way = n * 17 % 28;
+            plru.access(way);
+            state = next_state(state, way, 28);
+            assert_eq!(plru.0, state);
+        }
     }
 
     #[test]

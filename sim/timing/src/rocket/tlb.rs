@@ -75,6 +75,8 @@ pub struct Tlb {
     sector_lru: Plru<SECTORS>,
     superpage_lru: Plru<SUPERPAGES>,
     pending: Option<Pending>,
+    /// The page that was looked up last: another lookup of it finds the same, and is no news to the trees.
+    recent: Option<(u64, u64)>,
 }
 
 impl Tlb {
@@ -127,6 +129,7 @@ impl Tlb {
     }
 
     fn insert(&mut self, pending: &Pending) {
+        self.recent = None;
         let vpn = pending.va >> 12;
         match pending.found {
             Some(walk) if walk.level > 0 => {
@@ -150,7 +153,32 @@ impl Tlb {
     /// One cycle of the instruction TLB: the lookup of `va` in the first stage. A miss is dropped when nothing
     /// is in the second stage one cycle later.
     #[allow(clippy::too_many_arguments)]
+    #[inline(always)]
     pub fn fetch(
+        &mut self,
+        env: &mut Env<'_>,
+        context: Context,
+        walker: &mut Walker,
+        now: u64,
+        va: u64,
+        valid: bool,
+        s2_valid: bool,
+    ) -> Translation {
+        match self.recent {
+            Some((page, base)) if page == va >> 12 && self.pending.is_none() => {
+                Translation { pa: base | va & 0xfff, miss: false, fault: false }
+            }
+            _ => self.full_fetch(env, context, walker, now, va, valid, s2_valid),
+        }
+    }
+
+    /// Privilege or translation of fetches has changed.
+    pub fn context_changes(&mut self) {
+        self.recent = None;
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn full_fetch(
         &mut self,
         env: &mut Env<'_>,
         context: Context,
@@ -163,6 +191,9 @@ impl Tlb {
         if context.privilege == Priv::M || satp_levels(context.satp) == 0 {
             if self.pending.is_some_and(|p| p.done.is_none() || p.done <= Some(now)) {
                 self.pending = None;
+            }
+            if self.pending.is_none() {
+                self.recent = Some((va >> 12, va & !0xfff));
             }
             return Translation { pa: va, miss: false, fault: false };
         }
@@ -187,7 +218,12 @@ impl Tlb {
             }
         }
         match self.lookup(va, valid) {
-            Some(answer) => answer,
+            Some(answer) => {
+                if valid && !answer.fault {
+                    self.recent = Some((va >> 12, answer.pa & !0xfff));
+                }
+                answer
+            }
             None => {
                 if valid && !busy {
                     self.pending = Some(self.miss(va));
@@ -225,6 +261,7 @@ impl Tlb {
 
     /// `sfence.vma`: everything, or only the page of `va`.
     pub fn flush(&mut self, va: Option<u64>) {
+        self.recent = None;
         match va {
             None => {
                 self.sectors = Default::default();
