@@ -253,6 +253,12 @@ impl Btb {
         }
     }
 
+    /// Whether no change is under way.
+    #[inline(always)]
+    pub fn settled(&self) -> bool {
+        self.update.is_none()
+    }
+
     /// A change for the next cycle.
     pub fn update(&mut self, update: BtbUpdate) {
         self.update = Some(update);

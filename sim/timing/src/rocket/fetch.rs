@@ -15,16 +15,16 @@ use super::uncore::Env;
 use super::walker::Walker;
 
 /// Fetch groups that the queue holds.
-const QUEUE: usize = 5;
+pub(super) const QUEUE: usize = 5;
 /// The ring that the queue lies in.
-const RING: usize = 8;
+pub(super) const RING: usize = 8;
 
 /// A fetch group: four bytes, of which the first or the last two may be void.
 #[derive(Debug, Clone, Copy, Default)]
-struct Group {
-    pc: u64,
-    data: u32,
-    made: Prediction,
+pub(super) struct Group {
+    pub(super) pc: u64,
+    pub(super) data: u32,
+    pub(super) made: Prediction,
 }
 
 /// What decode sees in a cycle.
@@ -74,53 +74,53 @@ pub struct Fetch {
     pub tlb: Tlb,
     /// Privilege and translation as fetches see them.
     pub context: Context,
-    s1_valid: bool,
-    s1_pc: u64,
-    s1_valid_before: bool,
-    s2_valid: bool,
-    s2_pc: u64,
-    s2_pa: u64,
-    s2_fault: bool,
-    s2_miss: bool,
-    s2_made: Prediction,
-    replay_before: bool,
-    partial: Option<u16>,
-    wrong_path: bool,
-    queue: [Group; RING],
-    head: usize,
-    queued: usize,
-    buffered: u8,
-    buffer: u16,
-    buffer_pc: u64,
-    buffer_made: Prediction,
+    pub(super) s1_valid: bool,
+    pub(super) s1_pc: u64,
+    pub(super) s1_valid_before: bool,
+    pub(super) s2_valid: bool,
+    pub(super) s2_pc: u64,
+    pub(super) s2_pa: u64,
+    pub(super) s2_fault: bool,
+    pub(super) s2_miss: bool,
+    pub(super) s2_made: Prediction,
+    pub(super) replay_before: bool,
+    pub(super) partial: Option<u16>,
+    pub(super) wrong_path: bool,
+    pub(super) queue: [Group; RING],
+    pub(super) head: usize,
+    pub(super) queued: usize,
+    pub(super) buffered: u8,
+    pub(super) buffer: u16,
+    pub(super) buffer_pc: u64,
+    pub(super) buffer_made: Prediction,
     // Worked out by `offer` for `finish`.
-    group: Group,
-    group_valid: bool,
-    fire: bool,
-    scan: Scan,
+    pub(super) group: Group,
+    pub(super) group_valid: bool,
+    pub(super) fire: bool,
+    pub(super) scan: Scan,
 }
 
 /// What predecode found in the group that is in the second stage.
 #[derive(Debug, Clone, Copy, Default)]
-struct Scan {
-    taken: bool,
-    taken_idx: u8,
-    npc: Option<u64>,
-    unpredicted: bool,
-    call: Option<u64>,
-    ret: bool,
-    branch: bool,
-    update: Option<Cfi>,
-    partial: Option<u16>,
-    flush: bool,
+pub(super) struct Scan {
+    pub(super) taken: bool,
+    pub(super) taken_idx: u8,
+    pub(super) npc: Option<u64>,
+    pub(super) unpredicted: bool,
+    pub(super) call: Option<u64>,
+    pub(super) ret: bool,
+    pub(super) branch: bool,
+    pub(super) update: Option<Cfi>,
+    pub(super) partial: Option<u16>,
+    pub(super) flush: bool,
 }
 
-fn is_rvc(bits: u16) -> bool {
+pub(super) fn is_rvc(bits: u16) -> bool {
     bits & 3 != 3
 }
 
 /// Whether the instruction that begins with `low` reads or writes memory.
-fn is_memory(low: u16) -> bool {
+pub(super) fn is_memory(low: u16) -> bool {
     match low & 3 {
         3 => matches!(low >> 2 & 31, 0 | 1 | 8 | 9 | 11),
         1 => false,
@@ -191,7 +191,11 @@ impl Fetch {
     /// Whether the coming cycle goes without misses, walks and faults as far as fetch can tell.
     #[inline(always)]
     pub fn calm(&self) -> bool {
-        self.icache.calm() && !self.tlb.walking() && !self.s2_fault && !self.s2_miss
+        let cache = &self.icache;
+        // The cache drops requests while words come in.
+        let with_us =
+            cache.s1_valid == self.s1_valid && cache.s2_valid == (self.s1_valid_before && self.s2_valid);
+        cache.calm() && with_us && !self.tlb.walking() && !self.s2_fault && !self.s2_miss
     }
 
     /// What decode sees in this cycle.
@@ -274,7 +278,7 @@ impl Fetch {
 
     /// Whether the group may have a control transfer in it.
     #[inline(always)]
-    fn transfers(&self, word: u32) -> bool {
+    pub(super) fn transfers(&self, word: u32) -> bool {
         let half =
             |bits: u32| bits & 0x73 == 0x63 || (bits & 3 == 1 && bits >= 0xa000) || bits & 0xe07f == 0x8002;
         half(word & 0xffff) || half(word >> 16) || self.partial.is_some_and(|bits| half(bits.into()))
@@ -282,14 +286,14 @@ impl Fetch {
 
     /// [`Fetch::predecode`] of a group without control transfers.
     #[inline(always)]
-    fn plain(&self, word: u32) -> Scan {
+    pub(super) fn plain(&self, word: u32) -> Scan {
         let first_begins = self.s2_pc & 2 == 0 && self.partial.is_none();
         let (low, high) = (word as u16, (word >> 16) as u16);
         let second_begins = !first_begins || is_rvc(low);
         Scan { partial: (second_begins && !is_rvc(high)).then_some(high | 3), ..Scan::default() }
     }
 
-    fn predecode(&self, word: u32) -> Scan {
+    pub(super) fn predecode(&self, word: u32) -> Scan {
         let mut scan = Scan::default();
         let base = self.s2_pc & !3;
         let start = (self.s2_pc >> 1 & 1) as u8;
@@ -378,6 +382,37 @@ impl Fetch {
         scan
     }
 
+    /// What the group that leaves the second stage tells the predictor: gives the entry that it wants.
+    pub(super) fn second_stage(&mut self, scan: &Scan, queued_before: usize) -> Option<BtbUpdate> {
+        let wrong_path = self.wrong_path;
+        if scan.flush {
+            self.btb.flush();
+            self.wrong_path = true;
+        }
+        if !wrong_path {
+            if let Some(address) = scan.call {
+                self.btb.push(address);
+            } else if scan.ret {
+                self.btb.pop();
+            }
+            if scan.branch {
+                self.btb.advance_history(&self.s2_made);
+            }
+        }
+        if scan.unpredicted {
+            self.wrong_path = true;
+        }
+        self.partial = scan.partial;
+        let update = |cfi| BtbUpdate {
+            entry: NO_ENTRY,
+            valid: true,
+            pc: self.s2_pc & !3,
+            br_pc: self.s2_pc & !3 | u64::from(scan.taken_idx) << 1,
+            cfi,
+        };
+        scan.update.filter(|_| !wrong_path && queued_before < 2).map(update)
+    }
+
     /// Ends the cycle `now`. `ready`: decode is not stalled; `redirect`: start anew; `update`: what the
     /// resolution of a control transfer changes in the BTB.
     #[allow(clippy::too_many_arguments)]
@@ -402,40 +437,7 @@ impl Fetch {
         // Looked up in the state that the cycle began with.
         let (made, to) = self.btb.cycle(self.s1_pc);
 
-        // Second stage: what the group tells the predictor.
-        let wrong_path = self.wrong_path;
-        if fire {
-            if scan.flush {
-                self.btb.flush();
-                self.wrong_path = true;
-            }
-            if !wrong_path {
-                if let Some(address) = scan.call {
-                    self.btb.push(address);
-                } else if scan.ret {
-                    self.btb.pop();
-                }
-                if scan.branch {
-                    self.btb.advance_history(&self.s2_made);
-                }
-            }
-        }
-        let own_update = match scan.update {
-            Some(cfi) if fire && !wrong_path && queued_before < 2 => Some(BtbUpdate {
-                entry: NO_ENTRY,
-                valid: true,
-                pc: self.s2_pc & !3,
-                br_pc: self.s2_pc & !3 | u64::from(scan.taken_idx) << 1,
-                cfi,
-            }),
-            _ => None,
-        };
-        if fire && scan.unpredicted {
-            self.wrong_path = true;
-        }
-        if fire {
-            self.partial = scan.partial;
-        }
+        let own_update = if fire { self.second_stage(&scan, queued_before) } else { None };
 
         // First stage: translation, cache and prediction.
         let looks_up = self.s1_valid && !replay;

@@ -10,7 +10,7 @@ pub const WAYS: usize = 4;
 const NO_LINE: u64 = u64::MAX;
 
 #[derive(Debug, Clone, Copy)]
-struct Refill {
+pub(super) struct Refill {
     line: u64,
     way: usize,
     /// Not before this cycle the hub's probe reaches the data cache.
@@ -21,18 +21,18 @@ struct Refill {
 
 /// The instruction cache.
 pub struct Icache {
-    tags: [[u64; WAYS]; SETS],
+    pub(super) tags: [[u64; WAYS]; SETS],
     /// A line that is known to be there.
-    present: u64,
-    lfsr: Lfsr,
-    s1_valid: bool,
-    s2_valid: bool,
-    s2_hit: bool,
-    could_request: bool,
-    latched: u64,
-    refill: Option<Refill>,
-    invalidated: bool,
-    beat: bool,
+    pub(super) present: u64,
+    pub(super) lfsr: Lfsr,
+    pub(super) s1_valid: bool,
+    pub(super) s2_valid: bool,
+    pub(super) s2_hit: bool,
+    pub(super) could_request: bool,
+    pub(super) latched: u64,
+    pub(super) refill: Option<Refill>,
+    pub(super) invalidated: bool,
+    pub(super) beat: bool,
     /// Refills so far.
     pub refills: u64,
 }
@@ -106,7 +106,7 @@ impl Icache {
     }
 
     #[inline(always)]
-    fn holds(&mut self, line: u64) -> bool {
+    pub(super) fn holds(&mut self, line: u64) -> bool {
         if line == self.present {
             return true;
         }

@@ -7,6 +7,7 @@
 //! Mechanisms as in rocket-chip 850e1d5d5, RocketCore.scala unless said otherwise.
 
 pub mod btb;
+mod calm;
 pub mod dcache;
 pub mod fetch;
 mod hart;

@@ -12,19 +12,19 @@ use super::uncore::Env;
 use super::walker::Walker;
 
 /// An instruction in the memory stage, where the address of what follows is compared with what was fetched.
-#[derive(Debug, Clone, Copy)]
-struct Resolve {
-    cycle: u64,
-    next: u64,
-    pc: u64,
-    made: Prediction,
-    kind: Option<Cfi>,
-    taken: bool,
-    rvc: bool,
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Resolve {
+    pub(super) cycle: u64,
+    pub(super) next: u64,
+    pub(super) pc: u64,
+    pub(super) made: Prediction,
+    pub(super) kind: Option<Cfi>,
+    pub(super) taken: bool,
+    pub(super) rvc: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Restart {
+pub(super) struct Restart {
     cycle: u64,
     pc: u64,
     cause: Cause,
@@ -38,23 +38,26 @@ pub struct Pipeline {
     pub walker: Walker,
     /// Cycles by privilege and cause.
     pub ledger: Ledger,
-    now: u64,
-    last_issue: u64,
-    made: Prediction,
-    resolve: [Option<Resolve>; 2],
-    early: Option<Restart>,
-    restart: Option<Restart>,
-    context_changes: bool,
-    invalidate: Option<u64>,
-    flush: Option<Option<u64>>,
-    refetch: Cause,
-    sleeps: bool,
+    pub(super) now: u64,
+    pub(super) last_issue: u64,
+    pub(super) made: Prediction,
+    /// A ring of two: what is in the execution and memory stages.
+    pub(super) resolves: [Resolve; 2],
+    pub(super) first_resolve: usize,
+    pub(super) resolve_count: usize,
+    pub(super) early: Option<Restart>,
+    pub(super) restart: Option<Restart>,
+    pub(super) context_changes: bool,
+    pub(super) invalidate: Option<u64>,
+    pub(super) flush: Option<Option<u64>>,
+    pub(super) refetch: Cause,
+    pub(super) sleeps: bool,
     /// What issued in the cycle before, if anything: its address.
-    executing: Option<u64>,
+    pub(super) executing: Option<u64>,
     /// Memory accesses that issued lately: bit n for n cycles before the current one.
-    accesses: u8,
+    pub(super) accesses: u8,
     /// A `fence` went through decode behind an instruction that was replayed.
-    shadow_fence: bool,
+    pub(super) shadow_fence: bool,
 }
 
 impl Pipeline {
@@ -67,7 +70,9 @@ impl Pipeline {
             now: 0,
             last_issue: 0,
             made: Prediction::default(),
-            resolve: [None; 2],
+            resolves: [Resolve::default(); 2],
+            first_resolve: 0,
+            resolve_count: 0,
             early: None,
             restart: None,
             context_changes: false,
@@ -86,9 +91,24 @@ impl Pipeline {
         self.last_issue
     }
 
+    #[inline(always)]
     fn expect(&mut self, resolve: Resolve) {
-        let slot = usize::from(self.resolve[0].is_some());
-        self.resolve[slot] = Some(resolve);
+        self.resolves[(self.first_resolve + self.resolve_count) & 1] = resolve;
+        self.resolve_count = (self.resolve_count + 1).min(2);
+    }
+
+    /// The instruction that is in the memory stage in cycle `now`.
+    #[inline(always)]
+    pub(super) fn due(&self, now: u64) -> Option<&Resolve> {
+        let first = &self.resolves[self.first_resolve & 1];
+        (self.resolve_count > 0 && first.cycle == now).then_some(first)
+    }
+
+    /// The instruction in the memory stage goes on.
+    #[inline(always)]
+    pub(super) fn resolved(&mut self) {
+        self.first_resolve ^= 1;
+        self.resolve_count -= 1;
     }
 
     /// An instruction without control flow issued in cycle `issue`.
@@ -190,10 +210,8 @@ impl Pipeline {
             let mut redirect = None;
             let mut update = None;
             let mut resolved = None;
-            if let Some(resolve) = self.resolve[0]
-                && resolve.cycle == now
-            {
-                self.resolve[0] = self.resolve[1].take();
+            if let Some(&resolve) = self.due(now) {
+                self.resolved();
                 let right = match self.executing {
                     Some(pc) => pc == resolve.next,
                     None => offer.anything && offer.pc == resolve.next,
@@ -232,7 +250,7 @@ impl Pipeline {
             {
                 self.restart = None;
                 restarts = true;
-                self.resolve = [None; 2];
+                self.resolve_count = 0;
                 redirect = Some(Redirect { pc: restart.pc });
                 self.refetch = restart.cause;
             }
@@ -281,66 +299,6 @@ impl Pipeline {
         self.restart.is_none() && self.early.is_none() && self.invalidate.is_none()
     }
 
-    /// [`Pipeline::run`] as long as nothing out of the common happens: no miss, no misprediction, no restart.
-    /// Gives up before the first cycle of another kind. The same steps as in the general loop, in which the
-    /// compiler can see what is left out.
-    #[inline(always)]
-    fn calm(&mut self, env: &mut Env<'_>, pc: u64, at: u64, why: Cause) -> Option<u64> {
-        let began = self.now;
-        let mut issued = None;
-        while self.fetch.calm() {
-            let now = self.now + 1;
-            let offer = self.fetch.offer(env.bus);
-            let due = self.resolve[0].filter(|resolve| resolve.cycle == now);
-            if let Some(resolve) = due {
-                let right = match self.executing {
-                    Some(pc) => pc == resolve.next,
-                    None => offer.anything && offer.pc == resolve.next,
-                };
-                if !right {
-                    break;
-                }
-            }
-            let ready = now >= at;
-            let leaves = offer.valid && ready;
-            if leaves && offer.pc != pc {
-                break;
-            }
-            self.fetch.finish(env, &mut self.walker, now, &offer, ready, None, None, false);
-            self.accesses = self.accesses << 1 | u8::from(leaves && offer.is_memory());
-            self.now = now;
-            if let Some(resolve) = due {
-                self.resolve[0] = self.resolve[1].take();
-                self.learn(&resolve, false);
-            }
-            self.executing = leaves.then_some(pc);
-            if leaves {
-                self.made = offer.made;
-                issued = Some(now);
-                break;
-            }
-        }
-        self.account(began, at, why, issued)
-    }
-
-    /// Charges the cycles from `began` on, of which the last one issued an instruction if `issued` says so.
-    #[inline(always)]
-    fn account(&mut self, began: u64, at: u64, why: Cause, issued: Option<u64>) -> Option<u64> {
-        let privilege = self.fetch.context.privilege;
-        let passed = self.now - began - u64::from(issued.is_some());
-        if passed > 0 {
-            let held = at.saturating_sub(began + 1).min(passed);
-            self.ledger.charge(privilege, why, held);
-            self.ledger.charge(privilege, self.refetch, passed - held);
-        }
-        if let Some(now) = issued {
-            self.ledger.charge(privilege, Cause::Issue, 1);
-            self.last_issue = now;
-            self.refetch = Cause::Fetch;
-        }
-        issued
-    }
-
     fn fetch_cause(&self) -> Cause {
         match self.refetch {
             _ if self.fetch.tlb.walking() => Cause::InstructionTlb,
@@ -349,7 +307,7 @@ impl Pipeline {
         }
     }
 
-    fn learn(&mut self, resolve: &Resolve, wrong: bool) {
+    pub(super) fn learn(&mut self, resolve: &Resolve, wrong: bool) {
         let br_pc = resolve.pc + if resolve.rvc { 0 } else { 2 };
         if resolve.kind == Some(Cfi::Branch) {
             self.fetch.btb.resolve_branch(br_pc & !3, &resolve.made, resolve.taken, wrong);

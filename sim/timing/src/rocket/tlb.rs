@@ -76,7 +76,7 @@ pub struct Tlb {
     superpage_lru: Plru<SUPERPAGES>,
     pending: Option<Pending>,
     /// The page that was looked up last: another lookup of it finds the same, and is no news to the trees.
-    recent: Option<(u64, u64)>,
+    pub(super) recent: Option<(u64, u64)>,
 }
 
 impl Tlb {
