@@ -41,8 +41,8 @@ pub struct Prediction {
     pub entry: u8,
     /// The BHT's bit.
     pub bht_taken: bool,
-    /// The global history that it was looked up with.
-    pub history: u8,
+    /// The place in the global history that it was looked up at, modulo 256.
+    pub place: u8,
 }
 
 /// A change to the BTB: takes effect one cycle later, with the fetch address of that cycle as the target.
@@ -86,7 +86,10 @@ pub struct Btb {
     used: Option<u8>,
     update: Option<BtbUpdate>,
     bht: [u8; BHT_ENTRIES],
-    history: u8,
+    /// Directions of branches, the latest in the highest bit: the hardware's history is the highest 8.
+    history: u64,
+    /// How many directions went into it, modulo 256.
+    place: u8,
     ras: [u64; RAS_ENTRIES],
     ras_count: usize,
     ras_pos: usize,
@@ -111,6 +114,7 @@ impl Default for Btb {
             update: None,
             bht: [0; BHT_ENTRIES],
             history: 0,
+            place: 0,
             ras: [0; RAS_ENTRIES],
             ras_count: 0,
             ras_pos: 0,
@@ -170,8 +174,8 @@ impl Btb {
         if let Some(way) = self.used.take() {
             self.plru.access(usize::from(way));
         }
-        let bht_taken = self.bht[bht_index(pc, self.history)] != 0;
-        let made = Prediction { entry: NO_ENTRY, history: self.history, bht_taken, ..Prediction::default() };
+        let bht_taken = self.bht[bht_index(pc, (self.history >> 56) as u8)] != 0;
+        let made = Prediction { entry: NO_ENTRY, place: self.place, bht_taken, ..Prediction::default() };
         (made, 0)
     }
 
@@ -182,9 +186,9 @@ impl Btb {
             SLOT_SHARED => self.matching(pc),
             n => 1 << (n - 1),
         };
-        let mut answer = Prediction { entry: NO_ENTRY, history: self.history, ..Prediction::default() };
+        let mut answer = Prediction { entry: NO_ENTRY, place: self.place, ..Prediction::default() };
         let mut to = 0;
-        answer.bht_taken = self.bht[bht_index(pc, self.history)] != 0;
+        answer.bht_taken = self.bht[bht_index(pc, (self.history >> 56) as u8)] != 0;
         if hits != 0 {
             let n = hits.trailing_zeros() as usize;
             answer.hit = self.tag_pages[n] != 0 && self.page_is(usize::from(self.tag_pages[n] - 1), pc);
@@ -270,22 +274,31 @@ impl Btb {
         self.slots.fill(SLOT_FREE);
     }
 
+    /// How many directions have gone into the history since `made` was looked up: fewer than are in flight.
+    fn since(&self, made: &Prediction) -> u32 {
+        u32::from(self.place.wrapping_sub(made.place)) & 63
+    }
+
     /// A branch resolved: the table learns its direction, and the history starts anew if it was wrong.
     pub fn resolve_branch(&mut self, pc: u64, made: &Prediction, taken: bool, wrong: bool) {
-        self.bht[bht_index(pc, made.history)] = u8::from(taken);
+        let then = self.history << self.since(made);
+        self.bht[bht_index(pc, (then >> 56) as u8)] = u8::from(taken);
         if wrong {
-            self.history = u8::from(taken) << 7 | made.history >> 1;
+            self.history = u64::from(taken) << 63 | then >> 1;
+            self.place = made.place.wrapping_add(1);
         }
     }
 
     /// Something that is no branch went elsewhere than predicted.
     pub fn reset_history(&mut self, made: &Prediction) {
-        self.history = made.history;
+        self.history <<= self.since(made);
+        self.place = made.place;
     }
 
     /// A branch was fetched.
     pub fn advance_history(&mut self, made: &Prediction) {
-        self.history = u8::from(made.bht_taken) << 7 | self.history >> 1;
+        self.history = u64::from(made.bht_taken) << 63 | self.history >> 1;
+        self.place = self.place.wrapping_add(1);
     }
 
     /// The return address that the stack predicts.
