@@ -59,6 +59,10 @@ pub struct Block {
     pub ops: Box<[Op]>,
     /// Length in bytes.
     pub bytes: u64,
+    /// A number that no other block of the hart ever has.
+    pub serial: u64,
+    /// Whether all of it is plain ([`crate::insn::OpClass::is_plain`]).
+    pub plain: bool,
     /// The two places where control went from here most lately.
     links: [Link; 2],
     oldest_link: u8,
@@ -79,6 +83,7 @@ pub struct BlockCache {
     epoch: u32,
     code_log_seen: u64,
     code_pages_seen: u64,
+    next_serial: u64,
 }
 
 impl BlockCache {
@@ -94,6 +99,7 @@ impl BlockCache {
             epoch: 1,
             code_log_seen: 0,
             code_pages_seen: 0,
+            next_serial: 0,
         }
     }
 
@@ -217,12 +223,14 @@ impl BlockCache {
         if let (Some(&index), true) = (self.by_address.get(&pa), whole_page) {
             return Ok(index);
         }
-        let block = self.decode(hart, bus, pa, whole_page)?;
+        let mut block = self.decode(hart, bus, pa, whole_page)?;
         if self.blocks.len() - self.free.len() >= MAX_BLOCKS {
             let epoch = self.epoch.wrapping_add(1).max(1);
             self.clear();
             self.epoch = epoch;
         }
+        block.serial = self.next_serial;
+        self.next_serial += 1;
         let (last, by_address) = (pa + block.bytes - 1, block.by_address);
         let index = match self.free.pop() {
             Some(index) => {
@@ -301,13 +309,16 @@ impl BlockCache {
             }
         }
         bus.ram.mark_code(pa, offset.min(left));
+        let by_address = whole_page && !spans;
         Ok(Block {
+            plain: by_address && ops.iter().all(|op| op.class.is_plain()),
             ops: ops.into_boxed_slice(),
             bytes: offset,
+            serial: 0,
             links: [NO_LINK; 2],
             oldest_link: 0,
             pa,
-            by_address: whole_page && !spans,
+            by_address,
         })
     }
 }

@@ -168,6 +168,29 @@ impl OpClass {
         )
     }
 
+    /// Whether it can be timed together with its neighbours, after they have all executed: it does nothing
+    /// that depends on the cycle, and its latency depends on no more than a [`crate::timing::Fact`].
+    pub const fn is_plain(self) -> bool {
+        matches!(
+            self,
+            Self::Alu
+                | Self::Mul
+                | Self::Div
+                | Self::Load
+                | Self::Store
+                | Self::FpLoad
+                | Self::FpStore
+                | Self::Branch
+                | Self::Jump
+                | Self::JumpIndirect
+                | Self::FpArithSingle
+                | Self::FpArithDouble
+                | Self::FpMisc
+                | Self::FpToInt
+                | Self::IntToFp
+        )
+    }
+
     /// Whether it reads or writes memory by address.
     pub const fn is_memory(self) -> bool {
         matches!(

@@ -149,6 +149,14 @@ impl Ram {
         self.code_lines.get((pa.wrapping_sub(self.base) / PAGE_BYTES) as usize).is_some_and(|&l| l != 0)
     }
 
+    /// Whether the line of `pa` holds instructions that some hart has decoded.
+    #[inline]
+    pub fn line_has_code(&self, pa: u64) -> bool {
+        let offset = pa.wrapping_sub(self.base);
+        let lines = self.code_lines.get((offset / PAGE_BYTES) as usize).copied().unwrap_or(0);
+        lines >> (offset % PAGE_BYTES / LINE_BYTES) & 1 == 1
+    }
+
     /// Grows whenever a page that held no code comes to hold some: write translations made before, which
     /// bypass [`Ram::put`], must be dropped then.
     #[inline]

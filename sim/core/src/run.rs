@@ -1,11 +1,11 @@
 //! The hot loop.
 
-use crate::block::BlockCache;
+use crate::block::{BlockCache, MAX_OPS};
 use crate::bus::Bus;
 use crate::hart::{CsrWrite, Hart, RunState};
-use crate::insn::{Done, Op, Stop};
+use crate::insn::{Done, Op, OpClass, Stop};
 use crate::observe::Observer;
-use crate::timing::TimingModel;
+use crate::timing::{BlockRun, Fact, TimingModel};
 use crate::trap::Cause;
 
 /// Traps in a row without a retired instruction after which a hart is said to be stuck.
@@ -24,6 +24,7 @@ pub struct Core {
     pub hart: Hart,
     /// Its blocks.
     pub blocks: BlockCache,
+    facts: Box<[Fact; MAX_OPS]>,
 }
 
 /// Up to where a slice may go.
@@ -33,6 +34,10 @@ pub struct SliceLimits {
     pub end_cycle: u64,
     /// No more than this many instructions retire in the slice.
     pub max_instructions: u64,
+    /// Something happens at this cycle that the hart must not pass by more than an instruction.
+    pub event_cycle: u64,
+    /// Whether plain blocks may be timed as a whole: the slice then ends at the end of a block.
+    pub whole_blocks: bool,
     /// A device access may happen only at or before this cycle: the local time of the hart that is furthest
     /// behind among the others, so that devices see accesses in the order of time.
     pub sync_cycle: u64,
@@ -58,6 +63,11 @@ pub enum SliceEnd {
 }
 
 impl Core {
+    /// `hart` without decoded code.
+    pub fn new(hart: Hart, blocks: BlockCache) -> Self {
+        Self { hart, blocks, facts: Box::new([Fact::default(); MAX_OPS]) }
+    }
+
     /// Runs until a limit or something that the scheduler has to see. On return `hart.pc` is the address of
     /// the next instruction.
     pub fn run<T: TimingModel, O: Observer>(
@@ -67,11 +77,12 @@ impl Core {
         observer: &mut O,
         limits: SliceLimits,
     ) -> SliceEnd {
-        let Self { hart, blocks } = self;
+        let Self { hart, blocks, facts } = self;
         hart.cycles_per_op = u64::from(!T::DETAILED);
         let last_instret = hart.instret.saturating_add(limits.max_instructions);
         let mut traps_in_a_row = 0;
         let mut end_cycle = limits.end_cycle;
+        let mut event_cycle = 0;
         let mut may_extend = limits.sync_cycle != u64::MAX;
         let mut look_around = true;
         let mut from = None;
@@ -83,7 +94,9 @@ impl Core {
                 if let Some(end) = look(hart, bus) {
                     return end;
                 }
-                end_cycle = limits.end_cycle.min(hart.timer_deadline(bus).unwrap_or(u64::MAX));
+                let timer = hart.timer_deadline(bus).unwrap_or(u64::MAX);
+                end_cycle = limits.end_cycle.min(timer);
+                event_cycle = limits.event_cycle.min(timer);
                 if hart.cycle < end_cycle
                     && let Some(trap) = hart.take_interrupt(bus)
                 {
@@ -130,7 +143,31 @@ impl Core {
             let ops = if whole { &block.ops[..] } else { &block.ops[..budget as usize] };
             hart.next_pc = hart.pc.wrapping_add(block.bytes);
             let mut stopped = None;
-            for op in ops {
+            let mut from_op = 0;
+            if T::BLOCKS
+                && !O::ON
+                && limits.whole_blocks
+                && block.plain
+                && whole
+                && hart.cycle.saturating_add(longest(ops.len())) < event_cycle
+            {
+                let (done, count, end) = execute(hart, bus, ops, facts);
+                let run = BlockRun {
+                    serial: block.serial,
+                    ops: &ops[..done],
+                    whole: done == ops.len(),
+                    facts: &facts[..count],
+                };
+                if done > 0 {
+                    hart.cycle = timing.block(hart, bus, run);
+                }
+                from_op = done;
+                if end == Err(Stop::Exit) {
+                    stopped = Some((&ops[done - 1], Stop::Exit));
+                }
+            }
+            let rest = if stopped.is_none() { &ops[from_op..] } else { &[] };
+            for op in rest {
                 let done = step(hart, bus, timing, observer, op, limits.sync_cycle);
                 if let Err(why) = done {
                     stopped = Some((op, why));
@@ -194,6 +231,42 @@ impl Core {
             }
         }
     }
+}
+
+/// More cycles than a plain block of `ops` instructions takes, unless memory is slower than in any machine.
+#[inline(always)]
+const fn longest(ops: usize) -> u64 {
+    256 + 256 * ops as u64
+}
+
+/// Executes `ops`, which are plain, until one does not simply retire: gives how many retired, how many facts
+/// there are about them, and what the last of them said. One that did not retire has had no effect.
+#[inline(always)]
+fn execute(hart: &mut Hart, bus: &mut Bus, ops: &[Op], facts: &mut [Fact; MAX_OPS]) -> (usize, usize, Done) {
+    let mut count = 0;
+    for (n, op) in ops.iter().enumerate() {
+        let memory = op.class.is_memory();
+        if matches!(op.class, OpClass::Mul | OpClass::Div) {
+            facts[count % MAX_OPS] = Fact { a: hart.x[usize::from(op.rs1)], b: hart.x[usize::from(op.rs2)] };
+            count += 1;
+        }
+        let done = (op.exec)(hart, bus, op);
+        match done {
+            Ok(()) | Err(Stop::Exit) => {}
+            Err(Stop::Trap | Stop::Alone) => {
+                count -= usize::from(matches!(op.class, OpClass::Mul | OpClass::Div));
+                return (n, count, Ok(()));
+            }
+        }
+        if memory {
+            facts[count % MAX_OPS] = Fact { a: hart.access.va, b: hart.access.pa };
+            count += 1;
+        }
+        if done.is_err() {
+            return (n + 1, count, done);
+        }
+    }
+    (ops.len(), count, Ok(()))
 }
 
 /// What has to be known before the next block, apart from interrupts.

@@ -23,11 +23,45 @@ pub trait TimingModel {
     /// `hart` has taken `trap`: gives the cycle at which its handler starts.
     fn trapped(&mut self, hart: &Hart, bus: &Bus, trap: &TrapTaken) -> u64;
 
+    /// Whether the model takes whole blocks ([`TimingModel::block`]).
+    const BLOCKS: bool = false;
+
+    /// The instructions of `block` have retired one after the other, with control going to `hart.next_pc`
+    /// from the last if they are all of its instructions: gives the earliest cycle at which what follows can
+    /// take effect. `facts` are those of its memory accesses, multiplications and divisions, in order. The
+    /// same as [`TimingModel::issue`] and [`TimingModel::retired`] for each of them.
+    fn block(&mut self, hart: &Hart, bus: &Bus, block: BlockRun<'_>) -> u64 {
+        let _ = (bus, block);
+        hart.cycle
+    }
+
     /// Where the cycles of hart number `hart` went, if the model tells.
     fn ledger(&self, hart: usize) -> Option<&Ledger> {
         let _ = hart;
         None
     }
+}
+
+/// What a timing model has to know of an execution beside the instruction.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Fact {
+    /// Virtual address of the access, or the first operand.
+    pub a: u64,
+    /// Physical address of the access, or the second operand.
+    pub b: u64,
+}
+
+/// The beginning of a block, executed.
+#[derive(Clone, Copy)]
+pub struct BlockRun<'a> {
+    /// Number of the block, which no other block of the hart ever has.
+    pub serial: u64,
+    /// What was executed.
+    pub ops: &'a [Op],
+    /// Whether that is the whole block.
+    pub whole: bool,
+    /// See [`TimingModel::block`].
+    pub facts: &'a [Fact],
 }
 
 /// The functional mode: an instruction, or a trap, is one cycle.

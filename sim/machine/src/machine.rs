@@ -29,6 +29,8 @@ use crate::wiring::{BuildError, Virtio, build_bus};
 /// Cycles after which a lone hart without events looks up, to see whether it should stop. Not visible to
 /// the guest.
 const STOP_CHECK_CYCLES: u64 = 20_000_000;
+/// A quantum from which on a hart may end its slice at the end of a block.
+const WHOLE_BLOCK_QUANTUM: u64 = 64;
 /// How often HTIF words in memory are served when input is awaited, in core cycles.
 const HTIF_POLL_CYCLES: u64 = 10_000;
 
@@ -97,7 +99,7 @@ impl Machine {
                         |k| matches!(k, DeviceKind::Extension { name } if name == extension.name);
                     (extension.reset)(&mut hart, config.platform.find(has_device).map(|d| d.base));
                 }
-                Core { hart, blocks: BlockCache::new(decoder.clone()) }
+                Core::new(hart, BlockCache::new(decoder.clone()))
             })
             .collect();
         if builtin {
@@ -282,6 +284,8 @@ impl Machine {
             let quantum = others.saturating_add(self.config.quantum_cycles);
             let slice = SliceLimits {
                 end_cycle: event.min(limits.max_cycles).min(quantum).min(stop_check),
+                event_cycle: event.min(limits.max_cycles),
+                whole_blocks: lone || self.config.quantum_cycles >= WHOLE_BLOCK_QUANTUM,
                 max_instructions: limits.max_instructions - instructions,
                 sync_cycle: others,
             };

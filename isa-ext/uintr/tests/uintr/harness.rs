@@ -99,7 +99,7 @@ impl Machine {
             (UINTR.reset)(&mut hart, Some(UINTC));
             (hart.csr.mtvec, hart.csr.stvec, hart.csr.utvec) = (M_HANDLER, S_HANDLER, U_HANDLER);
             (hart.csr.medeleg, hart.csr.mideleg) = (0xb1ff, 0x222);
-            Core { hart, blocks: BlockCache::new(decoder.clone()) }
+            Core::new(hart, BlockCache::new(decoder.clone()))
         };
         let cores = (0..harts).map(core).collect();
         Self { bus, cores }
@@ -141,7 +141,13 @@ impl Machine {
 
     /// A slice of `hart` while the hart furthest behind is at `sync_cycle`.
     pub fn slice_until(&mut self, hart: usize, max_instructions: u64, sync_cycle: u64) -> SliceEnd {
-        let limits = SliceLimits { end_cycle: u64::MAX, max_instructions, sync_cycle };
+        let limits = SliceLimits {
+            end_cycle: u64::MAX,
+            event_cycle: u64::MAX,
+            whole_blocks: false,
+            max_instructions,
+            sync_cycle,
+        };
         self.cores[hart].run(&mut self.bus, &mut Functional, &mut Unobserved, limits)
     }
 

@@ -2,7 +2,7 @@
 
 use relsim_core::hart::{Hart, Priv, RunState};
 use relsim_core::insn::{Op, OpClass};
-use relsim_core::timing::{CycleCause as Cause, Ledger};
+use relsim_core::timing::{BlockRun, CycleCause as Cause, Fact, Ledger};
 use relsim_core::trap::TrapTaken;
 
 use super::memory::Memory;
@@ -23,7 +23,7 @@ pub struct HartModel {
     /// Address of the instruction that has to come next, if nobody from outside interferes.
     pub(super) next: u64,
     pub(super) issue: u64,
-    pub(super) operands: (u64, u64),
+    pub(super) operands: Fact,
     pub(super) floats: (u64, u64),
     /// When the decode stage sees what the latest store to a device changed.
     pub(super) interrupt_at: u64,
@@ -42,7 +42,7 @@ impl HartModel {
             issued: None,
             next: pc,
             issue: 0,
-            operands: (0, 0),
+            operands: Fact::default(),
             floats: (0, 0),
             interrupt_at: 0,
         }
@@ -82,8 +82,39 @@ impl HartModel {
         }
     }
 
-    fn next_pc(hart: &Hart, op: &Op) -> u64 {
-        if op.class.ends_block() { hart.next_pc } else { hart.pc_of(op).wrapping_add(u64::from(op.len)) }
+    /// What `op` reads before it executes.
+    #[inline]
+    fn read_operands(&mut self, hart: &Hart, op: &Op) {
+        self.operands = Fact { a: hart.x[usize::from(op.rs1)], b: hart.x[usize::from(op.rs2)] };
+        self.floats = (hart.f[usize::from(op.rs1)], hart.f[usize::from(op.rs2)]);
+    }
+
+    /// The operands of the instruction that issued last.
+    pub fn operands(&self) -> Fact {
+        self.operands
+    }
+
+    /// The cycle at which the instruction that issued last takes effect: its write-back.
+    #[inline(always)]
+    pub fn takes_effect(&self) -> u64 {
+        self.issue + WRITE_BACK
+    }
+
+    /// See [`relsim_core::timing::TimingModel::block`].
+    #[inline]
+    pub fn block(&mut self, env: &mut Env<'_>, run: BlockRun<'_>) {
+        let mut facts = run.facts.iter();
+        let last = run.ops.len() - 1;
+        for (n, op) in run.ops.iter().enumerate() {
+            let pc = env.hart.pc_of(op);
+            self.issue(env, op, pc);
+            if op.class.is_memory() || matches!(op.class, OpClass::Mul | OpClass::Div) {
+                env.fact = facts.next().copied().unwrap_or_default();
+            }
+            let whole = n == last && run.whole;
+            let next = if whole { env.hart.next_pc } else { pc.wrapping_add(u64::from(op.len)) };
+            self.retired(env, op, pc, next);
+        }
     }
 }
 
@@ -98,8 +129,7 @@ fn csr_flushes(op: &Op) -> bool {
 impl HartModel {
     /// See [`relsim_core::timing::TimingModel::issue`].
     #[inline]
-    pub fn issue(&mut self, env: &mut Env<'_>, op: &Op) -> u64 {
-        let pc = env.hart.pc_of(op);
+    pub fn issue(&mut self, env: &mut Env<'_>, op: &Op, pc: u64) {
         if self.issued != Some(pc) {
             if pc != self.next {
                 self.moved(pc);
@@ -107,20 +137,18 @@ impl HartModel {
             let (mut at, mut why) = self.board.earliest(op);
             self.outside(env.hart, &mut at, &mut why);
             self.memory.constrain(op, self.pipe.last_issue(), &mut at, &mut why);
-            self.operands = (env.hart.x[usize::from(op.rs1)], env.hart.x[usize::from(op.rs2)]);
-            self.floats = (env.hart.f[usize::from(op.rs1)], env.hart.f[usize::from(op.rs2)]);
+            if !op.class.is_memory() {
+                self.read_operands(env.hart, op);
+            }
             self.issue = self.pipe.run(env, pc, at, why);
             self.issued = Some(pc);
         }
-        self.issue + WRITE_BACK
     }
 
     /// See [`relsim_core::timing::TimingModel::retired`].
     #[inline]
-    pub fn retired(&mut self, env: &mut Env<'_>, op: &Op) -> u64 {
+    pub fn retired(&mut self, env: &mut Env<'_>, op: &Op, pc: u64, next: u64) {
         self.issued = None;
-        let pc = env.hart.pc_of(op);
-        let next = Self::next_pc(env.hart, op);
         self.next = next;
         if op.class.is_memory() {
             self.access(env, op, pc, next);
@@ -131,7 +159,7 @@ impl HartModel {
         }
         let issue = self.issue;
         self.board.write_back(issue, produces_x(op.class));
-        self.board.produce(op, issue, self.operands, self.floats, env.params);
+        self.board.produce(op, issue, (env.fact.a, env.fact.b), self.floats, env.params);
         match op.class {
             OpClass::Branch | OpClass::Jump | OpClass::JumpIndirect => self.pipe.control(issue, pc, op, next),
             OpClass::Csr => {
@@ -150,7 +178,7 @@ impl HartModel {
                 self.pipe.plain(issue, pc, next);
                 self.pipe.restart_early(issue + 2, next);
                 self.pipe.restart(issue + WRITE_BACK, next, Cause::Flush);
-                let va = (op.rs1 != 0).then_some(self.operands.0);
+                let va = (op.rs1 != 0).then_some(env.fact.a);
                 self.memory.flush_translations(va);
                 self.pipe.flush_translations(va);
             }
@@ -191,7 +219,6 @@ impl HartModel {
             | OpClass::Custom
             | OpClass::Illegal => self.pipe.plain(issue, pc, next),
         }
-        issue + WRITE_BACK
     }
 
     /// See [`relsim_core::timing::TimingModel::trapped`].

@@ -118,7 +118,7 @@ impl HartModel {
     #[inline]
     pub(super) fn access(&mut self, env: &mut Env<'_>, op: &Op, pc: u64, next: u64) {
         let size = size_log2(op);
-        let (va, pa) = (env.hart.access.va, env.hart.access.pa);
+        let (va, pa) = (env.fact.a, env.fact.b);
         let write =
             matches!(op.class, OpClass::Store | OpClass::FpStore | OpClass::StoreConditional | OpClass::Amo);
         let read = !matches!(op.class, OpClass::Store | OpClass::FpStore);

@@ -25,7 +25,7 @@ pub mod walker;
 use relsim_core::bus::Bus;
 use relsim_core::hart::Hart;
 use relsim_core::insn::Op;
-use relsim_core::timing::{Ledger, TimingModel};
+use relsim_core::timing::{BlockRun, Fact, Ledger, TimingModel};
 use relsim_core::trap::TrapTaken;
 
 use hart::HartModel;
@@ -49,23 +49,40 @@ impl Rocket {
     #[inline(always)]
     fn parts<'a>(&'a mut self, hart: &'a Hart, bus: &'a Bus) -> (&'a mut HartModel, Env<'a>) {
         let Self { params, harts, uncore } = self;
-        (&mut harts[hart.config.id as usize], Env { hart, bus, params, uncore })
+        (&mut harts[hart.config.id as usize], Env { hart, bus, params, uncore, fact: Fact::default() })
     }
 }
 
 impl TimingModel for Rocket {
     const DETAILED: bool = true;
+    const BLOCKS: bool = true;
 
     #[inline]
     fn issue(&mut self, hart: &Hart, bus: &Bus, op: &Op) -> u64 {
         let (model, mut env) = self.parts(hart, bus);
-        model.issue(&mut env, op)
+        model.issue(&mut env, op, hart.pc_of(op));
+        model.takes_effect()
     }
 
     #[inline]
     fn retired(&mut self, hart: &Hart, bus: &Bus, op: &Op) -> u64 {
         let (model, mut env) = self.parts(hart, bus);
-        model.retired(&mut env, op)
+        let next =
+            if op.class.ends_block() { hart.next_pc } else { hart.pc_of(op).wrapping_add(op.len.into()) };
+        if op.class.is_memory() {
+            env.fact = Fact { a: hart.access.va, b: hart.access.pa };
+        } else {
+            env.fact = model.operands();
+        }
+        model.retired(&mut env, op, hart.pc_of(op), next);
+        model.takes_effect()
+    }
+
+    #[inline]
+    fn block(&mut self, hart: &Hart, bus: &Bus, block: BlockRun<'_>) -> u64 {
+        let (model, mut env) = self.parts(hart, bus);
+        model.block(&mut env, block);
+        model.takes_effect()
     }
 
     fn trapped(&mut self, hart: &Hart, bus: &Bus, trap: &TrapTaken) -> u64 {

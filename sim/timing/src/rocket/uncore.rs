@@ -2,6 +2,7 @@
 
 use relsim_core::bus::Bus;
 use relsim_core::hart::Hart;
+use relsim_core::timing::Fact;
 
 use super::dcache::Dcache;
 use super::params::Params;
@@ -48,6 +49,8 @@ pub struct Env<'a> {
     pub params: &'a Params,
     /// What the harts share.
     pub uncore: &'a mut Uncore,
+    /// What the instruction at hand accessed, or multiplied or divided.
+    pub fact: Fact,
 }
 
 impl Env<'_> {
