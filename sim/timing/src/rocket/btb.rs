@@ -1,5 +1,6 @@
 //! Branch prediction: BTB, BHT and return-address stack (BTB.scala).
 
+use super::memo::{Act, Recorder};
 use super::replace::Plru;
 
 /// Entries of the BTB.
@@ -46,7 +47,7 @@ pub struct Prediction {
 }
 
 /// A change to the BTB: takes effect one cycle later, with the fetch address of that cycle as the target.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BtbUpdate {
     /// The entry to change, or [`NO_ENTRY`] for the one to replace.
     pub entry: u8,
@@ -93,6 +94,40 @@ pub struct Btb {
     ras: [u64; RAS_ENTRIES],
     ras_count: usize,
     ras_pos: usize,
+    /// Grows when a tag appears or disappears.
+    pub(super) generation: u64,
+    /// Directions that were overwritten, while a replay may still fail.
+    overwritten: Vec<(u16, u8)>,
+    /// What is asked of the predictor and told to it, while somebody wants to know.
+    pub(super) recorder: Recorder,
+}
+
+/// What replays of common events change, to undo it.
+#[derive(Clone, Copy)]
+pub(super) struct Registers {
+    plru: Plru<BTB_ENTRIES>,
+    used: Option<u8>,
+    update: Option<BtbUpdate>,
+    history: u64,
+    place: u8,
+    ras: [u64; RAS_ENTRIES],
+    ras_count: usize,
+    ras_pos: usize,
+}
+
+/// The entries, to undo a change of them.
+#[derive(Clone, Copy)]
+pub(super) struct Entries {
+    tags: [u16; BTB_ENTRIES],
+    tag_pages: [u8; BTB_ENTRIES],
+    targets: [u16; BTB_ENTRIES],
+    target_pages: [u8; BTB_ENTRIES],
+    cfi: [Cfi; BTB_ENTRIES],
+    bridx: [u8; BTB_ENTRIES],
+    valid: u32,
+    pages: [u64; PAGES],
+    page_valid: u8,
+    next_page: usize,
 }
 
 impl Default for Btb {
@@ -118,6 +153,9 @@ impl Default for Btb {
             ras: [0; RAS_ENTRIES],
             ras_count: 0,
             ras_pos: 0,
+            generation: 0,
+            overwritten: Vec::new(),
+            recorder: Recorder::default(),
         }
     }
 }
@@ -168,6 +206,28 @@ impl Btb {
     /// where to.
     #[inline(always)]
     pub fn cycle(&mut self, pc: u64) -> (Prediction, u64) {
+        if self.recorder.on {
+            return self.recorded_cycle(pc);
+        }
+        self.unrecorded_cycle(pc)
+    }
+
+    #[cold]
+    fn recorded_cycle(&mut self, pc: u64) -> (Prediction, u64) {
+        let quiet = self.slots[usize::from(low(pc))] == SLOT_FREE && self.is_still();
+        let (made, to) = self.unrecorded_cycle(pc);
+        self.recorder.cycle(Act::Cycle { pc, made, to, quiet, branch: false });
+        (made, to)
+    }
+
+    /// Whether a lookup that finds nothing changes nothing.
+    #[inline(always)]
+    pub(super) fn is_still(&self) -> bool {
+        self.update.is_none() && self.used.is_none()
+    }
+
+    #[inline(always)]
+    fn unrecorded_cycle(&mut self, pc: u64) -> (Prediction, u64) {
         if self.slots[usize::from(low(pc))] != SLOT_FREE || self.update.is_some() {
             return self.full_cycle(pc);
         }
@@ -205,6 +265,7 @@ impl Btb {
             if hits.count_ones() > 1 {
                 self.valid &= !hits;
                 self.slots[usize::from(low(pc))] = SLOT_FREE;
+                self.generation += 1;
             }
         }
         let used = self.used.take();
@@ -247,6 +308,7 @@ impl Btb {
         self.valid = if update.valid { self.valid | 1 << way } else { self.valid & !(1 << way) };
         self.index(old);
         self.index(low(update.pc));
+        self.generation += 1;
         if new_index {
             self.pages[replaced.trailing_zeros() as usize] = page(update.pc);
             self.page_valid |= replaced;
@@ -265,6 +327,7 @@ impl Btb {
 
     /// A change for the next cycle.
     pub fn update(&mut self, update: BtbUpdate) {
+        self.recorder.act(Act::Update(update));
         self.update = Some(update);
     }
 
@@ -272,6 +335,8 @@ impl Btb {
     pub fn flush(&mut self) {
         self.valid = 0;
         self.slots.fill(SLOT_FREE);
+        self.generation += 1;
+        self.recorder.spoil();
     }
 
     /// How many directions have gone into the history since `made` was looked up: fewer than are in flight.
@@ -281,8 +346,14 @@ impl Btb {
 
     /// A branch resolved: the table learns its direction, and the history starts anew if it was wrong.
     pub fn resolve_branch(&mut self, pc: u64, made: &Prediction, taken: bool, wrong: bool) {
-        let then = self.history << self.since(made);
-        self.bht[bht_index(pc, (then >> 56) as u8)] = u8::from(taken);
+        let since = self.since(made);
+        self.recorder.act(Act::Branch { pc, since: since as u8, taken, wrong });
+        let then = self.history << since;
+        let index = bht_index(pc, (then >> 56) as u8);
+        if self.recorder.replaying {
+            self.overwritten.push((index as u16, self.bht[index]));
+        }
+        self.bht[index] = u8::from(taken);
         if wrong {
             self.history = u64::from(taken) << 63 | then >> 1;
             self.place = made.place.wrapping_add(1);
@@ -291,12 +362,15 @@ impl Btb {
 
     /// Something that is no branch went elsewhere than predicted.
     pub fn reset_history(&mut self, made: &Prediction) {
-        self.history <<= self.since(made);
+        let since = self.since(made);
+        self.recorder.act(Act::Forget { since: since as u8 });
+        self.history <<= since;
         self.place = made.place;
     }
 
     /// A branch was fetched.
     pub fn advance_history(&mut self, made: &Prediction) {
+        self.recorder.act(Act::Advance(made.bht_taken));
         self.history = u64::from(made.bht_taken) << 63 | self.history >> 1;
         self.place = self.place.wrapping_add(1);
     }
@@ -306,8 +380,102 @@ impl Btb {
         (self.ras_count > 0).then(|| self.ras[self.ras_pos])
     }
 
+    /// The place in the history, modulo 256.
+    pub(super) fn place(&self) -> u8 {
+        self.place
+    }
+
+    /// What the replay of an edge may change.
+    #[inline(always)]
+    pub(super) fn registers(&self) -> Registers {
+        let Self { plru, used, update, history, place, ras, ras_count, ras_pos, .. } = *self;
+        Registers { plru, used, update, history, place, ras, ras_count, ras_pos }
+    }
+
+    /// The entries, where a replay may change these.
+    pub(super) fn entries(&self) -> Entries {
+        let Self {
+            tags,
+            tag_pages,
+            targets,
+            target_pages,
+            cfi,
+            bridx,
+            valid,
+            pages,
+            page_valid,
+            next_page,
+            ..
+        } = *self;
+        Entries { tags, tag_pages, targets, target_pages, cfi, bridx, valid, pages, page_valid, next_page }
+    }
+
+    /// A replay begins, or has succeeded: what it overwrote need not be remembered.
+    #[inline(always)]
+    pub(super) fn keep(&mut self) {
+        self.overwritten.clear();
+    }
+
+    /// Undoes a replay that failed.
+    #[cold]
+    pub(super) fn undo(&mut self, registers: &Registers, entries: Option<&Entries>) {
+        let Registers { plru, used, update, history, place, ras, ras_count, ras_pos } = *registers;
+        (self.plru, self.used, self.update, self.history, self.place) = (plru, used, update, history, place);
+        (self.ras, self.ras_count, self.ras_pos) = (ras, ras_count, ras_pos);
+        while let Some((index, taken)) = self.overwritten.pop() {
+            self.bht[usize::from(index)] = taken;
+        }
+        if let Some(entries) = entries {
+            let changed = self.tags;
+            let Entries { tags, tag_pages, targets, target_pages, cfi, bridx, valid, .. } = *entries;
+            (self.tags, self.tag_pages, self.targets, self.target_pages) =
+                (tags, tag_pages, targets, target_pages);
+            (self.cfi, self.bridx, self.valid) = (cfi, bridx, valid);
+            (self.pages, self.page_valid, self.next_page) =
+                (entries.pages, entries.page_valid, entries.next_page);
+            for tag in changed.into_iter().chain(tags) {
+                self.index(tag);
+            }
+            self.generation += 1;
+        }
+    }
+
+    /// Does again what was recorded; whether the answer is what it was then.
+    #[inline(always)]
+    pub(super) fn replay(&mut self, act: &Act) -> bool {
+        match *act {
+            Act::Cycle { pc, made: then, to, branch, .. } => {
+                let (made, now_to) = self.unrecorded_cycle(pc);
+                return made.hit == then.hit
+                    && made.taken == then.taken
+                    && made.entry == then.entry
+                    && made.bridx == then.bridx
+                    && now_to == to
+                    && (!branch || made.bht_taken == then.bht_taken);
+            }
+            Act::Returns(to) => return self.ras_head() == to,
+            Act::Push(address) => self.push(address),
+            Act::Pop => self.pop(),
+            Act::Advance(taken) => {
+                self.advance_history(&Prediction { bht_taken: taken, ..Prediction::default() });
+            }
+            Act::Update(update) => self.update(update),
+            Act::Branch { pc, since, taken, wrong } => {
+                let made = Prediction { place: self.place.wrapping_sub(since), ..Prediction::default() };
+                self.resolve_branch(pc, &made, taken, wrong);
+            }
+            Act::Forget { since } => {
+                let made = Prediction { place: self.place.wrapping_sub(since), ..Prediction::default() };
+                self.reset_history(&made);
+            }
+            Act::Page { .. } => {}
+        }
+        true
+    }
+
     /// A call was fetched.
     pub fn push(&mut self, address: u64) {
+        self.recorder.act(Act::Push(address));
         self.ras_count = (self.ras_count + 1).min(RAS_ENTRIES);
         self.ras_pos = if self.ras_pos < RAS_ENTRIES - 1 { self.ras_pos + 1 } else { 0 };
         self.ras[self.ras_pos] = address;
@@ -315,6 +483,7 @@ impl Btb {
 
     /// A return was fetched.
     pub fn pop(&mut self) {
+        self.recorder.act(Act::Pop);
         if self.ras_count > 0 {
             self.ras_count -= 1;
             self.ras_pos = if self.ras_pos > 0 { self.ras_pos - 1 } else { RAS_ENTRIES - 1 };

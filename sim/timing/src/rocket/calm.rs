@@ -158,6 +158,9 @@ impl Pipeline {
             Decode::Leaves if buffered > 0 && (rvc || !is_head) => fetch.buffer_made,
             _ => fetch.queue[fetch.head % RING].made,
         };
+        if fetch.btb.recorder.on {
+            fetch.record_cycle(env, s1_pa);
+        }
         let queued_before = fetch.queued;
         let replay = (fetch.s2_valid & !fire) | fetch.replay_before;
         let (made, to) = fetch.btb.cycle(s1_pc);
@@ -193,6 +196,7 @@ impl Pipeline {
             fetch.s2_pc = s1_pc;
             fetch.s2_pa = s1_pa;
             fetch.s2_made = made;
+            fetch.s2_act = fetch.btb.recorder.last();
         }
         if bends {
             fetch.partial = None;

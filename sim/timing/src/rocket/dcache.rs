@@ -58,6 +58,15 @@ impl Dcache {
         Found::Hit
     }
 
+    /// Whether an access to `pa` hits and changes nothing.
+    #[inline(always)]
+    pub(super) fn settled(&self, pa: u64, write: bool) -> bool {
+        let line = pa >> 6;
+        let set = line as usize % SETS;
+        let hit = |way: usize| self.tags[set][way] == line && (!write || self.dirty[set] >> way & 1 == 1);
+        hit(0) || hit(1) || hit(2) || hit(3)
+    }
+
     /// Evicts the line that a miss on `pa` will replace; whether it was dirty.
     pub fn evict(&mut self, pa: u64) -> bool {
         let (set, way) = ((pa >> 6) as usize % SETS, self.lfsr.way());

@@ -83,6 +83,8 @@ pub struct Fetch {
     pub(super) s2_fault: bool,
     pub(super) s2_miss: bool,
     pub(super) s2_made: Prediction,
+    /// The lookup that made it, in the record.
+    pub(super) s2_act: usize,
     pub(super) replay_before: bool,
     pub(super) partial: Option<u16>,
     pub(super) wrong_path: bool,
@@ -171,6 +173,7 @@ impl Fetch {
             s2_fault: false,
             s2_miss: false,
             s2_made: Prediction::default(),
+            s2_act: usize::MAX,
             replay_before: true,
             partial: None,
             wrong_path: false,
@@ -293,11 +296,11 @@ impl Fetch {
         Scan { partial: (second_begins && !is_rvc(high)).then_some(high | 3), ..Scan::default() }
     }
 
-    pub(super) fn predecode(&self, word: u32) -> Scan {
+    pub(super) fn predecode(&mut self, word: u32) -> Scan {
         let mut scan = Scan::default();
         let base = self.s2_pc & !3;
         let start = (self.s2_pc >> 1 & 1) as u8;
-        let made = &self.s2_made;
+        let made = self.s2_made;
         let by_btb = made.hit && made.taken;
         let mut previous = self.partial;
         let ras = self.btb.ras_head();
@@ -326,6 +329,12 @@ impl Fetch {
                 || c_jalr
                 || c_jr
                 || c_branch && predict;
+            if rvi_return || c_return {
+                self.btb.recorder.returns(ras);
+            }
+            if rvi_branch || c_branch {
+                self.btb.recorder.branch(self.s2_act);
+            }
             let predict_return = ras.is_some() && (rvi_return || c_return);
             let predict_jump = rvi_jump || c_jump;
             let predict_branch = predict && (rvi_branch || c_branch);
@@ -380,6 +389,23 @@ impl Fetch {
             scan.partial = None;
         }
         scan
+    }
+
+    /// What a cycle depends on beside the predictor.
+    #[cold]
+    pub(super) fn record_cycle(&mut self, env: &Env<'_>, s1_pa: u64) {
+        let recorder = &mut self.btb.recorder;
+        recorder.line(s1_pa >> 6);
+        if !self.icache.calm() || self.s2_fault || self.s2_miss {
+            recorder.spoil();
+        }
+        if self.s2_valid && self.s1_valid_before {
+            let pa = self.s2_pa & !3;
+            match env.bus.ram.get::<u32>(pa) {
+                Some(word) if !env.bus.ram.line_has_code(pa) => recorder.word(pa, word),
+                _ => {}
+            }
+        }
     }
 
     /// What the group that leaves the second stage tells the predictor: gives the entry that it wants.
@@ -441,7 +467,19 @@ impl Fetch {
 
         // First stage: translation, cache and prediction.
         let looks_up = self.s1_valid && !replay;
-        let translation = self.tlb.fetch(env, self.context, walker, now, self.s1_pc, looks_up, self.s2_valid);
+        let translation = self.tlb.fetch(
+            &mut self.btb.recorder,
+            env,
+            self.context,
+            walker,
+            now,
+            self.s1_pc,
+            looks_up,
+            self.s2_valid,
+        );
+        if self.btb.recorder.on {
+            self.record_cycle(env, translation.pa);
+        }
         let s1_kill = redirected || translation.miss || replay;
         let killed = self.s2_fault || self.s2_miss;
         self.icache.cycle(env, now, translation.pa, s1_kill, killed, data_busy);
@@ -483,6 +521,7 @@ impl Fetch {
             self.s2_fault = translation.fault;
             self.s2_miss = translation.miss;
             self.s2_made = made;
+            self.s2_act = self.btb.recorder.last();
         }
         self.icache.request(s0_valid);
         self.s1_pc = npc;

@@ -5,7 +5,9 @@ use relsim_core::insn::{Op, OpClass};
 use relsim_core::timing::{BlockRun, CycleCause as Cause, Fact, Ledger};
 use relsim_core::trap::TrapTaken;
 
+use super::memo::{Check, Memo};
 use super::memory::Memory;
+use super::muldiv;
 use super::pipeline::Pipeline;
 use super::scoreboard::{Scoreboard, produces_x};
 use super::uncore::Env;
@@ -27,11 +29,14 @@ pub struct HartModel {
     pub(super) floats: (u64, u64),
     /// When the decode stage sees what the latest store to a device changed.
     pub(super) interrupt_at: u64,
+    /// Blocks that were timed before.
+    memo: Option<Box<Memo>>,
 }
 
 impl HartModel {
-    /// After reset, about to fetch from `pc`.
-    pub fn new(pc: u64) -> Self {
+    /// After reset, about to fetch from `pc`. With `remember`, blocks that were timed before in the same
+    /// circumstances are not timed again: the counts are the same.
+    pub fn new(pc: u64, remember: bool) -> Self {
         let mut pipe = Pipeline::new(pc);
         // Cycles are counted at write-back: the pipeline fills first.
         pipe.ledger.charge(Priv::M, Cause::Fetch, WRITE_BACK);
@@ -45,6 +50,7 @@ impl HartModel {
             operands: Fact::default(),
             floats: (0, 0),
             interrupt_at: 0,
+            memo: remember.then(Box::default),
         }
     }
 
@@ -103,6 +109,25 @@ impl HartModel {
     /// See [`relsim_core::timing::TimingModel::block`].
     #[inline]
     pub fn block(&mut self, env: &mut Env<'_>, run: BlockRun<'_>) {
+        if let Some(mut memo) = self.memo.take() {
+            memo.block(self, env, run);
+            self.memo = Some(memo);
+        } else {
+            self.time_block(env, run);
+        }
+    }
+
+    /// Brings the state up to date after blocks that were not timed again.
+    #[inline(always)]
+    fn leave_node(&mut self) {
+        if let Some(mut memo) = self.memo.take() {
+            memo.leave(self);
+            self.memo = Some(memo);
+        }
+    }
+
+    /// Times the instructions of a block one by one.
+    pub(super) fn time_block(&mut self, env: &mut Env<'_>, run: BlockRun<'_>) {
         let mut facts = run.facts.iter();
         let last = run.ops.len() - 1;
         for (n, op) in run.ops.iter().enumerate() {
@@ -110,6 +135,10 @@ impl HartModel {
             self.issue(env, op, pc);
             if op.class.is_memory() || matches!(op.class, OpClass::Mul | OpClass::Div) {
                 env.fact = facts.next().copied().unwrap_or_default();
+                if !op.class.is_memory() {
+                    let iterations = muldiv::iterations(op, env.fact.a, env.fact.b);
+                    self.pipe.fetch.btb.recorder.check(Check::MulDiv { op: n as u8, iterations });
+                }
             }
             let whole = n == last && run.whole;
             let next = if whole { env.hart.next_pc } else { pc.wrapping_add(u64::from(op.len)) };
@@ -131,6 +160,7 @@ impl HartModel {
     #[inline]
     pub fn issue(&mut self, env: &mut Env<'_>, op: &Op, pc: u64) {
         if self.issued != Some(pc) {
+            self.leave_node();
             if pc != self.next {
                 self.moved(pc);
             }
@@ -224,6 +254,7 @@ impl HartModel {
     /// See [`relsim_core::timing::TimingModel::trapped`].
     pub fn trapped(&mut self, env: &mut Env<'_>, trap: &TrapTaken) -> u64 {
         if self.issued.take().is_none() {
+            self.leave_node();
             // Nothing is on its way: an interrupt, or a fetch that faults. It goes down the pipeline in the
             // place of the instruction at `epc`.
             if trap.epc != self.next {

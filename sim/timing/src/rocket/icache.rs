@@ -32,6 +32,8 @@ pub struct Icache {
     pub(super) latched: u64,
     pub(super) refill: Option<Refill>,
     pub(super) invalidated: bool,
+    /// Grows when a line appears or disappears.
+    pub(super) generation: u64,
     pub(super) beat: bool,
     /// Refills so far.
     pub refills: u64,
@@ -50,6 +52,7 @@ impl Default for Icache {
             latched: 0,
             refill: None,
             invalidated: false,
+            generation: 0,
             beat: false,
             refills: 0,
         }
@@ -137,6 +140,7 @@ impl Icache {
         {
             self.beat = true;
             self.present = NO_LINE;
+            self.generation += 1;
             let set = &mut self.tags[refill.line as usize % SETS];
             // Invalid while its words come in, so that nothing hits half a line.
             set[refill.way] = NO_LINE;
@@ -159,6 +163,7 @@ impl Icache {
     pub fn invalidate(&mut self) {
         self.tags = [[NO_LINE; WAYS]; SETS];
         self.present = NO_LINE;
+        self.generation += 1;
         self.invalidated = self.refill.is_some();
     }
 }

@@ -6,35 +6,36 @@ use relsim_core::timing::CycleCause as Cause;
 
 use super::dcache::Found;
 use super::hart::{HartModel, WRITE_BACK};
+use super::memo::Check;
 use super::tlb::Tlb;
 use super::uncore::Env;
 
 /// A store that may still be in the store buffer.
 #[derive(Debug, Clone, Copy, Default)]
-struct Pending {
-    word: u64,
-    mask: u8,
+pub(super) struct Pending {
+    pub(super) word: u64,
+    pub(super) mask: u8,
     /// First cycle in which it could go to the data array.
-    from: u64,
-    live: bool,
+    pub(super) from: u64,
+    pub(super) live: bool,
 }
 
 /// Data-side state of a hart.
 #[derive(Default)]
 pub struct Memory {
-    tlb: Tlb,
-    stores: [Pending; 2],
+    pub(super) tlb: Tlb,
+    pub(super) stores: [Pending; 2],
     /// Execution cycles of the latest run of back-to-back reads.
-    read_run: (u64, u64),
+    pub(super) read_run: (u64, u64),
     /// Issue of the latest access.
-    last: u64,
-    fence: bool,
+    pub(super) last: u64,
+    pub(super) fence: bool,
     /// An access after a fence issues no earlier.
-    idle: u64,
+    pub(super) idle: u64,
     /// Nothing for a device is under way from this cycle on.
-    device_free: u64,
+    pub(super) device_free: u64,
     /// Issue of the latest store that changed the state of a line.
-    dirtied: u64,
+    pub(super) dirtied: u64,
 }
 
 impl Memory {
@@ -67,6 +68,13 @@ impl Memory {
 
     /// Whether the load of `mask` in `word`, issued in cycle `issue`, finds the word in the store buffer.
     fn conflicts(&mut self, issue: u64, word: u64, mask: u8) -> bool {
+        self.drain(issue);
+        let same = |s: &Pending| s.live && s.word == word && s.mask & mask != 0;
+        self.stores.iter().any(same)
+    }
+
+    /// Stores go from the buffer to the data array, up to what a load issued in cycle `issue` finds.
+    pub(super) fn drain(&mut self, issue: u64) {
         // The buffer drains one store in each cycle whose execution stage has no read in it. This load
         // executes in `issue + 1`, so that the cycles up to `issue` count.
         let (run_from, run_to) = self.read_run;
@@ -89,8 +97,6 @@ impl Memory {
                 }
             }
         }
-        let same = |s: &Pending| s.live && s.word == word && s.mask & mask != 0;
-        self.stores.iter().any(same)
     }
 
     fn reads(&mut self, issue: u64) {
@@ -105,7 +111,7 @@ impl Memory {
 }
 
 /// Bytes that a memory instruction accesses, as a power of two.
-fn size_log2(op: &Op) -> u32 {
+pub(super) fn size_log2(op: &Op) -> u32 {
     if op.len == 4 {
         return op.raw >> 12 & 3;
     }
@@ -132,18 +138,22 @@ impl HartModel {
         }
         // The access behind a store that changes its line's state is refused.
         while self.memory.dirtied != 0 && self.issue == self.memory.dirtied + 1 {
+            self.pipe.fetch.btb.recorder.spoil();
             self.memory.dirtied = 0;
             self.replay(env, pc, next, 0, Cause::StoreHazard);
         }
         let walker = &mut self.pipe.walker;
         if let Some(done) = self.memory.tlb.data(env, walker, self.issue + 2, va, kind) {
+            self.pipe.fetch.btb.recorder.spoil();
             self.replay(env, pc, next, done + 1, Cause::DataTlb);
             let _ = self.memory.tlb.data(env, &mut self.pipe.walker, self.issue + 2, va, kind);
         }
         if read && self.memory.conflicts(self.issue, word, mask) {
+            self.pipe.fetch.btb.recorder.spoil();
             self.memory.reads(self.issue);
             self.replay(env, pc, next, 0, Cause::StoreHazard);
         }
+        self.record_access(read, write, size);
         if env.bus.ram.contains(pa, 1) {
             self.cached(env, op, pc, next, pa, write);
         } else {
@@ -176,8 +186,12 @@ impl HartModel {
     fn cached(&mut self, env: &mut Env<'_>, _op: &Op, pc: u64, next: u64, pa: u64, write: bool) {
         match env.dcache().access(pa, write) {
             Found::Hit => {}
-            Found::HitMakesDirty => self.memory.dirtied = self.issue,
+            Found::HitMakesDirty => {
+                self.pipe.fetch.btb.recorder.spoil();
+                self.memory.dirtied = self.issue;
+            }
             Found::Miss => {
+                self.pipe.fetch.btb.recorder.spoil();
                 if env.dcache().evict(pa) {
                     let at = self.issue + env.params.writeback;
                     self.replay(env, pc, next, at, Cause::DataCache);
@@ -191,8 +205,24 @@ impl HartModel {
         }
     }
 
+    /// What a repetition of the access has to find.
+    #[inline(always)]
+    fn record_access(&mut self, read: bool, write: bool, size: u32) {
+        let recorder = &mut self.pipe.fetch.btb.recorder;
+        if recorder.on {
+            let live = |n: usize| u8::from(self.memory.stores[n].live) << n;
+            let live = live(0) | live(1);
+            if read && write {
+                recorder.spoil();
+            }
+            let size = size as u8;
+            recorder.check(if write { Check::Store { size } } else { Check::Load { live, size } });
+        }
+    }
+
     #[allow(clippy::too_many_arguments)]
     fn device(&mut self, env: &mut Env<'_>, op: &Op, pc: u64, next: u64, pa: u64, write: bool) {
+        self.pipe.fetch.btb.recorder.spoil();
         while self.issue + WRITE_BACK < self.memory.device_free {
             self.replay(env, pc, next, 0, Cause::Mmio);
         }

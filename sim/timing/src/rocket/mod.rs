@@ -12,12 +12,14 @@ pub mod dcache;
 pub mod fetch;
 mod hart;
 pub mod icache;
+mod memo;
 mod memory;
 pub mod muldiv;
 pub mod params;
 mod pipeline;
 pub mod replace;
 mod scoreboard;
+mod snapshot;
 pub mod tlb;
 pub mod uncore;
 pub mod walker;
@@ -42,7 +44,10 @@ pub struct Rocket {
 impl Rocket {
     /// After reset, with a hart about to fetch from each of `pcs`.
     pub fn new(params: &Params, pcs: impl Iterator<Item = u64>) -> Self {
-        let harts: Vec<_> = pcs.map(HartModel::new).collect();
+        let pcs: Vec<u64> = pcs.collect();
+        // Other harts reach into the caches in between.
+        let remember = pcs.len() == 1;
+        let harts: Vec<_> = pcs.into_iter().map(|pc| HartModel::new(pc, remember)).collect();
         Self { params: params.clone(), uncore: Uncore::new(harts.len()), harts }
     }
 

@@ -295,7 +295,7 @@ impl Pipeline {
     }
 
     #[inline(always)]
-    fn nothing_restarts(&self) -> bool {
+    pub(super) fn nothing_restarts(&self) -> bool {
         self.restart.is_none() && self.early.is_none() && self.invalidate.is_none()
     }
 

@@ -17,6 +17,7 @@ struct Late {
 }
 
 /// What is under way.
+#[derive(Clone)]
 pub struct Scoreboard {
     x: [u64; 64],
     x_why: [Cause; 64],
@@ -107,6 +108,60 @@ const fn file(op: &Op, operand: u32) -> u8 {
 }
 
 impl Scoreboard {
+    /// Moves everything that is under way by `by` cycles, seen from cycle `now`.
+    pub fn shift(&mut self, now: u64, by: u64) {
+        for at in self.x.iter_mut().chain(&mut self.f) {
+            *at = at.wrapping_add(by);
+        }
+        if let Some(late) = &mut self.late {
+            late.at += by;
+        }
+        for at in [
+            &mut self.muldiv_free,
+            &mut self.last_write_back,
+            &mut self.port_busy_until,
+            &mut self.fdiv_from,
+            &mut self.fdiv_until,
+            &mut self.flags_busy,
+        ] {
+            *at = at.wrapping_add(by);
+        }
+        let mut port = [0; PORT];
+        for write in self.port.into_iter().filter(|&write| write > now) {
+            port[(write + by) as usize % PORT] = write + by;
+        }
+        self.port = port;
+    }
+
+    /// What of it still matters after cycle `now`, relative to it.
+    pub fn describe(&self, now: u64, key: &mut Vec<u64>) {
+        let ahead = |at: u64| if at > now { at - now } else { 0 };
+        for (n, &at) in self.x.iter().enumerate() {
+            if at > now + 1 {
+                key.push((n as u64) << 32 | (self.x_why[n] as u64) << 24 | 1 << 56 | ahead(at));
+            }
+        }
+        for (n, &at) in self.f.iter().enumerate() {
+            if at > now + 1 {
+                key.push((n as u64) << 32 | 2 << 56 | ahead(at));
+            }
+        }
+        for &write in self.port.iter().filter(|&&write| write > now) {
+            key.push(3 << 56 | ahead(write));
+        }
+        let late = self.late.map_or(0, |late| u64::from(late.rd) << 32 | ahead(late.at) << 1 | 1);
+        key.extend([
+            4 << 56,
+            late,
+            ahead(self.muldiv_free),
+            self.last_write_back.wrapping_sub(now),
+            ahead(self.port_busy_until),
+            ahead(self.flags_busy),
+            if self.fdiv_until > now { self.fdiv_from.wrapping_sub(now) } else { 0 },
+            ahead(self.fdiv_until),
+        ]);
+    }
+
     /// The earliest cycle in which `op` can issue, and for what reason.
     #[inline]
     pub fn earliest(&self, op: &Op) -> (u64, Cause) {

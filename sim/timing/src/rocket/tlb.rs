@@ -5,6 +5,7 @@ use relsim_core::hart::{Hart, Priv};
 use relsim_core::mmu::{Walk, satp_levels};
 use relsim_core::pmp::AccessKind;
 
+use super::memo::Recorder;
 use super::replace::Plru;
 use super::uncore::Env;
 use super::walker::Walker;
@@ -154,8 +155,9 @@ impl Tlb {
     /// is in the second stage one cycle later.
     #[allow(clippy::too_many_arguments)]
     #[inline(always)]
-    pub fn fetch(
+    pub(super) fn fetch(
         &mut self,
+        recorder: &mut Recorder,
         env: &mut Env<'_>,
         context: Context,
         walker: &mut Walker,
@@ -168,8 +170,55 @@ impl Tlb {
             Some((page, base)) if page == va >> 12 && self.pending.is_none() => {
                 Translation { pa: base | va & 0xfff, miss: false, fault: false }
             }
-            _ => self.full_fetch(env, context, walker, now, va, valid, s2_valid),
+            _ => {
+                let still = self.pending.is_none();
+                let found = self.full_fetch(env, context, walker, now, va, valid, s2_valid);
+                if recorder.on {
+                    let known = still && self.pending.is_none() && !found.miss && !found.fault;
+                    recorder.page(va, found.pa, valid, known);
+                }
+                found
+            }
         }
+    }
+
+    /// A fetch that was recorded to find its page: where it finds it now, if it does.
+    pub(super) fn again(&mut self, context: Context, va: u64, uses: bool) -> Option<u64> {
+        if self.pending.is_some() {
+            return None;
+        }
+        if context.privilege == Priv::M || satp_levels(context.satp) == 0 {
+            self.recent = Some((va >> 12, va & !0xfff));
+            return Some(va);
+        }
+        let found = self.lookup(va, uses).filter(|found| !found.fault)?;
+        if uses {
+            self.recent = Some((va >> 12, found.pa & !0xfff));
+        }
+        Some(found.pa)
+    }
+
+    /// What [`Tlb::again`] changes, to undo it.
+    pub(super) fn order(&self) -> (Plru<SECTORS>, Plru<SUPERPAGES>, Option<(u64, u64)>) {
+        (self.sector_lru, self.superpage_lru, self.recent)
+    }
+
+    /// Undoes [`Tlb::again`].
+    pub(super) fn reorder(&mut self, order: (Plru<SECTORS>, Plru<SUPERPAGES>, Option<(u64, u64)>)) {
+        (self.sector_lru, self.superpage_lru, self.recent) = order;
+    }
+
+    /// Whether an access to `va` would be translated at once.
+    pub(super) fn holds(&self, va: u64) -> bool {
+        let vpn = va >> 12;
+        let sector = self.sectors.iter().find(|s| s.valid != 0 && s.tag == vpn >> 2);
+        sector.is_some_and(|s| s.valid >> (vpn & 3) & 1 == 1)
+            || self.superpages.iter().any(|p| p.valid && p.vpn >> (9 * p.level) == vpn >> (9 * p.level))
+    }
+
+    /// An access to `va`, which is translated at once.
+    pub(super) fn touch(&mut self, va: u64) {
+        self.lookup(va, true);
     }
 
     /// Privilege or translation of fetches has changed.

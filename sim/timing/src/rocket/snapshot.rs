@@ -1,0 +1,260 @@
+//! The state of a hart's pipeline apart from its large tables, relative to a cycle and to a place in the branch
+//! history: described, so that two can be compared, and taken, so that it can be put back at another time.
+
+use super::btb::{Cfi, Prediction};
+use super::fetch::{Group, RING};
+use super::hart::HartModel;
+use super::pipeline::Resolve;
+use super::scoreboard::Scoreboard;
+use relsim_core::timing::CycleCause;
+
+/// A state between two blocks, right after an instruction has issued.
+pub(super) struct Snapshot {
+    now: u64,
+    place: u8,
+    fetch: FetchState,
+    resolves: [Resolve; 2],
+    first_resolve: usize,
+    resolve_count: usize,
+    made: Prediction,
+    accesses: u8,
+    executing: Option<u64>,
+    board: Scoreboard,
+    live: [bool; 2],
+    from: [u64; 2],
+    read_run: (u64, u64),
+    idle: u64,
+    device_free: u64,
+    last: u64,
+}
+
+#[derive(Clone, Copy)]
+struct FetchState {
+    s1_valid: bool,
+    s1_pc: u64,
+    s1_valid_before: bool,
+    s2_valid: bool,
+    s2_pc: u64,
+    s2_pa: u64,
+    s2_made: Prediction,
+    replay_before: bool,
+    partial: Option<u16>,
+    wrong_path: bool,
+    queue: [Group; RING],
+    head: usize,
+    queued: usize,
+    buffered: u8,
+    buffer: u16,
+    buffer_pc: u64,
+    buffer_made: Prediction,
+}
+
+/// How far back times matter at all.
+const PAST: i64 = -64;
+
+fn relative(at: u64, now: u64) -> u64 {
+    (at.wrapping_sub(now) as i64).max(PAST) as u64
+}
+
+fn prediction(made: &Prediction, place: u8, direction: bool) -> u64 {
+    u64::from(made.hit)
+        | u64::from(made.taken) << 1
+        | u64::from(made.bht_taken && direction) << 2
+        | u64::from(made.bridx) << 8
+        | u64::from(made.entry) << 16
+        | u64::from(place.wrapping_sub(made.place)) << 24
+}
+
+impl Snapshot {
+    /// Adds to `key` everything that what follows depends on; `false` if the state is none to come back to.
+    pub fn describe(hart: &mut HartModel, key: &mut Vec<u64>) -> bool {
+        let now = hart.pipe.now;
+        hart.memory.drain(now);
+        let pipe = &hart.pipe;
+        let fetch = &pipe.fetch;
+        let still = pipe.nothing_restarts()
+            && !pipe.context_changes
+            && pipe.flush.is_none()
+            && !pipe.sleeps
+            && pipe.executing.is_some()
+            && pipe.last_issue == now
+            && fetch.calm()
+            && !fetch.icache.beat
+            && hart.issued.is_none()
+            && !hart.memory.fence
+            && hart.memory.dirtied != now
+            && hart.interrupt_at <= now
+            && hart.memory.device_free <= now;
+        if !still {
+            return false;
+        }
+        let place = fetch.btb.place();
+        let (page, base) = fetch.tlb.recent.map_or((u64::MAX, 0), |recent| recent);
+        key.extend([
+            fetch.context.privilege as u64 | fetch.context.satp << 2,
+            page,
+            base,
+            u64::from(fetch.s1_valid)
+                | u64::from(fetch.s1_valid_before) << 1
+                | u64::from(fetch.s2_valid) << 2
+                | u64::from(fetch.replay_before) << 3
+                | u64::from(fetch.wrong_path) << 4
+                | u64::from(fetch.buffered) << 8
+                | u64::from(pipe.accesses & 7) << 16
+                | (fetch.queued as u64) << 24
+                | (pipe.resolve_count as u64) << 32,
+            fetch.s1_pc,
+            fetch.s2_pc,
+            fetch.partial.map_or(0, |half| u64::from(half) | 1 << 16),
+            pipe.executing.unwrap_or(0),
+            prediction(&pipe.made, place, false),
+        ]);
+        if fetch.s2_valid {
+            key.extend([fetch.s2_pa, prediction(&fetch.s2_made, place, true)]);
+        }
+        for n in 0..fetch.queued {
+            let group = &fetch.queue[(fetch.head + n) % RING];
+            key.extend([group.pc, group.data.into(), prediction(&group.made, place, false)]);
+        }
+        if fetch.buffered > 0 {
+            let made = prediction(&fetch.buffer_made, place, false);
+            key.extend([fetch.buffer.into(), fetch.buffer_pc, made]);
+        }
+        for n in 0..pipe.resolve_count {
+            let resolve = &pipe.resolves[(pipe.first_resolve + n) & 1];
+            let last = n + 1 == pipe.resolve_count;
+            key.extend([
+                relative(resolve.cycle, now),
+                resolve.pc,
+                resolve.kind.map_or(0, |kind| kind as u64 + 1) | u64::from(resolve.rvc) << 8,
+                prediction(&resolve.made, place, false),
+            ]);
+            // Where the last one goes is what comes next.
+            if !last {
+                key.extend([resolve.next, resolve.taken.into()]);
+            }
+        }
+        hart.board.describe(now, key);
+        let memory = &hart.memory;
+        for store in &memory.stores {
+            key.push(if store.live { relative(store.from, now) } else { u64::MAX });
+        }
+        key.extend([
+            relative(memory.read_run.0, now),
+            relative(memory.read_run.1, now),
+            relative(memory.idle, now),
+        ]);
+        true
+    }
+
+    /// The state as it is.
+    pub fn take(hart: &HartModel) -> Self {
+        let (pipe, memory) = (&hart.pipe, &hart.memory);
+        let fetch = &pipe.fetch;
+        Self {
+            now: pipe.now,
+            place: fetch.btb.place(),
+            fetch: FetchState {
+                s1_valid: fetch.s1_valid,
+                s1_pc: fetch.s1_pc,
+                s1_valid_before: fetch.s1_valid_before,
+                s2_valid: fetch.s2_valid,
+                s2_pc: fetch.s2_pc,
+                s2_pa: fetch.s2_pa,
+                s2_made: fetch.s2_made,
+                replay_before: fetch.replay_before,
+                partial: fetch.partial,
+                wrong_path: fetch.wrong_path,
+                queue: fetch.queue,
+                head: fetch.head,
+                queued: fetch.queued,
+                buffered: fetch.buffered,
+                buffer: fetch.buffer,
+                buffer_pc: fetch.buffer_pc,
+                buffer_made: fetch.buffer_made,
+            },
+            resolves: pipe.resolves,
+            first_resolve: pipe.first_resolve,
+            resolve_count: pipe.resolve_count,
+            made: pipe.made,
+            accesses: pipe.accesses,
+            executing: pipe.executing,
+            board: hart.board.clone(),
+            live: [memory.stores[0].live, memory.stores[1].live],
+            from: [memory.stores[0].from, memory.stores[1].from],
+            read_run: memory.read_run,
+            idle: memory.idle,
+            device_free: memory.device_free,
+            last: memory.last,
+        }
+    }
+
+    /// Puts the state back, at the cycle and the place in the history where `hart` is now. The tables, the
+    /// ledger and the addresses of the latest stores stay as they are.
+    pub fn restore(&self, hart: &mut HartModel) {
+        let by = hart.pipe.now.wrapping_sub(self.now);
+        let pipe = &mut hart.pipe;
+        let places = pipe.fetch.btb.place().wrapping_sub(self.place);
+        let moved = |made: &Prediction| Prediction { place: made.place.wrapping_add(places), ..*made };
+        let later = |at: u64| at.wrapping_add(by);
+        let (fetch, state) = (&mut pipe.fetch, &self.fetch);
+        fetch.s1_valid = state.s1_valid;
+        fetch.s1_pc = state.s1_pc;
+        fetch.s1_valid_before = state.s1_valid_before;
+        fetch.s2_valid = state.s2_valid;
+        fetch.s2_pc = state.s2_pc;
+        fetch.s2_pa = state.s2_pa;
+        fetch.s2_made = moved(&state.s2_made);
+        fetch.s2_fault = false;
+        fetch.s2_miss = false;
+        fetch.replay_before = state.replay_before;
+        fetch.partial = state.partial;
+        fetch.wrong_path = state.wrong_path;
+        fetch.queue = state.queue;
+        for group in &mut fetch.queue {
+            group.made = moved(&group.made);
+        }
+        fetch.head = state.head;
+        fetch.queued = state.queued;
+        fetch.buffered = state.buffered;
+        fetch.buffer = state.buffer;
+        fetch.buffer_pc = state.buffer_pc;
+        fetch.buffer_made = moved(&state.buffer_made);
+        let cache = &mut fetch.icache;
+        cache.s1_valid = state.s1_valid;
+        cache.s2_valid = state.s1_valid_before && state.s2_valid;
+        cache.s2_hit = true;
+        cache.could_request = true;
+        cache.beat = false;
+        pipe.resolves = self.resolves;
+        for resolve in &mut pipe.resolves {
+            resolve.made = moved(&resolve.made);
+            resolve.cycle = later(resolve.cycle);
+        }
+        pipe.first_resolve = self.first_resolve;
+        pipe.resolve_count = self.resolve_count;
+        if self.resolve_count > 0 {
+            let last = &mut pipe.resolves[(self.first_resolve + self.resolve_count - 1) & 1];
+            last.next = hart.next;
+            let length = if last.rvc { 2 } else { 4 };
+            last.taken = last.kind.is_some_and(|k| k != Cfi::Branch) || hart.next != last.pc + length;
+        }
+        pipe.made = moved(&self.made);
+        pipe.accesses = self.accesses;
+        pipe.executing = self.executing;
+        pipe.last_issue = pipe.now;
+        pipe.refetch = CycleCause::Fetch;
+        hart.issue = pipe.now;
+        hart.board = self.board.clone();
+        hart.board.shift(self.now, by);
+        let memory = &mut hart.memory;
+        for (n, store) in memory.stores.iter_mut().enumerate() {
+            (store.live, store.from) = (self.live[n], later(self.from[n]));
+        }
+        memory.read_run = (later(self.read_run.0), later(self.read_run.1));
+        memory.idle = later(self.idle);
+        memory.device_free = later(self.device_free);
+        memory.last = later(self.last);
+        memory.dirtied = 0;
+    }
+}
