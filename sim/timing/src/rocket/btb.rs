@@ -220,6 +220,17 @@ impl Btb {
         (made, to)
     }
 
+    /// The tag of `pc`.
+    pub(super) fn tag(pc: u64) -> u16 {
+        low(pc)
+    }
+
+    /// Whether no entry has `tag`.
+    #[inline(always)]
+    pub(super) fn is_free(&self, tag: u16) -> bool {
+        self.slots[usize::from(tag) % TAGS] == SLOT_FREE
+    }
+
     /// Whether a lookup that finds nothing changes nothing.
     #[inline(always)]
     pub(super) fn is_still(&self) -> bool {

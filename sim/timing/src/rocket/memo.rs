@@ -13,7 +13,8 @@ use relsim_core::hart::Priv;
 use relsim_core::mmu::satp_levels;
 use relsim_core::timing::{BlockRun, CycleCause, Fact};
 
-use super::btb::{BtbUpdate, Prediction};
+use super::btb::{Btb, BtbUpdate, Prediction};
+use super::fetch::Fetch;
 use super::hart::HartModel;
 use super::muldiv;
 use super::snapshot::Snapshot;
@@ -155,14 +156,16 @@ struct Edge {
     pc: u64,
     cycles: u64,
     to: u32,
-    /// Generations of predictor and cache at which the quiet lookups and the lines were last found true.
-    predictor: u64,
+    /// Generation of the cache at which the lines were last found in it.
     cache: u64,
     /// Entries of the predictor change.
     heavy: bool,
     pages: bool,
-    acts: Box<[Act]>,
-    /// Those that are not quiet.
+    /// The first lookup, if it is quiet: what happened just before takes effect with it.
+    first: Option<Act>,
+    /// The tags of lookups that find nothing.
+    quiet: Box<[u16]>,
+    /// What else is asked and told.
     loud: Box<[Act]>,
     lines: Box<[u64]>,
     words: Box<[(u64, u32)]>,
@@ -207,10 +210,15 @@ impl Memo {
         if expected && self.at != NOWHERE && env.bus.ram.code_log_end() == self.code_epoch {
             let pc = env.hart.pc;
             let node = &mut self.nodes[self.at as usize];
-            for edge in &mut node.edges {
+            for n in 0..node.edges.len() {
+                let edge = &mut node.edges[n];
                 if edge.serial == run.serial && edge.pc == pc && edge.follow(hart, env, run) {
                     self.at = edge.to;
                     hart.next = env.hart.next_pc;
+                    if n > 0 {
+                        // Most lately used first.
+                        node.edges.swap(n, n - 1);
+                    }
                     return;
                 }
             }
@@ -269,18 +277,23 @@ impl Memo {
                     edges.remove(0);
                 }
                 let quiet = |act: &Act| matches!(act, Act::Cycle { quiet: true, branch: false, .. });
+                let is_lookup = |act: &Act| matches!(act, Act::Cycle { .. });
+                let tag = |act: &Act| match *act {
+                    Act::Cycle { pc, .. } => Some(Btb::tag(pc)),
+                    _ => None,
+                };
                 edges.push(Edge {
                     serial: run.serial,
                     pc: env.hart.pc,
                     cycles: passed,
                     to,
-                    predictor: u64::MAX,
                     cache: u64::MAX,
                     heavy: hart.pipe.fetch.btb.generation != entries
                         || recorder.acts.iter().any(|a| matches!(a, Act::Update(_))),
                     pages: recorder.acts.iter().any(|a| matches!(a, Act::Page { .. })),
+                    first: recorder.acts.iter().copied().find(is_lookup).filter(quiet),
+                    quiet: recorder.acts.iter().filter(|a| quiet(a)).filter_map(tag).collect(),
                     loud: recorder.acts.iter().copied().filter(|a| !quiet(a)).collect(),
-                    acts: recorder.acts.clone().into_boxed_slice(),
                     lines: recorder.lines.clone().into_boxed_slice(),
                     words: recorder.words.clone().into_boxed_slice(),
                     checks: recorder.checks.clone().into_boxed_slice(),
@@ -309,20 +322,8 @@ impl Edge {
                 return false;
             }
         }
-        if self.heavy || self.pages || self.predictor != fetch.btb.generation || !fetch.btb.is_still() {
-            if !self.all_acts(hart) {
-                return false;
-            }
-        } else if !self.loud.is_empty() {
-            let registers = fetch.btb.registers();
-            fetch.btb.recorder.replaying = true;
-            let same = self.loud.iter().all(|act| fetch.btb.replay(act));
-            fetch.btb.recorder.replaying = false;
-            if !same {
-                fetch.btb.undo(&registers, None);
-                return false;
-            }
-            fetch.btb.keep();
+        if !self.quiet.iter().all(|&tag| fetch.btb.is_free(tag)) || !self.acts(fetch) {
+            return false;
         }
         let privilege = hart.pipe.fetch.context.privilege;
         for &(cause, cycles) in &self.causes {
@@ -386,33 +387,30 @@ impl Edge {
         }
     }
 
-    /// Asks and tells everything again; whether all answers are the same. If not, nothing has changed.
-    #[inline(never)]
-    fn all_acts(&mut self, hart: &mut HartModel) -> bool {
-        let fetch = &mut hart.pipe.fetch;
-        let (registers, order) = (fetch.btb.registers(), fetch.tlb.order());
+    /// Asks and tells the predictor everything again; whether all answers are the same. If not, nothing has
+    /// changed.
+    #[inline(always)]
+    fn acts(&self, fetch: &mut Fetch) -> bool {
+        let first = self.first.filter(|_| !fetch.btb.is_still());
+        if first.is_none() && self.loud.is_empty() {
+            return true;
+        }
+        let registers = fetch.btb.registers();
         let entries = self.heavy.then(|| fetch.btb.entries());
+        let order = self.pages.then(|| fetch.tlb.order());
         fetch.btb.recorder.replaying = true;
-        let mut quiet = true;
-        let same = self.acts.iter().all(|act| match *act {
+        let same = first.iter().chain(&*self.loud).all(|act| match *act {
             Act::Page { va, pa, uses } => fetch.tlb.again(fetch.context, va, uses) == Some(pa),
-            _ => {
-                if matches!(act, Act::Cycle { quiet: true, .. }) {
-                    quiet &= fetch.btb.is_still();
-                }
-                fetch.btb.replay(act)
-            }
+            _ => fetch.btb.replay(act),
         });
         fetch.btb.recorder.replaying = false;
         if !same {
             fetch.btb.undo(&registers, entries.as_ref());
-            fetch.tlb.reorder(order);
-            return false;
+            if let Some(order) = order {
+                fetch.tlb.reorder(order);
+            }
         }
         fetch.btb.keep();
-        if quiet && !self.heavy {
-            self.predictor = fetch.btb.generation;
-        }
-        true
+        same
     }
 }
