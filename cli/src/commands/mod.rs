@@ -8,6 +8,8 @@ mod platform;
 mod run;
 mod timing;
 
+use std::path::Path;
+
 use crate::args::Command;
 use crate::error::CliError;
 
@@ -25,6 +27,11 @@ pub fn dispatch(command: Command) -> Result<u8, CliError> {
         Command::Completions { shell } => completions::run(shell).map(|()| 0),
         Command::Man { directory } => man::run(directory.as_deref()).map(|()| 0),
     }
+}
+
+/// Writes an output file.
+fn write_file(what: &'static str, path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+    std::fs::write(path, bytes).map_err(|source| CliError::Write { what, path: path.into(), source })
 }
 
 /// Writes to standard output. A reader that has gone away is no error: `relsim isa | head`.
