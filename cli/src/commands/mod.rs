@@ -1,5 +1,6 @@
 //! One file per command.
 
+mod check;
 mod completions;
 mod dtb;
 mod isa;
@@ -20,6 +21,7 @@ use crate::error::CliError;
 pub fn dispatch(command: Command) -> Result<u8, CliError> {
     match command {
         Command::Run(args) => run::run(&args),
+        Command::Check(args) => check::run(&args),
         Command::Platform(command) => platform::run(&command).map(|()| 0),
         Command::Dtb(args) => dtb::run(&args).map(|()| 0),
         Command::Timing(command) => timing::run(&command).map(|()| 0),
