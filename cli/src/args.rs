@@ -1,5 +1,6 @@
 //! Every argument of every command, with the help texts.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
@@ -24,6 +25,9 @@ pub struct Cli {
 pub enum Command {
     /// Run an image
     Run(Box<RunArgs>),
+    /// Run the cases of a file and compare their cycles with what is recorded there
+    #[command(long_about = CHECK_ABOUT)]
+    Check(CheckArgs),
     /// List platforms, or show one: memory map, interrupts, clocks, ISA
     #[command(subcommand)]
     Platform(PlatformCommand),
@@ -66,7 +70,7 @@ fn parse_setting(text: &str) -> Result<(String, u64), String> {
 }
 
 /// What the machine is.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Machine")]
 pub struct MachineArgs {
     /// The machine to simulate (see `relsim platform list`)
@@ -102,7 +106,7 @@ pub struct MachineArgs {
 }
 
 /// `relsim run`.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(after_long_help = crate::status::help())]
 #[command(long_about = RUN_ABOUT)]
 pub struct RunArgs {
@@ -206,6 +210,37 @@ only hart 0 is started).
 The guest's console (UART, HTIF, SBI or virtio) is standard output and, by --stdin, input. With a terminal, \
 keys go to the guest as they are typed, Ctrl-C too; Ctrl-A x leaves, Ctrl-A h shows the other keys. Without \
 one, a run is a function of its arguments and files alone: the same cycle counts every time.";
+
+/// `relsim check`.
+#[derive(Debug, Args)]
+#[command(after_long_help = crate::status::check_help())]
+pub struct CheckArgs {
+    /// TOML file with the cases
+    pub file: PathBuf,
+
+    /// Record what the cases take now in FILE, for the next comparison; comments and layout stay
+    #[arg(long)]
+    pub bless: bool,
+
+    /// How many cases run at the same time [default: as many as the host has processors]
+    #[arg(long, short, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
+
+    /// Write the comparison as Markdown, for the summary of a CI job
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub markdown: Option<PathBuf>,
+
+    /// Write the comparison as JUnit XML
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub junit: Option<PathBuf>,
+}
+
+const CHECK_ABOUT: &str = "\
+Run the cases of a file and compare their cycles, instructions and chosen counters with what is recorded there.
+
+A case is a `[[case]]` of FILE with a name and the options of `relsim run` as keys. Counts have to be the \
+same to the last one, unless the case says by how much they may differ. What a case takes does not depend \
+on the host, nor on --jobs.";
 
 /// Built-in network peers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,11 +1,12 @@
 //! What can go wrong before or beside a run, said so that its cause can be found.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use miette::{Diagnostic, SourceSpan};
 use relsim_core::isa::IsaError;
 use relsim_loader::LoadError;
 use relsim_machine::{BuildError, ConfigError};
+use relsim_traces::baseline::file::{FileError, line_column};
 
 /// Every error of the command line apart from its syntax.
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -101,6 +102,30 @@ pub enum CliError {
         /// The image.
         image: String,
     },
+    /// A file of cases.
+    #[error("{}:{line}:{column}: {message}", path.display())]
+    CaseFile {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// Column in characters, from 1.
+        column: usize,
+        /// What is wrong.
+        message: String,
+        /// What it holds.
+        #[source_code]
+        text: String,
+        /// The place in it.
+        #[label("here")]
+        place: SourceSpan,
+    },
+    /// A file was written to by somebody else, who is not to lose it.
+    #[error("{} changed while its cases ran; nothing was recorded", path.display())]
+    FileChanged {
+        /// The file.
+        path: PathBuf,
+    },
     /// The terminal.
     #[error("cannot set up the terminal")]
     Terminal(#[source] std::io::Error),
@@ -118,6 +143,19 @@ impl CliError {
             IsaError::Missing { ext, .. } => (text.find(ext).unwrap_or(0), ext.len().min(text.len())),
         };
         Self::Isa { message: error.to_string(), text: text.into(), place: place.into() }
+    }
+
+    /// The error of a file of cases with contents `text`.
+    pub fn case_file(path: &Path, text: &str, error: FileError) -> Self {
+        let (line, column) = line_column(text, error.span.start);
+        Self::CaseFile {
+            path: path.into(),
+            line,
+            column,
+            message: error.message,
+            text: text.into(),
+            place: error.span.into(),
+        }
     }
 }
 

@@ -10,10 +10,12 @@ use relsim_loader::{
 };
 use relsim_machine::fdt::{self, Chosen};
 use relsim_machine::{HtifWords, MachineConfig, Payload, Piece};
+use sha2::{Digest, Sha256};
 
 use crate::args::RunArgs;
 use crate::embedded;
 use crate::error::CliError;
+use crate::stats::hex;
 
 /// How far above the start of memory a raw image lies that comes after firmware, and the place that
 /// firmware expects it at.
@@ -31,6 +33,24 @@ pub struct Software {
     pub name: String,
     /// Remarks for the user.
     pub notes: Vec<String>,
+    /// What the files hold that was loaded, by what they are: SHA-256, without what relsim makes itself (the
+    /// device tree).
+    pub inputs: Vec<(&'static str, String)>,
+}
+
+/// A hash of what `image` brings into memory and where it starts. Debug information and packing do not count.
+fn fingerprint(image: &Image) -> String {
+    let mut sha = Sha256::new();
+    let words = &image.host_interface;
+    let words = [words.tohost, words.fromhost].map(|word| word.map(|w| w.phys));
+    sha.update(format!("entry={:#x} htif={words:x?}", image.entry));
+    for segment in &image.segments {
+        let (at, virtual_at) = (segment.paddr, segment.vaddr);
+        let (size, data) = (segment.mem_size_bytes, segment.data.len());
+        sha.update(format!(" {at:#x} {virtual_at:#x} {size:#x} {data:#x}:"));
+        sha.update(&*segment.data);
+    }
+    hex(&sha.finalize())
 }
 
 /// Reads an input file.
@@ -146,6 +166,10 @@ pub fn load(args: &RunArgs, config: &MachineConfig) -> Result<Software, CliError
     let image = parse_image(args, ram)?;
     let mut layout = Layout::default();
     let mut notes = Vec::new();
+    let mut inputs: Vec<(&'static str, String)> = [("firmware", &firmware), ("image", &image)]
+        .into_iter()
+        .filter_map(|(what, image)| Some((what, fingerprint(image.as_ref()?))))
+        .collect();
     for image in [&firmware, &image].into_iter().flatten() {
         image.check_fits(ram.base, ram.size_bytes)?;
         image.check_isa(&support)?;
@@ -162,12 +186,20 @@ pub fn load(args: &RunArgs, config: &MachineConfig) -> Result<Software, CliError
     let privilege = if machine_mode { Priv::M } else { Priv::S };
 
     let initrd = match &args.initrd {
-        Some(path) => Some(add_initrd(path, image.as_ref().unwrap_or(first), ram, &mut layout)?),
+        Some(path) => {
+            let bytes = read("initial RAM disk", path)?;
+            inputs.push(("initrd", hex(&Sha256::digest(&bytes))));
+            Some(add_initrd(bytes, image.as_ref().unwrap_or(first), ram, &mut layout)?)
+        }
         None => None,
     };
     let htif = htif([firmware.as_ref(), image.as_ref()]);
     let dtb = match &args.dtb {
-        Some(path) => read_dtb(path)?,
+        Some(path) => {
+            let bytes = read_dtb(path)?;
+            inputs.push(("dtb", hex(&Sha256::digest(&bytes))));
+            bytes
+        }
         None => {
             let bootargs = args.append.clone().unwrap_or_default();
             let chosen = Chosen { bootargs, initrd, htif_in_image: htif.is_some() };
@@ -200,11 +232,16 @@ pub fn load(args: &RunArgs, config: &MachineConfig) -> Result<Software, CliError
         signature: image.as_ref().and_then(signature),
         name: image.as_ref().unwrap_or(first).name.clone(),
         notes,
+        inputs,
     })
 }
 
-fn add_initrd(path: &Path, kernel: &Image, ram: Region, layout: &mut Layout) -> Result<(u64, u64), CliError> {
-    let bytes = read("initial RAM disk", path)?;
+fn add_initrd(
+    bytes: Vec<u8>,
+    kernel: &Image,
+    ram: Region,
+    layout: &mut Layout,
+) -> Result<(u64, u64), CliError> {
     let size_bytes = bytes.len() as u64;
     let base = place_initrd(ram, kernel.span(), size_bytes, &layout.regions())?;
     layout.add("initial RAM disk", Region { base, size_bytes }, bytes)?;

@@ -11,6 +11,7 @@ use crate::embedded;
 use crate::error::CliError;
 use crate::extensions;
 use crate::payload::{self, Software};
+use crate::stats::{Given, InputStats};
 
 /// A run that can begin.
 pub struct Plan {
@@ -96,5 +97,16 @@ impl Plan {
         let input = input_source.read()?;
         let notes = std::mem::take(&mut software.notes);
         Ok(Self { config, software, virtio, disks, input_source, input, notes, input_note })
+    }
+
+    /// What the statistics say about all this.
+    pub fn given(&self) -> Given {
+        let input: Vec<u8> = self.input.iter().copied().collect();
+        Given {
+            hash: self.software.payload.hash(&self.config),
+            image: self.software.name.clone(),
+            disks: self.disks.clone(),
+            input: InputStats::new(&input, self.input_source == InputSource::Terminal),
+        }
     }
 }

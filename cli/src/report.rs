@@ -30,16 +30,22 @@ pub fn text(error: &CliError) -> String {
     text
 }
 
-/// The line of the source with marks below it. Sources are arguments, of one line each.
+/// The line of the source with marks below it: from the place on, or to the end of its line.
 fn place(error: &CliError) -> Option<String> {
     let source = error.source_code()?;
     let label = error.labels()?.next()?;
     let contents = source.read_span(label.inner(), 1, 1).ok()?;
-    let line = std::str::from_utf8(contents.data()).ok()?.trim_end();
-    let before = line.get(..label.offset())?.chars().count();
-    let marked = line.get(label.offset()..label.offset() + label.len())?.chars().count().max(1);
+    let text = std::str::from_utf8(contents.data()).ok()?;
+    let start = label.offset().checked_sub(contents.span().offset())?;
+    let line_start = text.get(..start)?.rfind('\n').map_or(0, |at| at + 1);
+    let line = text.get(line_start..)?.lines().next().unwrap_or_default().trim_end();
+    let from = start - line_start;
+    let to = line.len().min(from + label.len());
+    // Tabs stay, so that the marks stand where the place does.
+    let before = line.get(..from.min(line.len()))?.chars().map(|c| if c == '\t' { c } else { ' ' });
+    let marked = line.get(from.min(to)..to)?.chars().count().max(1);
     let note = label.label().unwrap_or_default();
-    Some(format!("    {line}\n    {}{} {note}\n", " ".repeat(before), "^".repeat(marked)))
+    Some(format!("    {line}\n    {}{} {note}\n", before.collect::<String>(), "^".repeat(marked)))
 }
 
 #[cfg(test)]
@@ -64,6 +70,22 @@ mod tests {
             let error = CliError::isa(isa, &parse_isa(isa, &[]).unwrap_err());
             assert!(text(&error).starts_with("relsim: ISA string"), "{isa:?}");
         }
+    }
+
+    #[test]
+    fn the_line_of_a_file_is_shown() {
+        use relsim_traces::baseline::file::FileError;
+        let text = "first\r\n\tkéy = 'odd\r\nvalue'\r\nlast";
+        let at = text.find("'odd").unwrap();
+        let error = CliError::case_file("c.toml".as_ref(), text, FileError::new("no", at..at + 10));
+        assert_eq!(super::text(&error), "relsim: c.toml:2:8: no\n    \tkéy = 'odd\n    \t      ^^^^ here\n");
+        // Places at line ends and behind the text.
+        for at in 0..=text.len() {
+            let error = CliError::case_file("c.toml".as_ref(), text, FileError::new("no", at..at));
+            assert!(super::text(&error).starts_with("relsim: c.toml:"));
+        }
+        let error = CliError::case_file("c.toml".as_ref(), "", FileError::new("no", 0..0));
+        assert!(super::text(&error).starts_with("relsim: c.toml:1:1: no\n"));
     }
 
     #[test]

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use relsim_machine::{Exit, HartReport, MachineConfig, Report};
+use relsim_machine::{Exit, HartReport, Limits, MachineConfig, Report};
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use crate::disk::DiskInfo;
 use crate::status;
@@ -37,6 +38,47 @@ pub struct Stats {
     pub disks: Vec<DiskInfo>,
     /// Console input that was known before the run.
     pub input: InputStats,
+}
+
+/// What a run was given, apart from the machine.
+#[derive(Debug)]
+pub struct Given {
+    /// [`Stats::hash`].
+    pub hash: String,
+    /// The image's name.
+    pub image: String,
+    /// Disks.
+    pub disks: Vec<DiskInfo>,
+    /// Console input that was known before the run.
+    pub input: InputStats,
+}
+
+impl Stats {
+    /// The document of a run of a machine of `config` that was `given` something, did what `report` says,
+    /// and took `host` time.
+    pub fn new(
+        given: Given,
+        config: &MachineConfig,
+        limits: Limits,
+        report: Report,
+        exit: ExitStats,
+        host: Duration,
+    ) -> Self {
+        Self {
+            relsim_version: env!("CARGO_PKG_VERSION"),
+            exit,
+            cycles: report.harts.iter().map(|h| h.cycles).max().unwrap_or(0),
+            instructions: report.harts.iter().map(|h| h.instructions).sum(),
+            harts: report.harts,
+            sbi_calls: report.firmware_calls,
+            host_seconds: host.as_secs_f64(),
+            hash: given.hash,
+            config: ConfigStats::new(config, limits),
+            image: given.image,
+            disks: given.disks,
+            input: given.input,
+        }
+    }
 }
 
 /// How a run ended.
@@ -81,6 +123,14 @@ pub struct InputStats {
     pub sha256: Option<String>,
 }
 
+impl InputStats {
+    /// About `bytes`, or about a terminal.
+    pub fn new(bytes: &[u8], interactive: bool) -> Self {
+        let sha256 = (!bytes.is_empty()).then(|| hex(&Sha256::digest(bytes)));
+        Self { interactive, bytes: bytes.len(), sha256 }
+    }
+}
+
 /// Bytes as hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
@@ -107,8 +157,9 @@ pub fn exit_stats(exit: &Exit, output_closed: bool) -> ExitStats {
 }
 
 impl ConfigStats {
-    /// What `config` says.
-    pub fn new(config: &MachineConfig, max_cycles: Option<u64>, max_instructions: Option<u64>) -> Self {
+    /// What `config` says. A limit that is open was not given.
+    pub fn new(config: &MachineConfig, limits: Limits) -> Self {
+        let given = |limit: u64| (limit != u64::MAX).then_some(limit);
         Self {
             platform: config.platform.name,
             harts: config.harts,
@@ -119,8 +170,8 @@ impl ConfigStats {
             sbi_call_cycles: config.sbi_call_cycles,
             core_freq_hz: config.platform.core_freq_hz,
             timebase_freq_hz: config.platform.timebase_freq_hz,
-            max_cycles,
-            max_instructions,
+            max_cycles: given(limits.max_cycles),
+            max_instructions: given(limits.max_instructions),
         }
     }
 }

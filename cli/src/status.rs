@@ -44,6 +44,39 @@ pub fn help() -> String {
     text
 }
 
+/// `relsim check`: a count is above its recorded value.
+pub const REGRESSION: u8 = 1;
+/// `relsim check`: a count is below its recorded value, which is not updated.
+pub const IMPROVEMENT: u8 = 3;
+/// `relsim check`: nothing is recorded yet.
+pub const NEW: u8 = 4;
+/// `relsim check`: the recorded values belong to something else.
+pub const NOT_COMPARABLE: u8 = 5;
+/// `relsim check`: a run did not end as it should.
+pub const UNEXPECTED_END: u8 = 6;
+
+/// Every status of `relsim check`, from the best to the worst.
+pub const CHECK_TABLE: &[(u8, &str)] = &[
+    (0, "every count is as recorded, within its tolerance; with --bless: recorded"),
+    (IMPROVEMENT, "improvement: a count is below its recorded value"),
+    (NEW, "new: a case or a counter has no recorded value yet"),
+    (NOT_COMPARABLE, "not comparable: an input or the case itself is not what was recorded"),
+    (REGRESSION, "regression: a count is above its recorded value"),
+    (UNEXPECTED_END, "unexpected end: a run did not end as its case says"),
+    (FAILED, "bad file, a case that could not run, or a file that cannot be written"),
+];
+
+/// The table of `relsim check` as the end of the help text.
+pub fn check_help() -> String {
+    let mut text = String::from("Exit status, the worst of all cases; later lines are worse:\n");
+    let others = [USAGE, INTERRUPTED];
+    let others = TABLE.iter().filter(|(status, _)| others.contains(status));
+    for (status, meaning) in CHECK_TABLE.iter().chain(others) {
+        text.push_str(&format!("  {status:>5}  {meaning}\n"));
+    }
+    text
+}
+
 /// The exit status for the way a run ended.
 pub fn of(exit: &Exit) -> u8 {
     match exit {
@@ -78,6 +111,15 @@ mod tests {
     #[test]
     fn statuses_are_distinct_and_in_order() {
         assert!(TABLE.windows(2).all(|pair| pair[0].0 < pair[1].0));
+    }
+
+    #[test]
+    fn statuses_of_a_check_are_distinct() {
+        let mut all: Vec<u8> = CHECK_TABLE.iter().map(|row| row.0).chain([USAGE, INTERRUPTED]).collect();
+        let count = all.len();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), count);
     }
 
     #[test]

@@ -1,3 +1,4 @@
 //! What a run leaves behind for other tools: one file per format.
 
+pub mod baseline;
 pub mod commit_log;

@@ -1,5 +1,6 @@
 //! One file per command.
 
+mod check;
 mod completions;
 mod dtb;
 mod isa;
@@ -7,6 +8,8 @@ mod man;
 mod platform;
 mod run;
 mod timing;
+
+use std::path::Path;
 
 use crate::args::Command;
 use crate::error::CliError;
@@ -18,6 +21,7 @@ use crate::error::CliError;
 pub fn dispatch(command: Command) -> Result<u8, CliError> {
     match command {
         Command::Run(args) => run::run(&args),
+        Command::Check(args) => check::run(&args),
         Command::Platform(command) => platform::run(&command).map(|()| 0),
         Command::Dtb(args) => dtb::run(&args).map(|()| 0),
         Command::Timing(command) => timing::run(&command).map(|()| 0),
@@ -25,6 +29,11 @@ pub fn dispatch(command: Command) -> Result<u8, CliError> {
         Command::Completions { shell } => completions::run(shell).map(|()| 0),
         Command::Man { directory } => man::run(directory.as_deref()).map(|()| 0),
     }
+}
+
+/// Writes an output file.
+fn write_file(what: &'static str, path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+    std::fs::write(path, bytes).map_err(|source| CliError::Write { what, path: path.into(), source })
 }
 
 /// Writes to standard output. A reader that has gone away is no error: `relsim isa | head`.

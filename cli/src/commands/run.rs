@@ -9,15 +9,15 @@ use std::time::{Duration, Instant};
 
 use relsim_machine::{Exit, Limits, Machine, Report};
 use relsim_traces::commit_log::CommitLog;
-use sha2::{Digest, Sha256};
 
+use super::write_file;
 use crate::args::RunArgs;
 use crate::console::{HostConsole, Input, InputSource, Keyboard, line_end};
 use crate::control::{Control, Quit};
 use crate::error::CliError;
 use crate::plan::Plan;
 use crate::progress::Progress;
-use crate::stats::{self, ConfigStats, InputStats, Stats, StatsTarget, hex};
+use crate::stats::{self, Stats, StatsTarget};
 use crate::{signature, status};
 
 /// Runs an image and gives the exit status.
@@ -33,13 +33,7 @@ pub fn run(args: &RunArgs) -> Result<u8, CliError> {
         plan.notes.iter().for_each(|note| eprintln!("relsim: {note}"));
     }
     let payload = &plan.software.payload;
-    let hash = payload.hash(&plan.config);
-    let input_stats = InputStats {
-        interactive: plan.input_source == InputSource::Terminal,
-        bytes: plan.input.len(),
-        sha256: (!plan.input.is_empty())
-            .then(|| hex(&Sha256::digest(plan.input.iter().copied().collect::<Vec<_>>()))),
-    };
+    let given = plan.given();
     let input = match plan.input_source {
         InputSource::Terminal => {
             if !args.quiet {
@@ -93,20 +87,7 @@ pub fn run(args: &RunArgs) -> Result<u8, CliError> {
     let exit = stats::exit_stats(&report.exit, closed);
     let status = if closed { status::OUTPUT_CLOSED } else { status::of(&report.exit) };
     if let Some(path) = &args.stats {
-        let stats = Stats {
-            relsim_version: env!("CARGO_PKG_VERSION"),
-            exit,
-            cycles: report.harts.iter().map(|h| h.cycles).max().unwrap_or(0),
-            instructions: report.harts.iter().map(|h| h.instructions).sum(),
-            harts: report.harts,
-            sbi_calls: report.firmware_calls,
-            host_seconds: host.as_secs_f64(),
-            hash,
-            config: ConfigStats::new(&config, args.max_cycles, args.max_instructions),
-            image: plan.software.name,
-            disks: plan.disks,
-            input: input_stats,
-        };
+        let stats = Stats::new(given, &config, args.limits(), report, exit, host);
         write_stats(path.into(), &stats)?;
     }
     Ok(status)
@@ -176,10 +157,6 @@ fn create_log(path: &Path) -> Result<BufWriter<File>, CliError> {
         source,
     })?;
     Ok(BufWriter::with_capacity(1 << 16, file))
-}
-
-fn write_file(what: &'static str, path: &Path, bytes: &[u8]) -> Result<(), CliError> {
-    std::fs::write(path, bytes).map_err(|source| CliError::Write { what, path: path.into(), source })
 }
 
 fn write_stats(target: StatsTarget, stats: &Stats) -> Result<(), CliError> {

@@ -1,4 +1,4 @@
-//! Writes a first corpus for the targets of the loader into `corpus/`, from the loader's test files. Run it in this folder:
+//! Writes a first corpus for the targets of the loader and for `case_file` into `corpus/`, from test files. Run it in this folder:
 //! `cargo run --example seeds`.
 
 use std::fs;
@@ -58,8 +58,52 @@ fn main() -> std::io::Result<()> {
         let input = debug_sections::encode(|name| elf.section_by_name(name)?.data().ok());
         seed("symbols_dwarf", 20 + number, &input)?;
     }
-    Ok(())
+    seed("case_file", 0, &fs::read("../checks/relsim.toml")?)?;
+    seed("case_file", 1, CASES.as_bytes())
 }
+
+/// Every key of a case.
+const CASES: &str = r#"
+[[case]] # one
+name = "a"
+image = "a.elf"
+raw = 0x8000_0000
+firmware = "fw"
+initrd = "initrd"
+append = "quiet"
+platform = "virt"
+harts = 2
+mem = "64M"
+isa = "rv64gc"
+timing = "rocket"
+set = { memory_read_latency = 21 }
+quantum = 1
+disk = ["d.img,ro"]
+net = ["echo"]
+virtio-console = true
+stdin-text = """
+x
+"""
+max-cycles = "1e6"
+max-instructions = 1_000
+exit = "dead"
+counters = ["sbi_calls", 'harts.0.traps.user_ecall']
+tolerance = "0.5%"
+tolerances.cycles = 3
+
+  [case.recorded] # then
+  cycles = 5 # five
+  instructions = 6
+  counters = { sbi_calls = 1 }
+  inputs.image = "00"
+  case = "11"
+  machine = "harts=1"
+
+[[case]]
+name = "b"
+demonstration = true
+exit = 7
+"#;
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());

@@ -1,0 +1,127 @@
+//! Running cases, several at a time. Each has a machine of its own, so they do not see each other.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use relsim_machine::{Exit, Machine};
+use relsim_traces::baseline::file::{Ending, FileError};
+use relsim_traces::baseline::{Measured, compare};
+use sha2::{Digest, Sha256};
+
+use crate::control::Control;
+use crate::error::CliError;
+use crate::plan::Plan;
+use crate::stats::{self, Stats, hex};
+use crate::{report, status};
+
+use super::console::{Recorder, Tail};
+use super::counters::look_up;
+use super::outcome::Outcome;
+use super::prepare::Prepared;
+
+/// Lines of the guest's output that are shown when it went wrong.
+const OUTPUT_LINES: usize = 10;
+
+/// Where cases come from, for messages.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The file.
+    pub path: &'a Path,
+    /// Its text.
+    pub text: &'a str,
+}
+
+/// Runs `cases`, at most `jobs` at a time, and gives what became of each, in their order; nothing if the user
+/// interrupted them.
+pub fn all(cases: &[Prepared<'_>], jobs: usize, control: &Control, place: Place<'_>) -> Option<Vec<Outcome>> {
+    let next = AtomicUsize::new(0);
+    let slots: Vec<OnceLock<Outcome>> = cases.iter().map(|_| OnceLock::new()).collect();
+    let work = || {
+        while control.quits().is_none() {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let (Some(case), Some(slot)) = (cases.get(index), slots.get(index)) else { return };
+            let outcome = execute(case, control, place);
+            // Nobody else has this index.
+            let _ = slot.set(outcome.unwrap_or_else(failed));
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..jobs.min(cases.len()) {
+            // Without another thread this one does it all.
+            if std::thread::Builder::new().spawn_scoped(scope, work).is_err() {
+                break;
+            }
+        }
+        work();
+    });
+    if control.quits().is_some() {
+        return None;
+    }
+    slots.into_iter().map(OnceLock::into_inner).collect()
+}
+
+fn failed(error: CliError) -> Outcome {
+    let text = report::text(&error);
+    Outcome::Failed { message: text.strip_prefix("relsim: ").unwrap_or(&text).into() }
+}
+
+fn execute(prepared: &Prepared<'_>, control: &Control, place: Place<'_>) -> Result<Outcome, CliError> {
+    let Prepared { case, args, description } = prepared;
+    let mut plan = Plan::new(args)?;
+    if let Some(text) = &case.stdin_text {
+        plan.input = text.as_ref().bytes().collect();
+    }
+    let given = plan.given();
+    let inputs = inputs(&plan);
+    let config = plan.config.clone();
+    let tail = Tail::default();
+    let console = Box::new(Recorder { tail: tail.clone(), input: plan.input });
+    let mut machine = Machine::build(plan.config, &plan.software.payload, plan.virtio, console)?;
+    let begun = Instant::now();
+    let exit = machine.run(args.limits(), &control.stop);
+    let report = machine.report(exit);
+    drop(machine);
+    if let Some(expected) = unexpected(case.exit.as_ref().map(AsRef::as_ref), &report.exit) {
+        let ended = status::message(&report.exit);
+        return Ok(Outcome::Ended { expected, ended, output: tail.lines(OUTPUT_LINES) });
+    }
+    let exit = stats::exit_stats(&report.exit, false);
+    let stats = Stats::new(given, &config, args.limits(), report, exit, begun.elapsed());
+    let (cycles, instructions) = (stats.cycles, stats.instructions);
+    let failed = |message: String| FileError::new(message, case.name.span());
+    let document = serde_json::to_value(&stats)
+        .map_err(|error| CliError::case_file(place.path, place.text, failed(error.to_string())))?;
+    let mut counters = BTreeMap::new();
+    for counter in &case.counters {
+        let wrong = |why| CliError::case_file(place.path, place.text, FileError::new(why, counter.span()));
+        let count = look_up(&document, counter.as_ref()).map_err(wrong)?;
+        counters.insert(counter.as_ref().clone(), count);
+    }
+    let (case_hash, machine) = (description.clone(), config.to_string());
+    let measured = Measured { cycles, instructions, counters, inputs, case: case_hash, machine };
+    let comparison = compare(case.recorded.as_ref(), &measured, |name| case.tolerance(name));
+    Ok(Outcome::Compared { measured, comparison })
+}
+
+/// Hashes of all that came out of files, or was typed.
+fn inputs(plan: &Plan) -> BTreeMap<String, String> {
+    let software = plan.software.inputs.iter().map(|(what, hash)| ((*what).to_string(), hash.clone()));
+    let disks = plan.disks.iter().enumerate().map(|(n, disk)| (format!("disk-{n}"), disk.sha256.clone()));
+    let input: Vec<u8> = plan.input.iter().copied().collect();
+    let typed = (!input.is_empty()).then(|| ("stdin".to_string(), hex(&Sha256::digest(&input))));
+    software.chain(disks).chain(typed).collect()
+}
+
+/// What was expected, if it is something else than `exit`.
+fn unexpected(expected: Option<&Ending>, exit: &Exit) -> Option<String> {
+    let ended = stats::exit_stats(exit, false);
+    match expected.unwrap_or(&Ending::Code(0)) {
+        Ending::Code(code) => {
+            (*exit != Exit::Guest { code: *code }).then(|| format!("the guest exits with code {code}"))
+        }
+        Ending::Reason(reason) => (reason != ended.reason).then(|| reason.clone()),
+    }
+}
