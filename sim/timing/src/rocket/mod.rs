@@ -54,7 +54,7 @@ impl Rocket {
     #[inline(always)]
     fn parts<'a>(&'a mut self, hart: &'a Hart, bus: &'a Bus) -> (&'a mut HartModel, Env<'a>) {
         let Self { params, harts, uncore } = self;
-        (&mut harts[hart.config.id as usize], Env { hart, bus, params, uncore, fact: Fact::default() })
+        (&mut harts[hart.config.id], Env { hart, bus, params, uncore, fact: Fact::default() })
     }
 }
 

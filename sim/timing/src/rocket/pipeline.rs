@@ -65,7 +65,7 @@ impl Pipeline {
     pub fn new(pc: u64) -> Self {
         Self {
             fetch: Fetch::new(pc),
-            walker: Walker::new(),
+            walker: Walker::default(),
             ledger: Ledger::default(),
             now: 0,
             last_issue: 0,

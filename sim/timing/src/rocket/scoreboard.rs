@@ -135,7 +135,7 @@ impl Scoreboard {
 
     /// What of it still matters after cycle `now`, relative to it.
     pub fn describe(&self, now: u64, key: &mut Vec<u64>) {
-        let ahead = |at: u64| if at > now { at - now } else { 0 };
+        let ahead = |at: u64| at.saturating_sub(now);
         for (n, &at) in self.x.iter().enumerate() {
             if at > now + 1 {
                 key.push((n as u64) << 32 | (self.x_why[n] as u64) << 24 | 1 << 56 | ahead(at));

@@ -57,7 +57,7 @@ impl Env<'_> {
     /// The hart's own L1 data cache, and the port.
     #[inline(always)]
     pub fn data(&mut self) -> (&mut Dcache, &mut MemoryPort) {
-        (&mut self.uncore.dcaches[self.hart.config.id as usize], &mut self.uncore.port)
+        (&mut self.uncore.dcaches[self.hart.config.id], &mut self.uncore.port)
     }
 
     /// The hart's own L1 data cache.

@@ -11,6 +11,7 @@ use super::uncore::Env;
 const PTE_CACHE: usize = 8;
 
 /// The walker.
+#[derive(Default)]
 pub struct Walker {
     entries: [u64; PTE_CACHE],
     valid: u8,
@@ -21,11 +22,6 @@ pub struct Walker {
 }
 
 impl Walker {
-    /// After reset.
-    pub fn new() -> Self {
-        Self { entries: [0; PTE_CACHE], valid: 0, plru: Plru::default(), free: 0, walks: 0 }
-    }
-
     /// Walks for `va`, asked for by a TLB in cycle `now`: the cycle of the answer, and what was found.
     pub fn walk(
         &mut self,
