@@ -191,6 +191,12 @@ impl OpClass {
         )
     }
 
+    /// Whether its latency depends on a [`crate::timing::Fact`].
+    #[inline(always)]
+    pub const fn has_fact(self) -> bool {
+        self as u8 >= Self::Mul as u8 && self as u8 <= Self::Amo as u8
+    }
+
     /// Whether it reads or writes memory by address.
     pub const fn is_memory(self) -> bool {
         matches!(

@@ -3,7 +3,7 @@
 use crate::block::{BlockCache, MAX_OPS};
 use crate::bus::Bus;
 use crate::hart::{CsrWrite, Hart, RunState};
-use crate::insn::{Done, Op, OpClass, Stop};
+use crate::insn::{Done, Op, Stop};
 use crate::observe::Observer;
 use crate::timing::{BlockRun, Fact, TimingModel};
 use crate::trap::Cause;
@@ -245,25 +245,25 @@ const fn longest(ops: usize) -> u64 {
 fn execute(hart: &mut Hart, bus: &mut Bus, ops: &[Op], facts: &mut [Fact; MAX_OPS]) -> (usize, usize, Done) {
     let mut count = 0;
     for (n, op) in ops.iter().enumerate() {
-        let memory = op.class.is_memory();
-        if matches!(op.class, OpClass::Mul | OpClass::Div) {
-            facts[count % MAX_OPS] = Fact { a: hart.x[usize::from(op.rs1)], b: hart.x[usize::from(op.rs2)] };
-            count += 1;
-        }
-        let done = (op.exec)(hart, bus, op);
-        match done {
-            Ok(()) | Err(Stop::Exit) => {}
-            Err(Stop::Trap | Stop::Alone) => {
-                count -= usize::from(matches!(op.class, OpClass::Mul | OpClass::Div));
+        if op.class.has_fact() {
+            // Before it executes: it may overwrite what it reads.
+            let operands = Fact { a: hart.x[usize::from(op.rs1)], b: hart.x[usize::from(op.rs2)] };
+            let done = (op.exec)(hart, bus, op);
+            if matches!(done, Err(Stop::Trap | Stop::Alone)) {
                 return (n, count, Ok(()));
             }
-        }
-        if memory {
-            facts[count % MAX_OPS] = Fact { a: hart.access.va, b: hart.access.pa };
+            let access = Fact { a: hart.access.va, b: hart.access.pa };
+            facts[count % MAX_OPS] = if op.class.is_memory() { access } else { operands };
             count += 1;
+            if done.is_err() {
+                return (n + 1, count, done);
+            }
+            continue;
         }
-        if done.is_err() {
-            return (n + 1, count, done);
+        match (op.exec)(hart, bus, op) {
+            Ok(()) => {}
+            Err(Stop::Exit) => return (n + 1, count, Err(Stop::Exit)),
+            Err(Stop::Trap | Stop::Alone) => return (n, count, Ok(())),
         }
     }
     (ops.len(), count, Ok(()))

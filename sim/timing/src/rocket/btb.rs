@@ -5,6 +5,8 @@ use super::replace::Plru;
 
 /// Entries of the BTB.
 pub const BTB_ENTRIES: usize = 28;
+/// Places for entries: a power of two.
+const ROOM: usize = 32;
 const PAGES: usize = 6;
 const PAGE_SHIFT: u32 = 14;
 const RAS_ENTRIES: usize = 6;
@@ -72,12 +74,12 @@ const SLOT_SHARED: u8 = u8::MAX;
 pub struct Btb {
     /// Which valid entry has a tag, counted from 1: what the hardware finds by comparing all tags at once.
     slots: Box<[u8; TAGS]>,
-    tags: [u16; BTB_ENTRIES],
-    tag_pages: [u8; BTB_ENTRIES],
-    targets: [u16; BTB_ENTRIES],
-    target_pages: [u8; BTB_ENTRIES],
-    cfi: [Cfi; BTB_ENTRIES],
-    bridx: [u8; BTB_ENTRIES],
+    tags: [u16; ROOM],
+    tag_pages: [u8; ROOM],
+    targets: [u16; ROOM],
+    target_pages: [u8; ROOM],
+    cfi: [Cfi; ROOM],
+    bridx: [u8; ROOM],
     valid: u32,
     pages: [u64; PAGES],
     page_valid: u8,
@@ -118,12 +120,12 @@ pub(super) struct Registers {
 /// The entries, to undo a change of them.
 #[derive(Clone, Copy)]
 pub(super) struct Entries {
-    tags: [u16; BTB_ENTRIES],
-    tag_pages: [u8; BTB_ENTRIES],
-    targets: [u16; BTB_ENTRIES],
-    target_pages: [u8; BTB_ENTRIES],
-    cfi: [Cfi; BTB_ENTRIES],
-    bridx: [u8; BTB_ENTRIES],
+    tags: [u16; ROOM],
+    tag_pages: [u8; ROOM],
+    targets: [u16; ROOM],
+    target_pages: [u8; ROOM],
+    cfi: [Cfi; ROOM],
+    bridx: [u8; ROOM],
     valid: u32,
     pages: [u64; PAGES],
     page_valid: u8,
@@ -134,12 +136,12 @@ impl Default for Btb {
     fn default() -> Self {
         Self {
             slots: Box::new([SLOT_FREE; TAGS]),
-            tags: [0; BTB_ENTRIES],
-            tag_pages: [0; BTB_ENTRIES],
-            targets: [0; BTB_ENTRIES],
-            target_pages: [0; BTB_ENTRIES],
-            cfi: [Cfi::Branch; BTB_ENTRIES],
-            bridx: [0; BTB_ENTRIES],
+            tags: [0; ROOM],
+            tag_pages: [0; ROOM],
+            targets: [0; ROOM],
+            target_pages: [0; ROOM],
+            cfi: [Cfi::Branch; ROOM],
+            bridx: [0; ROOM],
             valid: 0,
             pages: [0; PAGES],
             page_valid: 0,
@@ -250,6 +252,7 @@ impl Btb {
         (made, 0)
     }
 
+    #[inline(never)]
     fn full_cycle(&mut self, pc: u64) -> (Prediction, u64) {
         let slot = self.slots[usize::from(low(pc))];
         let hits = match slot {
@@ -261,7 +264,7 @@ impl Btb {
         let mut to = 0;
         answer.bht_taken = self.bht[bht_index(pc, (self.history >> 56) as u8)] != 0;
         if hits != 0 {
-            let n = hits.trailing_zeros() as usize;
+            let n = hits.trailing_zeros() as usize % ROOM;
             answer.hit = self.tag_pages[n] != 0 && self.page_is(usize::from(self.tag_pages[n] - 1), pc);
             answer.entry = n as u8;
             answer.bridx = self.bridx[n];

@@ -5,7 +5,7 @@ use relsim_core::insn::{Op, OpClass};
 use relsim_core::timing::{BlockRun, CycleCause as Cause, Fact, Ledger};
 use relsim_core::trap::TrapTaken;
 
-use super::memo::{Check, Memo};
+use super::memo::Check;
 use super::memory::Memory;
 use super::muldiv;
 use super::pipeline::Pipeline;
@@ -29,14 +29,11 @@ pub struct HartModel {
     pub(super) floats: (u64, u64),
     /// When the decode stage sees what the latest store to a device changed.
     pub(super) interrupt_at: u64,
-    /// Blocks that were timed before.
-    memo: Option<Box<Memo>>,
 }
 
 impl HartModel {
-    /// After reset, about to fetch from `pc`. With `remember`, blocks that were timed before in the same
-    /// circumstances are not timed again: the counts are the same.
-    pub fn new(pc: u64, remember: bool) -> Self {
+    /// After reset, about to fetch from `pc`.
+    pub fn new(pc: u64) -> Self {
         let mut pipe = Pipeline::new(pc);
         // Cycles are counted at write-back: the pipeline fills first.
         pipe.ledger.charge(Priv::M, Cause::Fetch, WRITE_BACK);
@@ -50,7 +47,6 @@ impl HartModel {
             operands: Fact::default(),
             floats: (0, 0),
             interrupt_at: 0,
-            memo: remember.then(Box::default),
         }
     }
 
@@ -106,28 +102,8 @@ impl HartModel {
         self.issue + WRITE_BACK
     }
 
-    /// See [`relsim_core::timing::TimingModel::block`].
-    #[inline]
-    pub fn block(&mut self, env: &mut Env<'_>, run: BlockRun<'_>) {
-        if let Some(mut memo) = self.memo.take() {
-            memo.block(self, env, run);
-            self.memo = Some(memo);
-        } else {
-            self.time_block(env, run);
-        }
-    }
-
-    /// Brings the state up to date after blocks that were not timed again.
-    #[inline(always)]
-    fn leave_node(&mut self) {
-        if let Some(mut memo) = self.memo.take() {
-            memo.leave(self);
-            self.memo = Some(memo);
-        }
-    }
-
     /// Times the instructions of a block one by one.
-    pub(super) fn time_block(&mut self, env: &mut Env<'_>, run: BlockRun<'_>) {
+    pub fn time_block(&mut self, env: &mut Env<'_>, run: BlockRun<'_>) {
         let mut facts = run.facts.iter();
         let last = run.ops.len() - 1;
         for (n, op) in run.ops.iter().enumerate() {
@@ -160,7 +136,6 @@ impl HartModel {
     #[inline]
     pub fn issue(&mut self, env: &mut Env<'_>, op: &Op, pc: u64) {
         if self.issued != Some(pc) {
-            self.leave_node();
             if pc != self.next {
                 self.moved(pc);
             }
@@ -254,7 +229,6 @@ impl HartModel {
     /// See [`relsim_core::timing::TimingModel::trapped`].
     pub fn trapped(&mut self, env: &mut Env<'_>, trap: &TrapTaken) -> u64 {
         if self.issued.take().is_none() {
-            self.leave_node();
             // Nothing is on its way: an interrupt, or a fetch that faults. It goes down the pipeline in the
             // place of the instruction at `epc`.
             if trap.epc != self.next {

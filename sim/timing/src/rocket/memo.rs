@@ -185,15 +185,16 @@ pub struct Memo {
     at: u32,
     code_epoch: u64,
     key: Vec<u64>,
-}
-
-impl Default for Memo {
-    fn default() -> Self {
-        Self { nodes: Vec::new(), ids: HashMap::new(), at: NOWHERE, code_epoch: 0, key: Vec::new() }
-    }
+    remember: bool,
 }
 
 impl Memo {
+    /// Nothing yet. Without `remember` it stays like that.
+    pub fn new(remember: bool) -> Self {
+        let (nodes, ids, key) = (Vec::new(), HashMap::new(), Vec::new());
+        Self { nodes, ids, at: NOWHERE, code_epoch: 0, key, remember }
+    }
+
     /// Brings `hart` up to date.
     #[inline(always)]
     pub fn leave(&mut self, hart: &mut HartModel) {
@@ -223,7 +224,11 @@ impl Memo {
                 }
             }
         }
-        self.time(hart, env, run, expected);
+        if self.remember {
+            self.time(hart, env, run, expected);
+        } else {
+            hart.time_block(env, run);
+        }
     }
 
     /// Times a block instruction by instruction, and remembers it.
@@ -349,6 +354,7 @@ impl Edge {
             return None;
         }
         let translated = env.hart.data_privilege() != Priv::M && satp_levels(env.hart.csr.satp) != 0;
+        let dcache = &*env.dcache();
         for (check, fact) in self.checks.iter().zip(run.facts) {
             let (write, size) = match *check {
                 Check::MulDiv { op, iterations } => {
@@ -360,7 +366,7 @@ impl Edge {
                 Check::Load { size, .. } => (false, size),
                 Check::Store { size } => (true, size),
             };
-            if !env.dcache().settled(fact.b, write) || (translated && !hart.memory.tlb.holds(fact.a)) {
+            if !dcache.settled(fact.b, write) || (translated && !hart.memory.tlb.holds(fact.a)) {
                 return None;
             }
             let (word, mask) = (fact.a >> 3 & 0x1ff, (((1u16 << (1 << size)) - 1) << (fact.a & 7)) as u8);

@@ -31,6 +31,7 @@ use relsim_core::timing::{BlockRun, Fact, Ledger, TimingModel};
 use relsim_core::trap::TrapTaken;
 
 use hart::HartModel;
+use memo::Memo;
 use params::Params;
 use uncore::{Env, Uncore};
 
@@ -38,6 +39,8 @@ use uncore::{Env, Uncore};
 pub struct Rocket {
     params: Params,
     harts: Vec<HartModel>,
+    /// Blocks that were timed before, by hart.
+    memos: Vec<Memo>,
     uncore: Uncore,
 }
 
@@ -47,14 +50,19 @@ impl Rocket {
         let pcs: Vec<u64> = pcs.collect();
         // Other harts reach into the caches in between.
         let remember = pcs.len() == 1;
-        let harts: Vec<_> = pcs.into_iter().map(|pc| HartModel::new(pc, remember)).collect();
-        Self { params: params.clone(), uncore: Uncore::new(harts.len()), harts }
+        let harts: Vec<_> = pcs.into_iter().map(HartModel::new).collect();
+        let memos = harts.iter().map(|_| Memo::new(remember)).collect();
+        Self { params: params.clone(), uncore: Uncore::new(harts.len()), harts, memos }
     }
 
     #[inline(always)]
-    fn parts<'a>(&'a mut self, hart: &'a Hart, bus: &'a Bus) -> (&'a mut HartModel, Env<'a>) {
-        let Self { params, harts, uncore } = self;
-        (&mut harts[hart.config.id], Env { hart, bus, params, uncore, fact: Fact::default() })
+    fn parts<'a>(&'a mut self, hart: &'a Hart, bus: &'a Bus) -> (&'a mut HartModel, &'a mut Memo, Env<'a>) {
+        let Self { params, harts, memos, uncore } = self;
+        (
+            &mut harts[hart.config.id],
+            &mut memos[hart.config.id],
+            Env { hart, bus, params, uncore, fact: Fact::default() },
+        )
     }
 }
 
@@ -64,14 +72,15 @@ impl TimingModel for Rocket {
 
     #[inline]
     fn issue(&mut self, hart: &Hart, bus: &Bus, op: &Op) -> u64 {
-        let (model, mut env) = self.parts(hart, bus);
+        let (model, memo, mut env) = self.parts(hart, bus);
+        memo.leave(model);
         model.issue(&mut env, op, hart.pc_of(op));
         model.takes_effect()
     }
 
     #[inline]
     fn retired(&mut self, hart: &Hart, bus: &Bus, op: &Op) -> u64 {
-        let (model, mut env) = self.parts(hart, bus);
+        let (model, _, mut env) = self.parts(hart, bus);
         let next =
             if op.class.ends_block() { hart.next_pc } else { hart.pc_of(op).wrapping_add(op.len.into()) };
         if op.class.is_memory() {
@@ -85,13 +94,14 @@ impl TimingModel for Rocket {
 
     #[inline]
     fn block(&mut self, hart: &Hart, bus: &Bus, block: BlockRun<'_>) -> u64 {
-        let (model, mut env) = self.parts(hart, bus);
-        model.block(&mut env, block);
+        let (model, memo, mut env) = self.parts(hart, bus);
+        memo.block(model, &mut env, block);
         model.takes_effect()
     }
 
     fn trapped(&mut self, hart: &Hart, bus: &Bus, trap: &TrapTaken) -> u64 {
-        let (model, mut env) = self.parts(hart, bus);
+        let (model, memo, mut env) = self.parts(hart, bus);
+        memo.leave(model);
         model.trapped(&mut env, trap)
     }
 
