@@ -19,6 +19,35 @@ pub const RUNS: &[(&str, &[u8], u64)] = &[
     ("sys", include_bytes!("../golden/elf/sys.elf.gz"), 20),
 ];
 
+/// The RTL's rows of four harts.
+pub const MULTI_REFERENCE: &str = include_str!("../golden/multi/rocket.csv");
+
+/// Harts of the ELF files in [`MULTI_RUNS`].
+pub const MULTI_HARTS: usize = 4;
+
+macro_rules! multi {
+    ($name:literal, $read:literal, $write:literal) => {
+        ($name, include_bytes!(concat!("../golden/multi/elf/", $name, ".elf.gz")), $read, $write)
+    };
+}
+
+/// The ELF files for four harts with the latencies of reads and writes that rows exist for.
+pub const MULTI_RUNS: &[(&str, &[u8], u64, u64)] = &[
+    multi!("lat", 20, 20),
+    multi!("lat", 20, 60),
+    multi!("lat", 60, 20),
+    multi!("lat", 60, 60),
+    multi!("misc", 20, 20),
+    multi!("misc", 60, 20),
+    multi!("pp", 20, 20),
+    multi!("pp", 20, 60),
+    multi!("pp", 60, 20),
+    multi!("ipi", 20, 20),
+    multi!("ipi", 60, 60),
+    multi!("lrsc", 20, 20),
+    multi!("probe2", 20, 20),
+];
+
 /// A row: `name,iterations,instret,cycles`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
@@ -28,6 +57,8 @@ pub struct Row {
     pub instret: u64,
     /// Cycles.
     pub cycles: u64,
+    /// Least and most cycles of what the row counts, where it tells.
+    pub range: Option<(i64, i64)>,
 }
 
 impl Row {
@@ -37,7 +68,21 @@ impl Row {
         let name = fields.next()?.split('@').next()?.to_string();
         let instret = fields.nth(1)?.parse().ok()?;
         let cycles = fields.next()?.parse().ok()?;
-        Some(Self { name, instret, cycles })
+        let rest: Vec<&str> = fields.collect();
+        let range = match rest[..] {
+            [_, _, least, most] => least.parse().ok().zip(most.parse().ok()),
+            _ => None,
+        };
+        Some(Self { name, instret, cycles, range })
+    }
+
+    /// A row of the reference for several harts, which has its range in its notes.
+    fn parse_multi(line: &str) -> Option<Self> {
+        let note =
+            |key: &str| line.split(&[' ', ';'][..]).find_map(|word| word.strip_prefix(key)?.parse().ok());
+        let mut row = Self::parse(line)?;
+        row.range = note("min=").zip(note("max="));
+        Some(row)
     }
 }
 
@@ -53,8 +98,21 @@ pub struct Compared {
 }
 
 impl Compared {
+    /// Whether what the row counts took the model no less and no more than the RTL, give or take a cycle or a
+    /// twentieth.
+    pub fn in_range(&self) -> bool {
+        let (Some(model), Some(rtl)) = (self.model.range, self.rtl.range) else {
+            return self.error_percent().abs() <= 5.0;
+        };
+        let slack = |value: i64| (value.abs() / 20).max(1);
+        model.0 >= rtl.0 - slack(rtl.0) && model.1 <= rtl.1 + slack(rtl.1)
+    }
+
     /// The model's error in per cent of the RTL's cycles.
     pub fn error_percent(&self) -> f64 {
+        if self.rtl.cycles == 0 {
+            return if self.model.cycles == 0 { 0.0 } else { 100.0 };
+        }
         (self.model.cycles as f64 - self.rtl.cycles as f64) / self.rtl.cycles as f64 * 100.0
     }
 }
@@ -71,11 +129,25 @@ impl Console for Transcript {
     }
 }
 
-/// A machine with the ELF file `bytes` in memory and `latency` cycles to memory.
+/// A machine with one hart, the ELF file `bytes` in memory, and `latency` cycles to memory.
 ///
 /// # Panics
 /// If the file is none, or does not fit.
 pub fn machine(bytes: &[u8], latency: u64, console: Box<dyn Console>) -> Machine {
+    machine_of(1, bytes, (latency, latency), None, console)
+}
+
+/// A machine with `harts` harts, the ELF file `bytes` in memory, and so many cycles to read and to write memory.
+///
+/// # Panics
+/// If the file is none, or does not fit.
+pub fn machine_of(
+    harts: usize,
+    bytes: &[u8],
+    latency: (u64, u64),
+    quantum: Option<u64>,
+    console: Box<dyn Console>,
+) -> Machine {
     let options = ParseOptions { ram_base: platform::ROCKET_GOLDEN.ram_base, ..ParseOptions::default() };
     let image = Image::parse("golden", bytes, &options).expect("a golden file is an ELF file");
     let pieces = image.segments.iter().map(|s| Piece {
@@ -93,8 +165,10 @@ pub fn machine(bytes: &[u8], latency: u64, console: Box<dyn Console>) -> Machine
     };
     let mut config = MachineConfig::new(&platform::ROCKET_GOLDEN, &[]).expect("the platform's own ISA");
     config.timing = Timing::Rocket;
-    config.rocket.set("memory_read_latency", latency).expect("a latency within bounds");
-    config.rocket.set("memory_write_latency", latency).expect("a latency within bounds");
+    config.harts = harts;
+    config.quantum_cycles = quantum.unwrap_or(config.quantum_cycles);
+    config.rocket.set("memory_read_latency", latency.0).expect("a latency within bounds");
+    config.rocket.set("memory_write_latency", latency.1).expect("a latency within bounds");
     Machine::build(config, &payload, Vec::new(), console).expect("the machine fits together")
 }
 
@@ -118,6 +192,40 @@ pub fn compare(name: &str, bytes: &[u8], latency: u64) -> Vec<Compared> {
             Some(Compared { run: format!("{name} {latency}"), model, rtl })
         })
         .collect()
+}
+
+/// What an ELF file prints on four harts, and their machine afterwards.
+///
+/// # Panics
+/// If the file cannot be run.
+pub fn run_multi(bytes: &[u8], latency: (u64, u64), quantum: Option<u64>) -> (String, Machine) {
+    let transcript = Transcript::default();
+    let mut machine = machine_of(MULTI_HARTS, bytes, latency, quantum, Box::new(transcript.clone()));
+    machine.run(Limits::default(), &AtomicBool::new(false));
+    let text = transcript.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    (String::from_utf8_lossy(&text).into_owned(), machine)
+}
+
+/// Runs an ELF file on four harts and sets its rows beside the RTL's, which come in the same order.
+///
+/// # Panics
+/// If the file cannot be run.
+pub fn compare_multi(name: &str, bytes: &[u8], read: u64, write: u64) -> Vec<Compared> {
+    let (text, _) = run_multi(bytes, (read, write), None);
+    let key = format!("elf={name}.elf LitexFull4DConfig rlat={read} wlat={write} ");
+    let reference = MULTI_REFERENCE.lines().filter(|line| line.contains(&key)).filter_map(Row::parse_multi);
+    let reference: Vec<Row> = reference.collect();
+    // Every file begins with the rows of the clocks' start, of which the reference has one set.
+    let clocks = |row: &Row| row.name.starts_with("boot_clock");
+    let keeps_clocks = reference.first().is_some_and(clocks);
+    let model = text.lines().filter_map(Row::parse).filter(|row| keeps_clocks || !clocks(row));
+    let run = format!("{name} {read}/{write}");
+    model.zip(reference).map(|(model, rtl)| Compared { run: run.clone(), model, rtl }).collect()
+}
+
+/// Share of rows, in per cent, whose range lies inside the RTL's or next to it.
+pub fn share_in_range(rows: &[Compared]) -> f64 {
+    rows.iter().filter(|row| row.in_range()).count() as f64 / rows.len().max(1) as f64 * 100.0
 }
 
 /// Mean absolute error in per cent, and the shares of rows within 1 and 5 per cent.

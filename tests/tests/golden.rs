@@ -7,9 +7,12 @@ use relsim_core::device::NoConsole;
 use relsim_core::hart::{Hart, Priv};
 use relsim_core::insn::Op;
 use relsim_core::observe::Observer;
+use relsim_core::timing::CycleCause;
 use relsim_core::trap::TrapTaken;
 use relsim_machine::Limits;
-use relsim_tests::golden::{RUNS, compare, machine, statistics};
+use relsim_tests::golden::{
+    MULTI_HARTS, MULTI_RUNS, RUNS, compare, compare_multi, machine, run_multi, share_in_range, statistics,
+};
 
 #[test]
 fn rows_are_as_close_to_the_rtl_as_they_were() {
@@ -56,5 +59,42 @@ fn blocks_that_were_timed_before_take_what_they_would_take() {
         stepping.run_observed(Limits::default(), &stop, &mut Watching);
         assert_eq!(remembering.cycles(), stepping.cycles(), "{name} {latency}");
         assert_eq!(remembering.ledger(0), stepping.ledger(0), "{name} {latency}");
+    }
+}
+
+#[test]
+fn rows_of_four_harts_are_as_close_to_the_rtl_as_they_were() {
+    let rows: Vec<_> = MULTI_RUNS
+        .iter()
+        .flat_map(|&(name, bytes, read, write)| compare_multi(name, bytes, read, write))
+        .collect();
+    assert_eq!(rows.len(), 719);
+    for row in &rows {
+        // The reference tells rows of one name apart by more words in front and behind.
+        assert!(row.rtl.name.contains(row.model.name.trim()), "{} beside {}", row.model.name, row.rtl.name);
+    }
+    let (mean, within_one, within_five) = statistics(&rows);
+    let in_range = share_in_range(&rows);
+    // Tighter as the model gets better; never looser.
+    assert!(mean <= 2.5, "mean error {mean} %");
+    assert!(within_one >= 78.5, "{within_one} % of the rows are within 1 %");
+    assert!(within_five >= 90.0, "{within_five} % of the rows are within 5 %");
+    assert!(in_range >= 88.0, "{in_range} % of the rows are in the RTL's range");
+}
+
+#[test]
+fn every_cycle_of_four_harts_has_a_cause_and_their_runs_repeat() {
+    for &(name, bytes, read, write) in &[MULTI_RUNS[0], MULTI_RUNS[11]] {
+        let (text, machine) = run_multi(bytes, (read, write), None);
+        let (again, other) = run_multi(bytes, (read, write), Some(1000));
+        assert_eq!(text, again, "{name}");
+        for hart in 0..MULTI_HARTS {
+            let ledger = machine.ledger(hart).expect("the model tells");
+            assert_eq!(Some(&ledger), other.ledger(hart).as_ref(), "{name}: hart {hart}");
+            let cycles = machine.cores[hart].hart.cycle;
+            assert_eq!(ledger.total(), cycles, "{name}: hart {hart}");
+        }
+        let waits = machine.ledger(0).map_or(0, |ledger| ledger.get(Priv::M, CycleCause::Coherence));
+        assert!(waits > 1000, "{name}: hart 0 waits {waits} cycles for others");
     }
 }

@@ -197,6 +197,11 @@ impl OpClass {
         self as u8 >= Self::Mul as u8 && self as u8 <= Self::Amo as u8
     }
 
+    /// Whether it is one of the A extension, with bits that order it against others.
+    pub const fn is_atomic(self) -> bool {
+        matches!(self, Self::LoadReserved | Self::StoreConditional | Self::Amo)
+    }
+
     /// Whether it reads or writes memory by address.
     pub const fn is_memory(self) -> bool {
         matches!(

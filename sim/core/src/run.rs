@@ -3,7 +3,7 @@
 use crate::block::{BlockCache, MAX_OPS};
 use crate::bus::Bus;
 use crate::hart::{CsrWrite, Hart, RunState};
-use crate::insn::{Done, Op, Stop};
+use crate::insn::{Done, Op, OpClass, Stop};
 use crate::observe::Observer;
 use crate::timing::{BlockRun, Fact, TimingModel};
 use crate::trap::Cause;
@@ -83,7 +83,7 @@ impl Core {
         let mut traps_in_a_row = 0;
         let mut end_cycle = limits.end_cycle;
         let mut event_cycle = 0;
-        let mut may_extend = limits.sync_cycle != u64::MAX;
+        let mut may_extend = limits.sync_cycle != u64::MAX && !T::ORDERS_MEMORY;
         let mut look_around = true;
         let mut from = None;
         loop {
@@ -117,7 +117,7 @@ impl Core {
                     end_cycle = hart.cycle + RESERVATION_GRACE_CYCLES;
                     continue;
                 }
-                if limits.sync_cycle != u64::MAX {
+                if limits.sync_cycle != u64::MAX && !T::ORDERS_MEMORY {
                     hart.reservation = None;
                 }
                 return SliceEnd::Limit;
@@ -218,7 +218,8 @@ impl Core {
                         return SliceEnd::Stopped;
                     }
                     if op.index == 0 {
-                        return SliceEnd::Device;
+                        // A model's turn is not only for devices: nothing has to be looked at.
+                        return if T::ORDERS_MEMORY { SliceEnd::Limit } else { SliceEnd::Device };
                     }
                 }
                 Stop::Trap => {
@@ -307,7 +308,16 @@ fn step<T: TimingModel, O: Observer>(
     }
     if T::DETAILED {
         // Before it executes: what it reads from counters and devices depends on when it gets there.
-        hart.cycle = timing.issue(hart, bus, op);
+        match timing.issue(hart, bus, op, sync_cycle) {
+            Ok(cycle) => hart.cycle = cycle,
+            Err(cycle) => {
+                hart.cycle = cycle;
+                return Err(Stop::Alone);
+            }
+        }
+        if op.class == OpClass::StoreConditional && !timing.keeps_reservation(hart) {
+            hart.reservation = None;
+        }
     }
     // What an instruction accrues is told from what was there before by looking at it alone.
     let accrues = O::ON && op.class.is_float();

@@ -12,9 +12,29 @@ pub trait TimingModel {
     /// whole blocks.
     const DETAILED: bool;
 
+    /// Whether the model lets accesses of several harts to memory happen in the order of time, and reservations
+    /// live and die as in its caches. If not, the loop keeps harts out between a load-reserved and its
+    /// store-conditional.
+    const ORDERS_MEMORY: bool = false;
+
     /// `op` is about to execute on `hart`: gives the cycle at which what it does takes effect, as `mcycle` and
-    /// devices see it. Asked again for the same `op` when it has to wait for its turn.
-    fn issue(&mut self, hart: &Hart, bus: &Bus, op: &Op) -> u64;
+    /// devices see it. `others` is the local time of the hart that is furthest behind among the others,
+    /// `u64::MAX` when there is none. Asked again for the same `op` when it has to wait for its turn.
+    ///
+    /// # Errors
+    /// The cycle up to which the other harts have to go on before it can be told.
+    fn issue(&mut self, hart: &Hart, bus: &Bus, op: &Op, others: u64) -> Result<u64, u64>;
+
+    /// Whether the reservation of `hart` is still there for the store-conditional that has just issued.
+    fn keeps_reservation(&self, hart: &Hart) -> bool {
+        let _ = hart;
+        true
+    }
+
+    /// How many cycles a hart may run ahead of the others where `asked` was asked for.
+    fn quantum_cycles(&self, asked: u64) -> u64 {
+        asked
+    }
 
     /// `op` has retired on `hart` (whose `cycle` is what [`TimingModel::issue`] gave): gives the earliest cycle
     /// at which the next one can take effect.
@@ -72,8 +92,8 @@ impl TimingModel for Functional {
     const DETAILED: bool = false;
 
     #[inline(always)]
-    fn issue(&mut self, hart: &Hart, _: &Bus, _: &Op) -> u64 {
-        hart.cycle
+    fn issue(&mut self, hart: &Hart, _: &Bus, _: &Op, _: u64) -> Result<u64, u64> {
+        Ok(hart.cycle)
     }
 
     #[inline(always)]

@@ -29,8 +29,6 @@ use crate::wiring::{BuildError, Virtio, build_bus};
 /// Cycles after which a lone hart without events looks up, to see whether it should stop. Not visible to
 /// the guest.
 const STOP_CHECK_CYCLES: u64 = 20_000_000;
-/// A quantum from which on a hart may end its slice at the end of a block.
-const WHOLE_BLOCK_QUANTUM: u64 = 64;
 /// How often HTIF words in memory are served when input is awaited, in core cycles.
 const HTIF_POLL_CYCLES: u64 = 10_000;
 
@@ -211,13 +209,19 @@ impl Machine {
 
     /// Wakes the sleeping harts that have a reason at cycle `now`.
     fn wake(&mut self, now: u64) {
+        let stops = self.config.timing == Timing::Rocket;
         for core in &mut self.cores {
             let hart = &mut core.hart;
             if hart.state == RunState::Waiting
                 && hart.mip_at(&self.bus, now.max(hart.cycle)) & hart.csr.mie != 0
             {
                 hart.state = RunState::Running;
-                hart.cycle = hart.cycle.max(now);
+                let woken = hart.cycle.max(now);
+                if stops {
+                    // Rocket's `mcycle` stands still in `wfi` (CSR.scala, csr_stall).
+                    hart.skip_cycles(woken - hart.cycle);
+                }
+                hart.cycle = woken;
             }
         }
     }
@@ -281,11 +285,12 @@ impl Machine {
             }
             let lone = others == u64::MAX;
             let stop_check = if lone { cycle.saturating_add(STOP_CHECK_CYCLES) } else { u64::MAX };
-            let quantum = others.saturating_add(self.config.quantum_cycles);
+            let quantum = others.saturating_add(model.quantum_cycles(self.config.quantum_cycles));
             let slice = SliceLimits {
                 end_cycle: event.min(limits.max_cycles).min(quantum).min(stop_check),
                 event_cycle: event.min(limits.max_cycles),
-                whole_blocks: lone || self.config.quantum_cycles >= WHOLE_BLOCK_QUANTUM,
+                // Accesses of several harts have to come one at a time.
+                whole_blocks: self.cores.len() == 1,
                 max_instructions: limits.max_instructions - instructions,
                 sync_cycle: others,
             };

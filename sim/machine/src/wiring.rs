@@ -171,6 +171,25 @@ fn harness_rom(spec: &DeviceSpec) -> Rom {
     Rom { base: spec.base, bytes }
 }
 
+/// The stub of the RTL harness with several harts: those behind the last one sleep.
+fn stub_rom_of_many(spec: &DeviceSpec, payload: &Payload, harts: usize) -> Rom {
+    let code: [u32; 8] = [
+        0xf140_22f3, // csrr  t0, mhartid
+        0x0000_0317, // auipc t1, 0
+        0x0243_3383, // ld    t2, 36(t1)
+        0x0072_f663, // bgeu  t0, t2, 12
+        0x01c3_3303, // ld    t1, 28(t1)
+        0x0003_0067, // jr    t1
+        0x1050_0073, // wfi
+        0xffdf_f06f, // j     -4
+    ];
+    let mut bytes: Vec<u8> = code.iter().flat_map(|word| word.to_le_bytes()).collect();
+    bytes.extend(payload.entry.to_le_bytes());
+    bytes.extend((harts as u64).to_le_bytes());
+    bytes.resize(spec.size_bytes as usize, 0);
+    Rom { base: spec.base, bytes }
+}
+
 /// The stub of the RTL harness.
 fn stub_rom(spec: &DeviceSpec, payload: &Payload) -> Rom {
     let code: [u32; 4] = [
@@ -219,6 +238,9 @@ pub fn build_bus(
                 bus.add_rom(harness_rom(spec))?;
             }
             DeviceKind::BootRom => bus.add_rom(boot_rom(spec, payload))?,
+            DeviceKind::StubRom if config.harts > 1 => {
+                bus.add_rom(stub_rom_of_many(spec, payload, config.harts))?;
+            }
             DeviceKind::StubRom => bus.add_rom(stub_rom(spec, payload))?,
             DeviceKind::Virtio { slots } => {
                 let size_bytes = spec.size_bytes / u64::from(slots);

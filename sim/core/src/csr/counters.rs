@@ -20,8 +20,17 @@ fn cycle(h: &Hart, bus: &Bus, _: u16) -> u64 {
 
 fn set_cycle(h: &mut Hart, bus: &mut Bus, _: u16, value: u64) {
     // The write takes the place of the instruction's own increment (privileged 3.1.10).
-    let base = if h.csr.mcountinhibit & CY != 0 { 0 } else { bus.now + h.cycles_per_op };
+    let base = if h.csr.mcountinhibit & CY != 0 { 0 } else { bus.now + 1 };
     h.csr.cycle_offset = value.wrapping_sub(base);
+}
+
+impl Hart {
+    /// `mcycle` does not count `cycles` cycles that have passed.
+    pub fn skip_cycles(&mut self, cycles: u64) {
+        if self.csr.mcountinhibit & CY == 0 {
+            self.csr.cycle_offset = self.csr.cycle_offset.wrapping_sub(cycles);
+        }
+    }
 }
 
 fn instret(h: &Hart, _: &Bus, _: u16) -> u64 {

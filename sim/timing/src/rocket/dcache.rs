@@ -1,5 +1,5 @@
-//! The L1 data cache (DCache.scala): 64 sets of 4 ways, write-back,
-//! blocking, replacement by LFSR.
+//! The L1 data cache (DCache.scala): 64 sets of 4 ways, write-back, blocking, replacement by LFSR. A line is
+//! shared, exclusive and clean, or dirty; without other caches none is ever shared.
 
 use super::icache::{SETS, WAYS};
 use super::params::Params;
@@ -17,15 +17,65 @@ pub enum Found {
     HitMakesDirty,
     /// Nothing.
     Miss,
+    /// The line, which others may have too, for a write.
+    Upgrade,
+}
+
+/// What a probe finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Copy {
+    /// Nothing.
+    Absent,
+    /// The line as memory has it.
+    Clean,
+    /// The only right copy of the line.
+    Dirty,
+}
+
+/// The cache's side towards the hub: from when on it takes a probe. Cycles are those of the first stage but
+/// one, in which a probe and an access of the hart exclude each other.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ProbeSide {
+    /// Every access of the hart before this cycle has been seen.
+    pub known: u64,
+    /// The latest access.
+    pub last: u64,
+    /// The latest refill: its first beat, and when the hart has had its time with the line.
+    pub grant: (u64, u64),
+    /// A reservation lives until then.
+    pub reserved: u64,
+    /// Another probe, or a write-back, is under way until then.
+    pub busy: u64,
+    /// The cache refuses accesses from the first to before the second.
+    pub refuses: (u64, u64),
+}
+
+impl ProbeSide {
+    /// From when on a probe that arrives in cycle `at` goes before the hart's accesses.
+    pub fn takes_from(&self, at: u64) -> u64 {
+        let from = at.max(self.reserved);
+        if from >= self.grant.0 { from.max(self.grant.1) } else { from }
+    }
+
+    /// Whether it refuses an access in cycle `cycle`.
+    #[inline]
+    pub fn refuses(&self, cycle: u64) -> bool {
+        (self.refuses.0..self.refuses.1).contains(&cycle)
+    }
 }
 
 /// The data cache.
 pub struct Dcache {
     tags: [[u64; WAYS]; SETS],
     dirty: [u8; SETS],
+    shared: [u8; SETS],
     lfsr: Lfsr,
+    /// The way that waits for its line to come back.
+    vacated: Option<usize>,
     /// No access is accepted before this cycle.
     pub ready: u64,
+    /// Towards the hub.
+    pub side: ProbeSide,
     /// Refills so far.
     pub refills: u64,
     /// Dirty lines written back so far.
@@ -37,8 +87,11 @@ impl Default for Dcache {
         Self {
             tags: [[NO_LINE; WAYS]; SETS],
             dirty: [0; SETS],
+            shared: [0; SETS],
             lfsr: Lfsr::default(),
+            vacated: None,
             ready: 0,
+            side: ProbeSide::default(),
             refills: 0,
             writebacks: 0,
         }
@@ -46,12 +99,18 @@ impl Default for Dcache {
 }
 
 impl Dcache {
+    fn find(&self, line: u64) -> Option<(usize, usize)> {
+        let set = line as usize % SETS;
+        self.tags[set].iter().position(|&tag| tag == line).map(|way| (set, way))
+    }
+
     /// Looks up physical address `pa`; a write that hits makes the line dirty.
     pub fn access(&mut self, pa: u64, write: bool) -> Found {
-        let line = pa >> 6;
-        let set = line as usize % SETS;
-        let Some(way) = self.tags[set].iter().position(|&tag| tag == line) else { return Found::Miss };
+        let Some((set, way)) = self.find(pa >> 6) else { return Found::Miss };
         if write && self.dirty[set] >> way & 1 == 0 {
+            if self.shared[set] >> way & 1 == 1 {
+                return Found::Upgrade;
+            }
             self.dirty[set] |= 1 << way;
             return Found::HitMakesDirty;
         }
@@ -65,6 +124,19 @@ impl Dcache {
         let set = line as usize % SETS;
         let hit = |way: usize| self.tags[set][way] == line && (!write || self.dirty[set] >> way & 1 == 1);
         hit(0) || hit(1) || hit(2) || hit(3)
+    }
+
+    /// Whether others may have the line of `pa` too.
+    pub fn shares(&self, pa: u64) -> bool {
+        self.find(pa >> 6).is_some_and(|(set, way)| self.shared[set] >> way & 1 == 1)
+    }
+
+    /// A write to the shared line of `pa` misses: the line goes, and comes back to its way.
+    pub fn give_up(&mut self, pa: u64) {
+        if let Some((set, way)) = self.find(pa >> 6) {
+            self.tags[set][way] = NO_LINE;
+            self.vacated = Some(way);
+        }
     }
 
     /// Evicts the line that a miss on `pa` will replace; whether it was dirty.
@@ -81,13 +153,31 @@ impl Dcache {
     /// last beat.
     pub fn refill(&mut self, params: &Params, port: &mut MemoryPort, at: u64, pa: u64, write: bool) -> u64 {
         let (_, last) = port.read_line(params, at + params.l1d_request);
-        let (line, way) = (pa >> 6, self.lfsr.way());
-        let set = line as usize % SETS;
-        self.tags[set][way] = line;
-        self.dirty[set] = self.dirty[set] & !(1 << way) | u8::from(write) << way;
-        self.lfsr.step();
-        self.refills += 1;
+        self.install(pa >> 6, write, false);
         self.ready = last + 1;
         last
+    }
+
+    /// Puts `line` into the way that was given up or evicted.
+    pub fn install(&mut self, line: u64, dirty: bool, shared: bool) {
+        let (set, way) = (line as usize % SETS, self.vacated.take().unwrap_or(self.lfsr.way()));
+        self.tags[set][way] = line;
+        self.dirty[set] = self.dirty[set] & !(1 << way) | u8::from(dirty) << way;
+        self.shared[set] = self.shared[set] & !(1 << way) | u8::from(shared) << way;
+        self.lfsr.step();
+        self.refills += 1;
+    }
+
+    /// A probe for `line`, which takes it away, or leaves it as a shared one.
+    pub fn probe(&mut self, line: u64, takes: bool) -> Copy {
+        let Some((set, way)) = self.find(line) else { return Copy::Absent };
+        let dirty = self.dirty[set] >> way & 1 == 1;
+        self.dirty[set] &= !(1 << way);
+        if takes {
+            self.tags[set][way] = NO_LINE;
+        } else {
+            self.shared[set] |= 1 << way;
+        }
+        if dirty { Copy::Dirty } else { Copy::Clean }
     }
 }

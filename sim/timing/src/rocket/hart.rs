@@ -6,7 +6,7 @@ use relsim_core::timing::{BlockRun, CycleCause as Cause, Fact, Ledger};
 use relsim_core::trap::TrapTaken;
 
 use super::memo::Check;
-use super::memory::Memory;
+use super::memory::{Memory, Progress};
 use super::muldiv;
 use super::pipeline::Pipeline;
 use super::scoreboard::{Scoreboard, produces_x};
@@ -27,8 +27,10 @@ pub struct HartModel {
     pub(super) issue: u64,
     pub(super) operands: Fact,
     pub(super) floats: (u64, u64),
-    /// When the decode stage sees what the latest store to a device changed.
+    /// When the decode stage sees what its latest store to a device changed.
     pub(super) interrupt_at: u64,
+    /// How far the access that has issued has got.
+    pub(super) progress: Progress,
 }
 
 impl HartModel {
@@ -47,6 +49,7 @@ impl HartModel {
             operands: Fact::default(),
             floats: (0, 0),
             interrupt_at: 0,
+            progress: Progress::default(),
         }
     }
 
@@ -74,11 +77,12 @@ impl HartModel {
         self.pipe.context_changes();
     }
 
-    /// Holds the next instruction back while the hart's time was moved on: it slept, or firmware ran.
+    /// Holds the next instruction back while the hart's time was moved on: it slept, until `woken` at least, or
+    /// firmware ran.
     #[inline]
-    fn outside(&mut self, hart: &Hart, at: &mut u64, why: &mut Cause) {
+    fn outside(&mut self, hart: &Hart, woken: u64, at: &mut u64, why: &mut Cause) {
         let slept = self.pipe.slept();
-        let floor = if slept { hart.cycle } else { hart.cycle.saturating_sub(WRITE_BACK) };
+        let floor = if slept { hart.cycle.max(woken) } else { hart.cycle.saturating_sub(WRITE_BACK) };
         if floor > self.issue && floor > *at {
             (*at, *why) = (floor, if slept { Cause::Wait } else { Cause::Firmware });
         }
@@ -140,13 +144,15 @@ impl HartModel {
                 self.moved(pc);
             }
             let (mut at, mut why) = self.board.earliest(op);
-            self.outside(env.hart, &mut at, &mut why);
+            // It wakes a cycle after it has seen the interrupt.
+            self.outside(env.hart, env.uncore.interrupt_at + 1, &mut at, &mut why);
             self.memory.constrain(op, self.pipe.last_issue(), &mut at, &mut why);
             if !op.class.is_memory() {
                 self.read_operands(env.hart, op);
             }
             self.issue = self.pipe.run(env, pc, at, why);
             self.issued = Some(pc);
+            self.begins();
         }
     }
 
@@ -234,8 +240,8 @@ impl HartModel {
             if trap.epc != self.next {
                 self.moved(trap.epc);
             }
-            let (mut at, mut why) = (if trap.interrupt { self.interrupt_at } else { 0 }, Cause::Flush);
-            self.outside(env.hart, &mut at, &mut why);
+            let (mut at, mut why) = (if trap.interrupt { env.uncore.interrupt_at } else { 0 }, Cause::Flush);
+            self.outside(env.hart, 0, &mut at, &mut why);
             self.issue = self.pipe.run(env, trap.epc, at, why);
         }
         self.next = env.hart.pc;

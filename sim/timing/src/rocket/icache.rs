@@ -13,6 +13,8 @@ const NO_LINE: u64 = u64::MAX;
 pub(super) struct Refill {
     line: u64,
     way: usize,
+    /// When it was asked for.
+    asked: u64,
     /// Not before this cycle the hub's probe reaches the data cache.
     probe: u64,
     /// Cycles of the first and last beat, once the data cache took the probe.
@@ -97,7 +99,8 @@ impl Icache {
         if request {
             self.lfsr.step();
             let probe = now + env.params.l1i_probe;
-            self.refill = Some(Refill { line: self.latched, way: self.lfsr.way(), probe, beats: None });
+            let (line, way) = (self.latched, self.lfsr.way());
+            self.refill = Some(Refill { line, way, asked: now, probe, beats: None });
             self.refills += 1;
         }
         if self.s1_valid && can_request {
@@ -132,7 +135,8 @@ impl Icache {
             && now >= refill.probe
             && !data_busy
         {
-            refill.beats = Some(env.uncore.port.read_line(env.params, now + env.params.l1i_request));
+            let handshake = now + env.params.l1i_request;
+            refill.beats = Some(env.read_line(refill.line, refill.asked, Some(now), handshake));
         }
         if let Some(refill) = self.refill
             && let Some((first, last)) = refill.beats

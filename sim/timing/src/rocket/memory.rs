@@ -6,9 +6,14 @@ use relsim_core::timing::CycleCause as Cause;
 
 use super::dcache::Found;
 use super::hart::{HartModel, WRITE_BACK};
+use super::hub::Want;
 use super::memo::Check;
 use super::tlb::Tlb;
 use super::uncore::Env;
+
+/// An access may be made when the others know of all of theirs that are this many cycles older: no request of
+/// theirs that is still to come has its probe here in time.
+const HEAD_START: u64 = 5;
 
 /// A store that may still be in the store buffer.
 #[derive(Debug, Clone, Copy, Default)]
@@ -52,9 +57,7 @@ impl Memory {
     /// Holds `op` back for fences.
     #[inline]
     pub fn constrain(&mut self, op: &Op, _last_issue: u64, at: &mut u64, why: &mut Cause) {
-        let release = op.class == OpClass::FenceI
-            || matches!(op.class, OpClass::Amo | OpClass::LoadReserved | OpClass::StoreConditional)
-                && op.raw >> 25 & 1 == 1;
+        let release = op.class == OpClass::FenceI || op.class.is_atomic() && op.raw >> 25 & 1 == 1;
         let held = self.fence && (op.class.is_memory() || op.class == OpClass::SfenceVma);
         if (release || held) && self.idle > *at {
             (*at, *why) = (self.idle, Cause::Fence);
@@ -119,18 +122,95 @@ pub(super) fn size_log2(op: &Op) -> u32 {
     if op.raw >> 13 & 3 == 2 { 2 } else { 3 }
 }
 
+/// How far an access among several harts has got.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Progress {
+    /// It has been made: what is left is to execute it.
+    pub made: bool,
+    /// The data cache waits for a line, whoever asked for it.
+    waits: bool,
+    /// Hazards within the hart are behind it.
+    checked: bool,
+    /// It found the reservation alive.
+    reserved: bool,
+}
+
+/// What an access is, once its address is known.
+#[derive(Debug, Clone, Copy)]
+struct Access {
+    va: u64,
+    pa: u64,
+    size: u32,
+    write: bool,
+    read: bool,
+}
+
+impl Access {
+    fn new(op: &Op, va: u64, pa: u64) -> Self {
+        let write =
+            matches!(op.class, OpClass::Store | OpClass::FpStore | OpClass::StoreConditional | OpClass::Amo);
+        let read = !matches!(op.class, OpClass::Store | OpClass::FpStore);
+        Self { va, pa, size: size_log2(op), write, read }
+    }
+
+    fn word(&self) -> u64 {
+        self.va >> 3 & 0x1ff
+    }
+
+    fn mask(&self) -> u8 {
+        (((1u16 << (1 << self.size)) - 1) << (self.va & 7)) as u8
+    }
+
+    fn kind(&self) -> AccessKind {
+        if self.write { AccessKind::Store } else { AccessKind::Load }
+    }
+}
+
 impl HartModel {
     /// The data access that `op` has made: replays it as often as the RTL does.
     #[inline]
     pub(super) fn access(&mut self, env: &mut Env<'_>, op: &Op, pc: u64, next: u64) {
-        let size = size_log2(op);
-        let (va, pa) = (env.fact.a, env.fact.b);
-        let write =
-            matches!(op.class, OpClass::Store | OpClass::FpStore | OpClass::StoreConditional | OpClass::Amo);
-        let read = !matches!(op.class, OpClass::Store | OpClass::FpStore);
+        let access = Access::new(op, env.fact.a, env.fact.b);
         let failed = op.class == OpClass::StoreConditional && env.hart.x(op.rd) != 0;
-        let (word, mask) = (va >> 3 & 0x1ff, (((1u16 << (1 << size)) - 1) << (va & 7)) as u8);
-        let kind = if write { AccessKind::Store } else { AccessKind::Load };
+        let memory = env.bus.ram.contains(access.pa, 1);
+        if !self.progress.made {
+            if !self.progress.checked {
+                self.hazards(env, op, &access, pc, next);
+            }
+            self.record_access(access.read, access.write, access.size);
+            if memory {
+                self.cached(env, pc, next, access.pa, access.write);
+            } else {
+                self.device(env, op, pc, next, access.pa, access.write);
+                return;
+            }
+        }
+        self.progress.made = false;
+        let issue = self.issue;
+        if access.read {
+            self.memory.reads(issue);
+        }
+        if access.write && !failed {
+            let from = issue + WRITE_BACK + u64::from(access.read);
+            self.memory.stores(access.word(), access.mask(), from);
+        }
+        self.memory.last = issue;
+        self.memory.idle = issue + WRITE_BACK + 1;
+        self.memory.fence = op.class.is_atomic() && op.raw >> 26 & 1 == 1;
+        if produces(op) {
+            let slow = access.size < 2 || op.class == OpClass::StoreConditional;
+            let at = match op.class {
+                OpClass::FpLoad => env.params.fp_load,
+                _ if slow => env.params.redirect_load_slow,
+                _ => env.params.redirect_load_int,
+            };
+            self.board.loaded(op, issue + at, Cause::LoadUse);
+        }
+    }
+
+    /// Replays for what is in the way within the hart.
+    #[inline]
+    fn hazards(&mut self, env: &mut Env<'_>, op: &Op, access: &Access, pc: u64, next: u64) {
         if super::scoreboard::is_fp(op.class) {
             while let Some(at) = self.board.refuses(op, self.issue, env.params) {
                 self.replay(env, pc, next, at, Cause::FloatingPoint);
@@ -142,50 +222,152 @@ impl HartModel {
             self.memory.dirtied = 0;
             self.replay(env, pc, next, 0, Cause::StoreHazard);
         }
+        let (va, kind) = (access.va, access.kind());
         let walker = &mut self.pipe.walker;
         if let Some(done) = self.memory.tlb.data(env, walker, self.issue + 2, va, kind) {
             self.pipe.fetch.btb.recorder.spoil();
             self.replay(env, pc, next, done + 1, Cause::DataTlb);
             let _ = self.memory.tlb.data(env, &mut self.pipe.walker, self.issue + 2, va, kind);
         }
-        if read && self.memory.conflicts(self.issue, word, mask) {
+        if access.read && self.memory.conflicts(self.issue, access.word(), access.mask()) {
             self.pipe.fetch.btb.recorder.spoil();
             self.memory.reads(self.issue);
             self.replay(env, pc, next, 0, Cause::StoreHazard);
         }
-        self.record_access(read, write, size);
-        if env.bus.ram.contains(pa, 1) {
-            self.cached(env, op, pc, next, pa, write);
-        } else {
-            self.device(env, op, pc, next, pa, write);
-            return;
+    }
+
+    /// Whether the store-conditional that has issued finds its reservation alive.
+    pub fn keeps_reservation(&self) -> bool {
+        self.progress.reserved
+    }
+
+    /// A new instruction has issued.
+    pub(super) fn begins(&mut self) {
+        self.progress = Progress { waits: self.progress.waits, ..Progress::default() };
+    }
+
+    /// What `op` is about to access, if nothing is wrong with it, and whether that is memory.
+    fn target(env: &Env<'_>, op: &Op) -> Option<(Access, bool)> {
+        let base = env.hart.x(op.rs1);
+        let va = match op.class {
+            OpClass::LoadReserved | OpClass::StoreConditional | OpClass::Amo => base,
+            _ => base.wrapping_add_signed(op.imm.into()),
+        };
+        let mut access = Access::new(op, va, va);
+        if va & ((1 << access.size) - 1) != 0 {
+            return None;
         }
-        let issue = self.issue;
-        if read {
-            self.memory.reads(issue);
+        access.pa = env.hart.walk(env.bus, va, access.kind(), env.hart.data_privilege()).ok()?.pa;
+        Some((access, env.bus.ram.contains(access.pa, 1)))
+    }
+
+    /// The data access that `op` is about to make, among those of other harts: in its turn, and not before it
+    /// has its line. Replays it as often as the RTL does.
+    ///
+    /// # Errors
+    /// The cycle up to which the other harts have to go on first.
+    pub(super) fn access_in_turn(&mut self, env: &mut Env<'_>, op: &Op, pc: u64) -> Result<(), u64> {
+        if self.progress.made {
+            return Ok(());
         }
-        if write && !failed {
-            let from = issue + WRITE_BACK + u64::from(read);
-            self.memory.stores(word, mask, from);
+        let Some((access, memory)) = Self::target(env, op) else { return Ok(()) };
+        let next = pc.wrapping_add(u64::from(op.len));
+        if !memory {
+            if !self.progress.checked {
+                self.progress.checked = true;
+                self.hazards(env, op, &access, pc, next);
+                self.wait_for_device(env, pc, next);
+            }
+            return Ok(());
         }
-        self.memory.last = issue;
-        self.memory.idle = issue + WRITE_BACK + 1;
-        self.memory.fence = op.class == OpClass::Amo && op.raw >> 26 & 1 == 1;
-        if produces(op) {
-            let slow = size < 2 || op.class == OpClass::StoreConditional;
-            let at = match op.class {
-                OpClass::FpLoad => env.params.fp_load,
-                _ if slow => env.params.redirect_load_slow,
-                _ => env.params.redirect_load_int,
-            };
-            self.board.loaded(op, issue + at, Cause::LoadUse);
+        let me = env.hart.config.id;
+        loop {
+            let Some((hub, mut around)) = env.hub() else { return Ok(()) };
+            if self.progress.waits {
+                let grant = hub.grant(&mut around, me)?;
+                self.progress.waits = false;
+                let cause = if grant.remote { Cause::Coherence } else { Cause::DataCache };
+                // Held back in decode, an ordered one sees the end of the refill a cycle later than others.
+                let ordered = op.class.is_atomic() && op.raw >> 25 & 3 != 0;
+                self.replay(env, pc, next, grant.last + u64::from(ordered), cause);
+                continue;
+            }
+            // In its first stage but one it meets the probes of accesses that are five cycles older.
+            let cycle = self.issue + 1;
+            around.dcaches[me].side.known = cycle;
+            hub.advance(&mut around);
+            if around.all_known().saturating_add(HEAD_START) <= cycle {
+                return Err(cycle + 2);
+            }
+            if !self.progress.checked {
+                self.progress.checked = true;
+                self.hazards(env, op, &access, pc, next);
+                if self.issue + 1 != cycle {
+                    continue;
+                }
+            }
+            if env.dcache().side.refuses(cycle) {
+                self.replay(env, pc, next, 0, Cause::Coherence);
+                continue;
+            }
+            if self.looks_up(env, op, &access, pc, next) {
+                return Ok(());
+            }
         }
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn cached(&mut self, env: &mut Env<'_>, _op: &Op, pc: u64, next: u64, pa: u64, write: bool) {
+    /// Looks its line up: whether it is there. If not, asks for it.
+    fn looks_up(&mut self, env: &mut Env<'_>, op: &Op, access: &Access, pc: u64, next: u64) -> bool {
+        let (cycle, refused) = (self.issue + 1, self.issue + WRITE_BACK);
+        let reserves = op.class == OpClass::LoadReserved;
+        let lifetime = env.params.reservation;
+        let dcache = env.dcache();
+        let found = dcache.access(access.pa, access.write);
+        let found = if reserves && dcache.shares(access.pa) { Found::Upgrade } else { found };
+        let side = &mut dcache.side;
+        side.last = cycle;
+        let alive = refused < side.reserved;
+        match found {
+            Found::Hit | Found::HitMakesDirty => {
+                if found == Found::HitMakesDirty {
+                    self.memory.dirtied = self.issue;
+                }
+                side.known = cycle + 1;
+                if alive {
+                    side.reserved = refused + 1;
+                } else if reserves {
+                    side.reserved = refused + lifetime + 1;
+                }
+                self.progress.reserved = alive;
+                self.progress.made = true;
+                return true;
+            }
+            Found::Miss | Found::Upgrade => {
+                side.reserved = side.reserved.min(refused + 1);
+                if found == Found::Upgrade {
+                    dcache.give_up(access.pa);
+                }
+                if found == Found::Miss && dcache.evict(access.pa) {
+                    let at = self.issue + env.params.writeback;
+                    env.dcache().side.busy = at;
+                    self.replay(env, pc, next, at, Cause::DataCache);
+                    return false;
+                }
+            }
+        }
+        let (line, me) = (access.pa >> 6, env.hart.config.id);
+        if let Some((hub, mut around)) = env.hub() {
+            let want = Want { line, exclusive: access.write || reserves, dirty: access.write };
+            hub.request(&mut around, me, want, refused);
+            self.progress.waits = true;
+        }
+        false
+    }
+
+    fn cached(&mut self, env: &mut Env<'_>, pc: u64, next: u64, pa: u64, write: bool) {
         match env.dcache().access(pa, write) {
-            Found::Hit => {}
+            // A single cache shares no line.
+            Found::Hit | Found::Upgrade => {}
             Found::HitMakesDirty => {
                 self.pipe.fetch.btb.recorder.spoil();
                 self.memory.dirtied = self.issue;
@@ -220,12 +402,17 @@ impl HartModel {
         }
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn device(&mut self, env: &mut Env<'_>, op: &Op, pc: u64, next: u64, pa: u64, write: bool) {
-        self.pipe.fetch.btb.recorder.spoil();
+    /// Replays while an earlier access to a device is under way.
+    fn wait_for_device(&mut self, env: &mut Env<'_>, pc: u64, next: u64) {
         while self.issue + WRITE_BACK < self.memory.device_free {
             self.replay(env, pc, next, 0, Cause::Mmio);
         }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn device(&mut self, env: &mut Env<'_>, op: &Op, pc: u64, next: u64, pa: u64, write: bool) {
+        self.pipe.fetch.btb.recorder.spoil();
+        self.wait_for_device(env, pc, next);
         let p = env.params;
         let latency = match (pa, write) {
             (0x200_0000..=0x200_ffff, false) => p.clint_read,
@@ -237,7 +424,14 @@ impl HartModel {
             (_, true) => p.mmio_write + p.mmio_latency,
         };
         let write_back = self.issue + WRITE_BACK;
-        let done = write_back + latency;
+        let (device, occupied) = match pa {
+            0x200_0000..=0x200_ffff => (0, p.clint_occupied),
+            0xc00_0000..=0xfff_ffff => (1, p.plic_occupied),
+            _ => (2, 0),
+        };
+        let taken = write_back.max(env.uncore.devices[device]);
+        env.uncore.devices[device] = taken + occupied;
+        let done = taken + latency;
         self.memory.device_free = done + 1;
         self.memory.idle = done + 1;
         self.memory.fence = false;
@@ -246,6 +440,7 @@ impl HartModel {
             let clint = (0x200_0000..=0x200_ffff).contains(&pa);
             let arrival = if clint { env.params.interrupt_arrival } else { env.params.external_arrival };
             self.interrupt_at = write_back + arrival;
+            env.uncore.interrupt_at = self.interrupt_at;
         }
         if produces(op) {
             self.board.loaded(op, done, Cause::Mmio);

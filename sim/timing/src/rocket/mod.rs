@@ -11,6 +11,7 @@ mod calm;
 pub mod dcache;
 pub mod fetch;
 mod hart;
+pub mod hub;
 pub mod icache;
 mod memo;
 mod memory;
@@ -35,6 +36,10 @@ use memo::Memo;
 use params::Params;
 use uncore::{Env, Uncore};
 
+/// A request of one hart reaches another's data cache five cycles after the access: those who are not further
+/// apart cannot miss it.
+const QUANTUM_CYCLES: u64 = 4;
+
 /// The Rocket model of a machine: its harts, and what they share.
 pub struct Rocket {
     params: Params,
@@ -56,12 +61,17 @@ impl Rocket {
     }
 
     #[inline(always)]
-    fn parts<'a>(&'a mut self, hart: &'a Hart, bus: &'a Bus) -> (&'a mut HartModel, &'a mut Memo, Env<'a>) {
+    fn parts<'a>(
+        &'a mut self,
+        hart: &'a Hart,
+        bus: &'a Bus,
+        others: u64,
+    ) -> (&'a mut HartModel, &'a mut Memo, Env<'a>) {
         let Self { params, harts, memos, uncore } = self;
         (
             &mut harts[hart.config.id],
             &mut memos[hart.config.id],
-            Env { hart, bus, params, uncore, fact: Fact::default() },
+            Env { hart, bus, params, uncore, fact: Fact::default(), others },
         )
     }
 }
@@ -69,18 +79,30 @@ impl Rocket {
 impl TimingModel for Rocket {
     const DETAILED: bool = true;
     const BLOCKS: bool = true;
+    const ORDERS_MEMORY: bool = true;
 
     #[inline]
-    fn issue(&mut self, hart: &Hart, bus: &Bus, op: &Op) -> u64 {
-        let (model, memo, mut env) = self.parts(hart, bus);
+    fn issue(&mut self, hart: &Hart, bus: &Bus, op: &Op, others: u64) -> Result<u64, u64> {
+        let (model, memo, mut env) = self.parts(hart, bus, others);
         memo.leave(model);
         model.issue(&mut env, op, hart.pc_of(op));
-        model.takes_effect()
+        if env.uncore.hub.is_some() && op.class.is_memory() {
+            model.access_in_turn(&mut env, op, hart.pc_of(op))?;
+        }
+        Ok(model.takes_effect())
+    }
+
+    fn keeps_reservation(&self, hart: &Hart) -> bool {
+        self.uncore.hub.is_none() || self.harts[hart.config.id].keeps_reservation()
+    }
+
+    fn quantum_cycles(&self, asked: u64) -> u64 {
+        if self.uncore.hub.is_some() { QUANTUM_CYCLES } else { asked }
     }
 
     #[inline]
     fn retired(&mut self, hart: &Hart, bus: &Bus, op: &Op) -> u64 {
-        let (model, _, mut env) = self.parts(hart, bus);
+        let (model, _, mut env) = self.parts(hart, bus, u64::MAX);
         let next =
             if op.class.ends_block() { hart.next_pc } else { hart.pc_of(op).wrapping_add(op.len.into()) };
         if op.class.is_memory() {
@@ -94,13 +116,13 @@ impl TimingModel for Rocket {
 
     #[inline]
     fn block(&mut self, hart: &Hart, bus: &Bus, block: BlockRun<'_>) -> u64 {
-        let (model, memo, mut env) = self.parts(hart, bus);
+        let (model, memo, mut env) = self.parts(hart, bus, u64::MAX);
         memo.block(model, &mut env, block);
         model.takes_effect()
     }
 
     fn trapped(&mut self, hart: &Hart, bus: &Bus, trap: &TrapTaken) -> u64 {
-        let (model, memo, mut env) = self.parts(hart, bus);
+        let (model, memo, mut env) = self.parts(hart, bus, u64::MAX);
         memo.leave(model);
         model.trapped(&mut env, trap)
     }

@@ -106,6 +106,14 @@ params! {
     l1d_request: "cycles" = 2, 1..=1000, "L1D acquire to the address handshake at the memory port", "measured: seq_ld_use_64K_stride64";
     refill_return: "cycles" = 1, 0..=1000, "beat at the memory port to the same beat at the L1", "measured: icache_jump_512lines";
     refill_beats: "beats" = 8, 1..=64, "beats of a cache line at the memory port", "LitexFullConfig, 64-bit memory port";
+    hub_request: "cycles" = 1, 1..=1000, "L1 acquire to the hub accepting it", "several harts; measured: hub trace";
+    hub_probe: "cycles" = 2, 1..=1000, "hub accepting a request to its first probe at an L1D", "several harts; TLBroadcast.scala; measured: hub trace";
+    probe_answer: "cycles" = 3, 1..=1000, "L1D taking a probe to its answer without data at the hub", "several harts; measured: hub trace";
+    probe_data: "cycles" = 7, 1..=1000, "L1D taking a probe to the first beat of a dirty line at the memory port", "several harts; measured: hub trace";
+    probe_dirty: "cycles" = 14, 1..=1000, "L1D taking a probe of a dirty line to its taking accesses again", "several harts; DCache.scala release_state";
+    probe_grace: "cycles" = 8, 1..=1000, "last beat of a refill to the L1D taking probes again", "several harts; DCache.scala blockProbeAfterGrantCount";
+    hub_release: "cycles" = 2, 0..=100, "last cycle in which the hub holds up requests for a line to the line's last beat at the L1", "several harts; measured: hub trace";
+    reservation: "cycles" = 76, 1..=1000, "load-reserved to the last store-conditional that can succeed", "DCache.scala lrscCycles; measured: lr_nop_sc_local";
     writeback: "cycles" = 16, 1..=1000, "refusal of an access for a dirty victim until it is tried again", "DCache.scala release_state; measured: conflict16_ld_dirty_dep";
     redirect_load_int: "cycles" = 2, 1..=16, "issue of a word or doubleword load to the issue of its user", "RocketCore.scala id_ex_hazard";
     redirect_load_slow: "cycles" = 3, 1..=16, "the same for bytes, halfwords and store-conditional", "RocketCore.scala mem_reg_slow_bypass";
@@ -124,6 +132,8 @@ params! {
     clint_write: "cycles" = 4, 1..=1000, "write-back of a CLINT store to its acknowledgement", "measured: clint_mtimecmp_sd";
     plic_read: "cycles" = 6, 1..=1000, "write-back of a PLIC load to its data", "measured: plic_prio_lw";
     plic_write: "cycles" = 5, 1..=1000, "write-back of a PLIC store to its acknowledgement", "measured: plic_prio_sw";
+    clint_occupied: "cycles" = 1, 0..=1000, "an access to the CLINT to the next, of whatever hart", "measured: race_clint_ld";
+    plic_occupied: "cycles" = 2, 0..=1000, "an access to the PLIC to the next, of whatever hart", "measured: plic_sw_prio";
     rom_read: "cycles" = 5, 1..=1000, "write-back of a boot ROM load to its data", "measured: bootrom_ld";
     mmio_read: "cycles" = 6, 1..=1000, "write-back of an MMIO load to its data, without the device's latency", "measured: mmio_axi_ld";
     mmio_write: "cycles" = 4, 1..=1000, "write-back of an MMIO store to its acknowledgement, without the device's latency", "measured: mmio_axi_sd";

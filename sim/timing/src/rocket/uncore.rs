@@ -5,6 +5,7 @@ use relsim_core::hart::Hart;
 use relsim_core::timing::Fact;
 
 use super::dcache::Dcache;
+use super::hub::{Around, Hub};
 use super::params::Params;
 
 /// The memory port: one read at a time delivers its beats.
@@ -30,12 +31,24 @@ pub struct Uncore {
     pub dcaches: Vec<Dcache>,
     /// The way to memory.
     pub port: MemoryPort,
+    /// What keeps several data caches coherent; a single hart's go to memory without it.
+    pub hub: Option<Hub>,
+    /// From when on the CLINT, the PLIC and what is behind the MMIO port take another access.
+    pub devices: [u64; 3],
+    /// When the decode stages see what the latest store to a device changed.
+    pub interrupt_at: u64,
 }
 
 impl Uncore {
     /// For `harts` harts, after reset.
     pub fn new(harts: usize) -> Self {
-        Self { dcaches: (0..harts).map(|_| Dcache::default()).collect(), port: MemoryPort::default() }
+        Self {
+            dcaches: (0..harts).map(|_| Dcache::default()).collect(),
+            port: MemoryPort::default(),
+            hub: (harts > 1).then(|| Hub::new(harts)),
+            devices: [0; 3],
+            interrupt_at: 0,
+        }
     }
 }
 
@@ -51,6 +64,8 @@ pub struct Env<'a> {
     pub uncore: &'a mut Uncore,
     /// What the instruction at hand accessed, or multiplied or divided.
     pub fact: Fact,
+    /// Local time of the hart that is furthest behind among the others; `u64::MAX` when nothing else runs.
+    pub others: u64,
 }
 
 impl Env<'_> {
@@ -64,5 +79,25 @@ impl Env<'_> {
     #[inline(always)]
     pub fn dcache(&mut self) -> &mut Dcache {
         self.data().0
+    }
+
+    /// The hub with what it works on, if there is one.
+    #[inline]
+    pub fn hub(&mut self) -> Option<(&mut Hub, Around<'_>)> {
+        let Uncore { dcaches, port, hub, .. } = &mut *self.uncore;
+        // An access is in the data cache's first stage but one two cycles before it takes effect.
+        let floor = self.others.saturating_sub(2);
+        let me = self.hart.config.id;
+        hub.as_mut().map(|hub| (hub, Around { params: self.params, dcaches, port, floor, me }))
+    }
+
+    /// A read of `line` that is worked out at once: asked for in cycle `asked`. If the hart's own data cache is
+    /// probed, it takes that in cycle `taken`; without a hub, the read is at the memory port in cycle
+    /// `handshake`. Gives the cycles of the first and last beat at the L1.
+    pub fn read_line(&mut self, line: u64, asked: u64, taken: Option<u64>, handshake: u64) -> (u64, u64) {
+        match self.hub() {
+            Some((hub, mut around)) => hub.read(&mut around, line, asked, taken),
+            None => self.uncore.port.read_line(self.params, handshake),
+        }
     }
 }

@@ -63,6 +63,7 @@ impl Walker {
     /// Reads an entry from cycle `at` on: when the walker goes on.
     fn read(env: &mut Env<'_>, at: u64, pa: u64) -> u64 {
         let params = env.params;
+        let hub = env.uncore.hub.is_some();
         let (dcache, port) = env.data();
         let mut at = at.max(dcache.ready);
         if dcache.access(pa, false) == Found::Miss {
@@ -70,7 +71,13 @@ impl Walker {
             if dcache.evict(pa) {
                 refused += params.writeback + 3;
             }
-            at = dcache.refill(params, port, refused, pa, false) + 1;
+            at = if hub {
+                let (_, last) = env.read_line(pa >> 6, refused, None, 0);
+                env.dcache().install(pa >> 6, false, true);
+                last + 1
+            } else {
+                dcache.refill(params, port, refused, pa, false) + 1
+            };
         }
         at + 4
     }
