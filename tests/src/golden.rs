@@ -92,9 +92,10 @@ pub fn machine(bytes: &[u8], latency: u64, console: Box<dyn Console>) -> Machine
         htif: None,
     };
     let mut config = MachineConfig::new(&platform::ROCKET_GOLDEN, &[]).expect("the platform's own ISA");
-    config.timing = Timing::Rocket;
-    config.rocket.set("memory_read_latency", latency).expect("a latency within bounds");
-    config.rocket.set("memory_write_latency", latency).expect("a latency within bounds");
+    config.timing = Timing::by_name("rocket").expect("a model");
+    for name in ["memory_read_latency", "memory_write_latency"] {
+        config.timing.set(name, latency).expect("a latency within bounds");
+    }
     Machine::build(config, &payload, Vec::new(), console).expect("the machine fits together")
 }
 

@@ -1,12 +1,9 @@
-//! The L1 data cache (DCache.scala): 64 sets of 4 ways, write-back,
-//! blocking, replacement by LFSR.
+//! The L1 data cache (DCache.scala): write-back, blocking, replacement by LFSR.
 
-use super::icache::{SETS, WAYS};
 use super::params::Params;
 use super::replace::Lfsr;
 use super::uncore::MemoryPort;
-
-const NO_LINE: u64 = u64::MAX;
+use crate::parts::tags::{Tags, line_of};
 
 /// What an access finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,8 +18,9 @@ pub enum Found {
 
 /// The data cache.
 pub struct Dcache {
-    tags: [[u64; WAYS]; SETS],
-    dirty: [u8; SETS],
+    tags: Tags,
+    /// By set: the ways whose lines are dirty.
+    dirty: Box<[u16]>,
     lfsr: Lfsr,
     /// No access is accepted before this cycle.
     pub ready: u64,
@@ -32,25 +30,24 @@ pub struct Dcache {
     pub writebacks: u64,
 }
 
-impl Default for Dcache {
-    fn default() -> Self {
+impl Dcache {
+    /// Empty, of the geometry that `params` say.
+    pub fn new(params: &Params) -> Self {
         Self {
-            tags: [[NO_LINE; WAYS]; SETS],
-            dirty: [0; SETS],
+            tags: Tags::new(params.l1d_sets, params.l1d_ways),
+            dirty: vec![0; params.l1d_sets as usize].into_boxed_slice(),
             lfsr: Lfsr::default(),
             ready: 0,
             refills: 0,
             writebacks: 0,
         }
     }
-}
 
-impl Dcache {
     /// Looks up physical address `pa`; a write that hits makes the line dirty.
     pub fn access(&mut self, pa: u64, write: bool) -> Found {
-        let line = pa >> 6;
-        let set = line as usize % SETS;
-        let Some(way) = self.tags[set].iter().position(|&tag| tag == line) else { return Found::Miss };
+        let line = line_of(pa);
+        let Some(way) = self.tags.find(line) else { return Found::Miss };
+        let set = self.tags.set_of(line);
         if write && self.dirty[set] >> way & 1 == 0 {
             self.dirty[set] |= 1 << way;
             return Found::HitMakesDirty;
@@ -61,17 +58,16 @@ impl Dcache {
     /// Whether an access to `pa` hits and changes nothing.
     #[inline(always)]
     pub(super) fn settled(&self, pa: u64, write: bool) -> bool {
-        let line = pa >> 6;
-        let set = line as usize % SETS;
-        let hit = |way: usize| self.tags[set][way] == line && (!write || self.dirty[set] >> way & 1 == 1);
-        hit(0) || hit(1) || hit(2) || hit(3)
+        let line = line_of(pa);
+        let dirty = |way: usize| self.dirty[self.tags.set_of(line)] >> way & 1 == 1;
+        self.tags.find(line).is_some_and(|way| !write || dirty(way))
     }
 
     /// Evicts the line that a miss on `pa` will replace; whether it was dirty.
     pub fn evict(&mut self, pa: u64) -> bool {
-        let (set, way) = ((pa >> 6) as usize % SETS, self.lfsr.way());
-        let dirty = self.tags[set][way] != NO_LINE && self.dirty[set] >> way & 1 == 1;
-        self.tags[set][way] = NO_LINE;
+        let (line, way) = (line_of(pa), self.lfsr.way(self.tags.ways()));
+        let set = self.tags.set_of(line);
+        let dirty = self.tags.evict(line, way).is_some() && self.dirty[set] >> way & 1 == 1;
         self.dirty[set] &= !(1 << way);
         self.writebacks += u64::from(dirty);
         dirty
@@ -81,10 +77,10 @@ impl Dcache {
     /// last beat.
     pub fn refill(&mut self, params: &Params, port: &mut MemoryPort, at: u64, pa: u64, write: bool) -> u64 {
         let (_, last) = port.read_line(params, at + params.l1d_request);
-        let (line, way) = (pa >> 6, self.lfsr.way());
-        let set = line as usize % SETS;
-        self.tags[set][way] = line;
-        self.dirty[set] = self.dirty[set] & !(1 << way) | u8::from(write) << way;
+        let (line, way) = (line_of(pa), self.lfsr.way(self.tags.ways()));
+        let set = self.tags.set_of(line);
+        self.tags.put(line, way);
+        self.dirty[set] = self.dirty[set] & !(1 << way) | u16::from(write) << way;
         self.lfsr.step();
         self.refills += 1;
         self.ready = last + 1;

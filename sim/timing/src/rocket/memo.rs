@@ -358,7 +358,8 @@ impl Edge {
         for (check, fact) in self.checks.iter().zip(run.facts) {
             let (write, size) = match *check {
                 Check::MulDiv { op, iterations } => {
-                    if muldiv::iterations(&run.ops[usize::from(op)], fact.a, fact.b) != iterations {
+                    if muldiv::iterations(&run.ops[usize::from(op)], fact.a, fact.b, env.params) != iterations
+                    {
                         return None;
                     }
                     continue;

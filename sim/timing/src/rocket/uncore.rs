@@ -34,8 +34,8 @@ pub struct Uncore {
 
 impl Uncore {
     /// For `harts` harts, after reset.
-    pub fn new(harts: usize) -> Self {
-        Self { dcaches: (0..harts).map(|_| Dcache::default()).collect(), port: MemoryPort::default() }
+    pub fn new(params: &Params, harts: usize) -> Self {
+        Self { dcaches: (0..harts).map(|_| Dcache::new(params)).collect(), port: MemoryPort::default() }
     }
 }
 
