@@ -226,7 +226,7 @@ mod tests {
         ("model = \"rocket\"\n[parameters]\nras_entries = 8", "ras_entries", "is fixed at 6", "timing show"),
         ("model = \"functional\"\n[parameters]\nx = 8", "x", "has no parameter x", "no parameters"),
         ("model = \"rocket\"\n[parameters]\nmul_step = 8\nmul_step = 4", "mul_step", "duplicate key", ""),
-        ("model = \"rocket\" \"x\"", "\"x\"", "unexpected", ""),
+        ("model = \"rocket\" \"x\"", "", "unexpected key or value", ""),
         ("model = \"rocket", "", "", ""),
         ("\u{1f680} = 1", "\u{1f680}", "", ""),
     ];
@@ -243,5 +243,46 @@ mod tests {
             assert!(error.message.contains(message) && !error.message.contains('\n'), "{shown}");
             assert!(error.help.unwrap_or_default().contains(help), "{shown}");
         }
+    }
+
+    /// What the fuzz target checks, for the files above with bytes changed: the same ones in each run.
+    #[test]
+    fn no_text_is_too_odd() {
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut below = |n: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state % n as u64) as usize
+        };
+        const ODD: &[u8] = b"\"'[]{}=.,#\n\r\t \\_+-0x9eE:\xc3\xa9\x00\xff";
+        let (mut accepted, mut refused) = (0, 0);
+        for case in 0..200_000 {
+            let mut bytes = WRONG[case % WRONG.len()].0.as_bytes().to_vec();
+            for _ in 0..=below(4) {
+                let (at, odd) = (below(bytes.len() + 1), ODD[below(ODD.len())]);
+                match below(3) {
+                    0 => bytes.insert(at, odd),
+                    1 if at < bytes.len() => bytes[at] = odd,
+                    _ => bytes.truncate(bytes.len().max(1) - usize::from(at == 0)),
+                }
+            }
+            let text = String::from_utf8_lossy(&bytes);
+            match parse(&text) {
+                Ok(timing) => {
+                    accepted += 1;
+                    assert_eq!(parse(&super::text(&timing)), Ok(timing));
+                }
+                Err(error) => {
+                    refused += 1;
+                    assert!(text.get(error.place.clone()).is_some(), "{text:?}: {error:?}");
+                    assert!(
+                        !error.message.is_empty() && !error.message.contains('\n'),
+                        "{text:?}: {error:?}"
+                    );
+                }
+            }
+        }
+        assert!(accepted > 100 && refused > 100_000, "{accepted} files were taken, {refused} refused");
     }
 }
