@@ -3,12 +3,15 @@
 use std::sync::atomic::AtomicBool;
 
 use relsim_core::device::NoConsole;
+use relsim_core::extension::IsaExtension;
 use relsim_core::hart::Priv;
 use relsim_core::timing::CycleCause;
 use relsim_machine::{
     Exit, Limits, Machine, MachineConfig, Payload, Piece, Shape, TIMING_MODELS, Timing, platform,
 };
+use relsim_uintr::UINTR;
 
+static EXTENSIONS: &[&IsaExtension] = &[&UINTR];
 const RAM: u64 = 0x8000_0000;
 const T0: u32 = 5;
 const T1: u32 = 6;
@@ -58,7 +61,7 @@ fn machine(timing: &Timing, harts: usize, code: &[u32]) -> Machine {
 }
 
 fn plan(timing: &Timing, harts: usize, code: &[u32]) -> (MachineConfig, Payload) {
-    let mut config = MachineConfig::new(&platform::VIRT, &[]).unwrap();
+    let mut config = MachineConfig::new(&platform::VIRT, EXTENSIONS).unwrap();
     (config.timing, config.harts, config.ram_bytes) = (timing.clone(), harts, 16 << 20);
     let bytes = code.iter().flat_map(|word| word.to_le_bytes()).collect();
     let payload = Payload {
