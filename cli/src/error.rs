@@ -64,15 +64,9 @@ pub enum CliError {
         help: String,
     },
     /// A file with a timing model.
-    #[error("{}:{line}:{column}: {message}", path.display())]
+    #[error("{message}")]
     TimingFile {
-        /// Its name.
-        path: PathBuf,
-        /// Where in it, from 1 on.
-        line: usize,
-        /// Which character of the line, from 1 on.
-        column: usize,
-        /// What is wrong.
+        /// Name, line and column, and what is wrong there.
         message: String,
         /// Its contents.
         #[source_code]
@@ -216,14 +210,10 @@ impl CliError {
     }
 
     /// The error of a file with a timing model.
-    pub fn timing_file(path: PathBuf, text: String, error: TimingError) -> Self {
-        let before = text.get(..error.place.start).unwrap_or(&text);
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    pub fn timing_file(path: &Path, text: String, error: TimingError) -> Self {
+        let (line, column) = line_column(&text, error.place.start);
         Self::TimingFile {
-            path,
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
-            message: error.message,
+            message: format!("{}:{line}:{column}: {}", path.display(), error.message),
             place: error.place.into(),
             help: error.help,
             text,

@@ -42,5 +42,5 @@ pub fn load(argument: &str) -> Result<Timing, CliError> {
     if text.len() as u64 > LIMIT_BYTES {
         return Err(CliError::TimingFileSize { path: path.into(), limit_bytes: LIMIT_BYTES });
     }
-    parse(&text).map_err(|error| CliError::timing_file(path.into(), text, error))
+    parse(&text).map_err(|error| CliError::timing_file(path, text, error))
 }

@@ -162,7 +162,7 @@ impl TimingModel for Simple {
 
     #[inline(always)]
     fn issue(&mut self, hart: &Hart, bus: &Bus, op: &Op) -> u64 {
-        let model = &mut self.harts[hart.config.id as usize];
+        let model = &mut self.harts[hart.config.id];
         if hart.cycle != model.accounted {
             model.outside(hart);
         }
@@ -179,7 +179,7 @@ impl TimingModel for Simple {
 
     #[inline(always)]
     fn retired(&mut self, hart: &Hart, bus: &Bus, op: &Op) -> u64 {
-        let model = &mut self.harts[hart.config.id as usize];
+        let model = &mut self.harts[hart.config.id];
         model.charge(Cause::Issue, 1);
         if op.class.is_memory() {
             let pa = hart.access.pa;
@@ -196,7 +196,7 @@ impl TimingModel for Simple {
     }
 
     fn trapped(&mut self, hart: &Hart, _: &Bus, _: &TrapTaken) -> u64 {
-        let model = &mut self.harts[hart.config.id as usize];
+        let model = &mut self.harts[hart.config.id];
         if hart.cycle != model.accounted {
             model.outside(hart);
         }
