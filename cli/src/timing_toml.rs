@@ -70,7 +70,8 @@ pub fn parse(text: &str) -> Result<Timing, FileError> {
         });
     };
 
-    for (key, _) in document.iter().filter(|(k, _)| ![MODEL, PARAMETERS].contains(&k.get_ref().as_ref())) {
+    let known = |key: &str| [MODEL, PARAMETERS].contains(&key);
+    if let Some((key, _)) = document.iter().find(|(key, _)| !known(key.get_ref())) {
         return Err(unknown_key(key, &timing));
     }
     let Some(parameters) = find(PARAMETERS) else { return Ok(timing) };
