@@ -21,12 +21,6 @@ pub struct Walker {
     pub walks: u64,
 }
 
-impl Default for Walker {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Walker {
     /// Walks for `va`, asked for by a TLB in cycle `now`: the cycle of the answer, and what was found.
     pub fn walk(
