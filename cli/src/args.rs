@@ -4,8 +4,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use relsim_machine::{Limits, Timing, platform};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use relsim_machine::{Limits, TIMING_MODELS, platform};
 
 use crate::disk::DiskArg;
 use crate::units::{parse_number, parse_size};
@@ -55,18 +55,31 @@ pub enum Command {
 pub enum TimingCommand {
     /// List them
     List,
-    /// Show the parameters of one: unit, default, meaning and source
+    /// Show the parameters of one: value, unit, range, meaning and source of the default
     Show {
-        /// Its name
-        #[arg(value_parser = PossibleValuesParser::new(Timing::ALL.iter().map(|t| t.0)))]
-        name: String,
+        /// Its name, or a file as --timing takes it
+        #[arg(value_name = "NAME|FILE", value_hint = ValueHint::FilePath)]
+        model: String,
+        /// How
+        #[arg(long, value_name = "FORMAT", default_value = "text")]
+        format: TimingFormat,
     },
+}
+
+/// How `relsim timing show` shows a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TimingFormat {
+    /// A table for people
+    Text,
+    /// For programs
+    Json,
+    /// A file for --timing, with every parameter, to be edited
+    Toml,
 }
 
 fn parse_setting(text: &str) -> Result<(String, u64), String> {
     let (key, value) = text.split_once('=').ok_or("KEY=VALUE is wanted")?;
-    let value = value.parse().map_err(|_| format!("{value} is no number"))?;
-    Ok((key.into(), value))
+    Ok((key.into(), parse_number(value)?))
 }
 
 /// What the machine is.
@@ -91,12 +104,14 @@ pub struct MachineArgs {
     #[arg(long, value_name = "STRING")]
     pub isa: Option<String>,
 
-    /// How instructions are charged
-    #[arg(long, value_name = "MODEL", default_value = Timing::ALL[0].0)]
-    #[arg(value_parser = PossibleValuesParser::new(Timing::ALL.iter().map(|t| t.0)))]
+    /// How instructions are charged: a timing model (see `relsim timing list`), or a TOML file with a model and
+    /// other values for its parameters (see `relsim timing show --format toml`)
+    #[arg(long, value_name = "NAME|FILE", default_value = TIMING_MODELS[0].name)]
+    #[arg(value_hint = ValueHint::FilePath)]
     pub timing: String,
 
-    /// Another value for a parameter of the timing model (see `relsim timing show`); may be given repeatedly
+    /// Another value for a parameter of the timing model, on top of a file's (see `relsim timing show`); may be
+    /// given repeatedly
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = parse_setting)]
     pub set: Vec<(String, u64)>,
 

@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 use miette::{Diagnostic, SourceSpan};
 use relsim_core::isa::IsaError;
 use relsim_loader::LoadError;
-use relsim_machine::{BuildError, ConfigError};
+use relsim_machine::{BuildError, ConfigError, ModelDef, ParamError};
 use relsim_traces::baseline::file::{FileError, line_column};
+
+use crate::suggest;
+use crate::timing_toml::FileError as TimingError;
 
 /// Every error of the command line apart from its syntax.
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -50,6 +53,47 @@ pub enum CliError {
         /// The place in it.
         #[label("here")]
         place: SourceSpan,
+    },
+    /// A timing model that is none, and no file either.
+    #[error("there is no timing model {name}, and no such file")]
+    NoTiming {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        #[help]
+        help: String,
+    },
+    /// A file with a timing model.
+    #[error("{message}")]
+    TimingFile {
+        /// Name, line and column, and what is wrong there.
+        message: String,
+        /// Its contents.
+        #[source_code]
+        text: String,
+        /// The place in them.
+        #[label]
+        place: SourceSpan,
+        /// What may help.
+        #[help]
+        help: Option<String>,
+    },
+    /// A file with a timing model that is no such thing at all.
+    #[error("{} is no timing model: it is larger than {limit_bytes} bytes", path.display())]
+    TimingFileSize {
+        /// Its name.
+        path: PathBuf,
+        /// How large it may be.
+        limit_bytes: u64,
+    },
+    /// A parameter on the command line.
+    #[error("--set: {message}")]
+    Setting {
+        /// What is wrong.
+        message: String,
+        /// What may help.
+        #[help]
+        help: Option<String>,
     },
     /// The machine.
     #[error(transparent)]
@@ -155,6 +199,24 @@ impl CliError {
             message: error.message,
             text: text.into(),
             place: error.span.into(),
+        }
+    }
+}
+
+impl CliError {
+    /// The error of a `--set`.
+    pub fn setting(model: &ModelDef, error: &ParamError) -> Self {
+        Self::Setting { message: error.to_string(), help: suggest::for_parameter(model, error) }
+    }
+
+    /// The error of a file with a timing model.
+    pub fn timing_file(path: &Path, text: String, error: TimingError) -> Self {
+        let (line, column) = line_column(&text, error.place.start);
+        Self::TimingFile {
+            message: format!("{}:{line}:{column}: {}", path.display(), error.message),
+            place: error.place.into(),
+            help: error.help,
+            text,
         }
     }
 }

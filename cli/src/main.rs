@@ -19,6 +19,9 @@ mod report;
 mod signature;
 mod stats;
 mod status;
+mod suggest;
+mod timing_file;
+mod timing_toml;
 mod units;
 
 use std::process::ExitCode;

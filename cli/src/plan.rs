@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use relsim_machine::{MachineConfig, Peer, Timing, Virtio, platform};
+use relsim_machine::{MachineConfig, Peer, Virtio, platform};
 
 use crate::args::{MachineArgs, NetPeer, RunArgs};
 use crate::console::InputSource;
@@ -12,6 +12,7 @@ use crate::error::CliError;
 use crate::extensions;
 use crate::payload::{self, Software};
 use crate::stats::{Given, InputStats};
+use crate::timing_file;
 
 /// A run that can begin.
 pub struct Plan {
@@ -37,7 +38,7 @@ impl MachineArgs {
     /// The configuration that the arguments describe, validated.
     ///
     /// # Errors
-    /// [`CliError::Isa`], [`CliError::Config`].
+    /// [`CliError::Isa`], [`CliError::Config`], and what is wrong with the timing model.
     pub fn config(&self) -> Result<MachineConfig, CliError> {
         // The parser admits no other names.
         let platform = platform::by_name(&self.platform).unwrap_or(platform::ALL[0]);
@@ -50,9 +51,10 @@ impl MachineArgs {
         }
         config.harts = self.harts.unwrap_or(config.harts);
         config.ram_bytes = self.mem.unwrap_or(config.ram_bytes);
-        config.timing = Timing::by_name(&self.timing).unwrap_or_default();
+        config.timing = timing_file::load(&self.timing)?;
         for (key, value) in &self.set {
-            config.set_timing(key, *value)?;
+            let set = config.timing.set(key, *value);
+            set.map_err(|error| CliError::setting(config.timing.model(), &error))?;
         }
         config.quantum_cycles = self.quantum.unwrap_or(config.quantum_cycles);
         config.validate()?;

@@ -45,7 +45,8 @@ fn place(error: &CliError) -> Option<String> {
     let before = line.get(..from.min(line.len()))?.chars().map(|c| if c == '\t' { c } else { ' ' });
     let marked = line.get(from.min(to)..to)?.chars().count().max(1);
     let note = label.label().unwrap_or_default();
-    Some(format!("    {line}\n    {}{} {note}\n", before.collect::<String>(), "^".repeat(marked)))
+    let marks = format!("{}{} {note}", before.collect::<String>(), "^".repeat(marked));
+    Some(format!("    {line}\n    {}\n", marks.trim_end()))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! `--stats` and the summary: what a run did, for programs and for people.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -102,6 +103,7 @@ pub struct ConfigStats {
     mem_bytes: u64,
     isa: String,
     timing: &'static str,
+    timing_parameters: BTreeMap<&'static str, u64>,
     quantum_cycles: u64,
     sbi_call_cycles: u64,
     core_freq_hz: u64,
@@ -165,7 +167,8 @@ impl ConfigStats {
             harts: config.harts,
             mem_bytes: config.ram_bytes,
             isa: config.isa_string(),
-            timing: config.timing.name(),
+            timing: config.timing.model().name,
+            timing_parameters: config.timing.parameters().map(|(param, value)| (param.name, value)).collect(),
             quantum_cycles: config.quantum_cycles,
             sbi_call_cycles: config.sbi_call_cycles,
             core_freq_hz: config.platform.core_freq_hz,

@@ -14,7 +14,7 @@ use relsim_core::csr::{self, CsrDef};
 use relsim_core::insn::InsnDef;
 use relsim_core::isa::{Ext, Need};
 use relsim_core::rows;
-use relsim_machine::platform;
+use relsim_machine::{TIMING_MODELS, platform};
 use relsim_uintr::UINTR;
 
 /// It begins a line: pages may speak of it.
@@ -178,6 +178,17 @@ fn every_platform_is_described_and_can_be_made() {
                 String::from_utf8_lossy(&output.stderr)
             );
         }
+    }
+}
+
+#[test]
+fn every_timing_model_is_described() {
+    let page = fs::read_to_string(repository().join("docs/src/reference/timing.md")).unwrap();
+    for model in TIMING_MODELS {
+        assert!(page.contains(&format!("\n## {}\n", model.name)), "the page lacks {}", model.name);
+        let mark = format!("{MARK}relsim timing show {}{MARK_END}", model.name);
+        let shown = model.parameters.is_empty() && model.fixed.is_empty() || page.contains(&mark);
+        assert!(shown, "the page of timing models lacks {}", mark.trim());
     }
 }
 

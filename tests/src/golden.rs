@@ -164,11 +164,12 @@ pub fn machine_of(
         htif: None,
     };
     let mut config = MachineConfig::new(&platform::ROCKET_GOLDEN, &[]).expect("the platform's own ISA");
-    config.timing = Timing::Rocket;
+    config.timing = Timing::by_name("rocket").expect("a model");
     config.harts = harts;
     config.quantum_cycles = quantum.unwrap_or(config.quantum_cycles);
-    config.rocket.set("memory_read_latency", latency.0).expect("a latency within bounds");
-    config.rocket.set("memory_write_latency", latency.1).expect("a latency within bounds");
+    for (name, value) in [("memory_read_latency", latency.0), ("memory_write_latency", latency.1)] {
+        config.timing.set(name, value).expect("a latency within bounds");
+    }
     Machine::build(config, &payload, Vec::new(), console).expect("the machine fits together")
 }
 

@@ -6,53 +6,14 @@ use relsim_core::extension::IsaExtension;
 use relsim_core::hart::Priv;
 use relsim_core::isa::{ExtSet, IsaError, isa_string, parse_isa};
 use relsim_core::ram::PAGE_BYTES;
-use relsim_timing::rocket::params::{PARAMS, ParamDef, ParamError, Params as RocketParams};
+use relsim_timing::params::ParamError;
+use relsim_timing::registry::Timing;
 use sha2::{Digest, Sha256};
 
 use crate::platform::Platform;
 
 /// Largest guest memory, in bytes.
 pub const MAX_RAM_BYTES: u64 = 64 << 30;
-
-/// How instructions are charged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Timing {
-    /// One cycle each.
-    #[default]
-    Functional,
-    /// As Rocket does.
-    Rocket,
-}
-
-impl Timing {
-    /// Every choice with its name and a line about it.
-    pub const ALL: &[(&str, Timing, &str)] = &[
-        ("functional", Timing::Functional, "one cycle an instruction, no caches"),
-        (
-            "rocket",
-            Timing::Rocket,
-            "an in-order core of five stages with L1 caches and TLBs, as Rocket's RTL",
-        ),
-    ];
-
-    /// The choice called `name`.
-    pub fn by_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(n, _, _)| *n == name).map(|&(_, t, _)| t)
-    }
-
-    /// The parameters that it has.
-    pub fn parameters(self) -> &'static [ParamDef] {
-        match self {
-            Self::Functional => &[],
-            Self::Rocket => PARAMS,
-        }
-    }
-
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(_, t, _)| *t == self).map_or("", |(n, _, _)| n)
-    }
-}
 
 /// Why a configuration was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -81,9 +42,6 @@ pub enum ConfigError {
     /// A parameter of the timing model.
     #[error(transparent)]
     Parameter(#[from] ParamError),
-    /// The timing model has no parameters.
-    #[error("the timing model {0} has no parameters")]
-    NoParameters(&'static str),
 }
 
 /// The hardware: everything that decides what a run does, apart from the payload.
@@ -99,10 +57,8 @@ pub struct MachineConfig {
     pub isa: ExtSet,
     /// Extensions outside the core that may be asked for.
     pub extensions: &'static [&'static IsaExtension],
-    /// Timing model.
+    /// Timing model, with its parameters.
     pub timing: Timing,
-    /// Parameters of the Rocket model.
-    pub rocket: RocketParams,
     /// How far a hart may run ahead of the others, in cycles. 1 is exact interleaving.
     pub quantum_cycles: u64,
     /// What one call of the built-in firmware costs, in cycles.
@@ -126,7 +82,6 @@ impl MachineConfig {
             isa: parse_isa(platform.default_isa, extensions)?,
             extensions,
             timing: Timing::default(),
-            rocket: RocketParams::default(),
             quantum_cycles: 100,
             sbi_call_cycles: 100,
         })
@@ -139,17 +94,6 @@ impl MachineConfig {
     pub fn set_isa(&mut self, text: &str) -> Result<(), ConfigError> {
         self.isa = parse_isa(text, self.extensions)?;
         Ok(())
-    }
-
-    /// Sets a parameter of the timing model.
-    ///
-    /// # Errors
-    /// [`ConfigError::Parameter`], [`ConfigError::NoParameters`].
-    pub fn set_timing(&mut self, key: &str, value: u64) -> Result<(), ConfigError> {
-        match self.timing {
-            Timing::Functional => Err(ConfigError::NoParameters(self.timing.name())),
-            Timing::Rocket => Ok(self.rocket.set(key, value)?),
-        }
     }
 
     /// Checks what the types do not.
@@ -189,16 +133,11 @@ impl fmt::Display for MachineConfig {
             self.harts,
             self.ram_bytes,
             self.isa_string(),
-            self.timing.name(),
+            self.timing.model().name,
             self.quantum_cycles,
             self.sbi_call_cycles,
         )?;
-        if self.timing == Timing::Rocket {
-            for param in PARAMS {
-                write!(f, " {}={}", param.name, self.rocket.get(param.name).unwrap_or(param.default))?;
-            }
-        }
-        Ok(())
+        self.timing.parameters().try_for_each(|(param, value)| write!(f, " {}={value}", param.name))
     }
 }
 

@@ -10,8 +10,10 @@ mod report;
 mod sbi;
 mod wiring;
 
-pub use config::{ConfigError, HtifWords, MAX_RAM_BYTES, MachineConfig, Payload, Piece, Timing};
+pub use config::{ConfigError, HtifWords, MAX_RAM_BYTES, MachineConfig, Payload, Piece};
 pub use machine::{Limits, Machine};
 pub use platform::Platform;
+pub use relsim_timing::params::{FixedDef, ParamDef, ParamError, Shape};
+pub use relsim_timing::registry::{MODELS as TIMING_MODELS, ModelDef, Timing};
 pub use report::{Exit, HartReport, Report};
 pub use wiring::{BuildError, Peer, Virtio};

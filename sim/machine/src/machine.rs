@@ -15,12 +15,12 @@ use relsim_core::device::{Console, GuestExit};
 use relsim_core::hart::{Hart, HartConfig, Priv, RunState};
 use relsim_core::observe::{Observer, Unobserved};
 use relsim_core::run::{Core, SliceEnd, SliceLimits};
-use relsim_core::timing::{CycleCause, Functional, Ledger, TimingModel};
+use relsim_core::timing::{CycleCause, Ledger, TimingModel};
 use relsim_core::trap::interrupt_name;
 use relsim_devices::Htif;
-use relsim_timing::rocket::Rocket;
+use relsim_timing::registry::{AnyModel, Timing, WithModel};
 
-use crate::config::{HtifWords, MachineConfig, Payload, Timing};
+use crate::config::{HtifWords, MachineConfig, Payload};
 use crate::platform::DeviceKind;
 use crate::report::{Exit, HartReport, Report};
 use crate::sbi::Firmware;
@@ -58,7 +58,23 @@ pub struct Machine {
     htif: Option<(HtifWords, Htif)>,
     next_htif_poll: u64,
     /// The timing model, between runs.
-    rocket: Option<Box<Rocket>>,
+    model: AnyModel,
+}
+
+/// A run, to be compiled once for each timing model.
+struct Schedule<'a, O> {
+    machine: &'a mut Machine,
+    limits: Limits,
+    stop: &'a AtomicBool,
+    observer: &'a mut O,
+}
+
+impl<O: Observer> WithModel for Schedule<'_, O> {
+    type Output = Exit;
+
+    fn with<T: TimingModel>(self, model: &mut T) -> Exit {
+        self.machine.schedule(self.limits, self.stop, self.observer, model)
+    }
 }
 
 impl Machine {
@@ -111,11 +127,9 @@ impl Machine {
         }
         let firmware = builtin.then(|| Firmware::new(config.harts));
         let htif = payload.htif.map(|words| (words, Htif::new()));
-        let rocket = match config.timing {
-            Timing::Functional => None,
-            Timing::Rocket => Some(Box::new(Rocket::new(&config.rocket, cores.iter().map(|c| c.hart.pc)))),
-        };
-        Ok(Self { config, cores, bus, firmware, htif, next_htif_poll: 0, rocket })
+        let pcs: Vec<u64> = cores.iter().map(|c| c.hart.pc).collect();
+        let model = config.timing.build(&pcs);
+        Ok(Self { config, cores, bus, firmware, htif, next_htif_poll: 0, model })
     }
 
     /// What it was built from.
@@ -125,7 +139,7 @@ impl Machine {
 
     /// Where the cycles of hart number `hart` went, if the timing model tells; their sum is the hart's count.
     pub fn ledger(&self, hart: usize) -> Option<Ledger> {
-        let mut ledger = self.rocket.as_ref()?.ledger(hart)?.clone();
+        let mut ledger = self.model.ledger(hart)?.clone();
         let hart = &self.cores[hart].hart;
         // A hart that sleeps, or that somebody from outside moved on, is told when it goes on.
         ledger.charge(hart.privilege, CycleCause::Wait, hart.cycle.saturating_sub(ledger.total()));
@@ -152,14 +166,10 @@ impl Machine {
         for core in &mut self.cores {
             core.hart.log_csr_writes = O::ON;
         }
-        match self.rocket.take() {
-            None => self.schedule(limits, stop, observer, &mut Functional),
-            Some(mut model) => {
-                let exit = self.schedule(limits, stop, observer, &mut *model);
-                self.rocket = Some(model);
-                exit
-            }
-        }
+        let mut model = std::mem::take(&mut self.model);
+        let exit = model.with(Schedule { machine: self, limits, stop, observer });
+        self.model = model;
+        exit
     }
 
     /// When a hart can go on: at once, when its supervisor timer rings, or only through somebody else.
@@ -209,7 +219,7 @@ impl Machine {
 
     /// Wakes the sleeping harts that have a reason at cycle `now`.
     fn wake(&mut self, now: u64) {
-        let stops = self.config.timing == Timing::Rocket;
+        let stops = matches!(self.config.timing, Timing::Rocket(_));
         for core in &mut self.cores {
             let hart = &mut core.hart;
             if hart.state == RunState::Waiting

@@ -188,7 +188,6 @@ fn machine(program: &Program) -> Result<Machine, RunError> {
         isa: program.variant.isa().map_err(|e| broken(&e))?,
         extensions: &[],
         timing: Timing::default(),
-        rocket: Default::default(),
         quantum_cycles: 1000,
         sbi_call_cycles: 100,
     };

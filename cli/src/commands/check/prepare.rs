@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use relsim_machine::{ConfigError, Timing, platform};
+use relsim_machine::{ConfigError, ParamError, TIMING_MODELS, Timing, platform};
 use relsim_traces::baseline::file::{Case, Ending, FileError, Number, Raw, Spanned};
 use sha2::{Digest, Sha256};
 
@@ -153,7 +153,7 @@ fn machine(case: &Case) -> Result<MachineArgs, FileError> {
     };
     let timing = match &case.timing {
         Some(name) => Timing::by_name(name.as_ref()).ok_or_else(|| {
-            unknown("timing model", name, &Timing::ALL.iter().map(|t| t.0).collect::<Vec<_>>())
+            unknown("timing model", name, &TIMING_MODELS.iter().map(|m| m.name).collect::<Vec<_>>())
         })?,
         None => Timing::default(),
     };
@@ -162,7 +162,7 @@ fn machine(case: &Case) -> Result<MachineArgs, FileError> {
         harts: case.harts.as_ref().map(|harts| usize::try_from(*harts.as_ref()).unwrap_or(usize::MAX)),
         mem: optional(&case.mem, parse_size)?,
         isa: case.isa.as_ref().map(|isa| isa.as_ref().clone()),
-        timing: timing.name().into(),
+        timing: timing.model().name.into(),
         set: Vec::new(),
         quantum: optional(&case.quantum, parse_number)?,
     };
@@ -179,8 +179,8 @@ fn machine(case: &Case) -> Result<MachineArgs, FileError> {
         FileError::new(error.to_string(), place.unwrap_or(case.name.span()))
     })?;
     for (key, value) in &case.set {
-        let wrong = |error: ConfigError| FileError::new(error.to_string(), key.span());
-        config.set_timing(key.as_ref(), *value.as_ref()).map_err(wrong)?;
+        let wrong = |error: ParamError| FileError::new(error.to_string(), key.span());
+        config.timing.set(key.as_ref(), *value.as_ref()).map_err(wrong)?;
         args.set.push((key.as_ref().clone(), *value.as_ref()));
     }
     Ok(args)

@@ -7,11 +7,11 @@ use super::replace::Plru;
 pub const BTB_ENTRIES: usize = 28;
 /// Places for entries: a power of two.
 const ROOM: usize = 32;
-const PAGES: usize = 6;
+pub(super) const PAGES: usize = 6;
 const PAGE_SHIFT: u32 = 14;
-const RAS_ENTRIES: usize = 6;
-const BHT_ENTRIES: usize = 512;
-const HISTORY_BITS: u32 = 8;
+pub(super) const RAS_ENTRIES: usize = 6;
+pub(super) const BHT_ENTRIES: usize = 512;
+pub(super) const HISTORY_BITS: u32 = 8;
 /// `floor(sqrt(3) / 2 * 2^8)`: the multiplier that hashes 8 bits of history to 3.
 const HISTORY_HASH: u32 = 221;
 /// "No entry" in a prediction.

@@ -1,12 +1,10 @@
-//! The L1 data cache (DCache.scala): 64 sets of 4 ways, write-back, blocking, replacement by LFSR. A line is
-//! shared, exclusive and clean, or dirty; without other caches none is ever shared.
+//! The L1 data cache (DCache.scala): write-back, blocking, replacement by LFSR. A line is shared, exclusive and
+//! clean, or dirty; without other caches none is ever shared.
 
-use super::icache::{SETS, WAYS};
 use super::params::Params;
 use super::replace::Lfsr;
 use super::uncore::MemoryPort;
-
-const NO_LINE: u64 = u64::MAX;
+use crate::parts::tags::{Tags, line_of};
 
 /// What an access finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,9 +64,11 @@ impl ProbeSide {
 
 /// The data cache.
 pub struct Dcache {
-    tags: [[u64; WAYS]; SETS],
-    dirty: [u8; SETS],
-    shared: [u8; SETS],
+    tags: Tags,
+    /// By set: the ways whose lines are dirty.
+    dirty: Box<[u16]>,
+    /// By set: the ways whose lines others may have too.
+    shared: Box<[u16]>,
     lfsr: Lfsr,
     /// The way that waits for its line to come back.
     vacated: Option<usize>,
@@ -82,12 +82,13 @@ pub struct Dcache {
     pub writebacks: u64,
 }
 
-impl Default for Dcache {
-    fn default() -> Self {
+impl Dcache {
+    /// Empty, of the geometry that `params` say.
+    pub fn new(params: &Params) -> Self {
         Self {
-            tags: [[NO_LINE; WAYS]; SETS],
-            dirty: [0; SETS],
-            shared: [0; SETS],
+            tags: Tags::new(params.l1d_sets, params.l1d_ways),
+            dirty: vec![0; params.l1d_sets as usize].into_boxed_slice(),
+            shared: vec![0; params.l1d_sets as usize].into_boxed_slice(),
             lfsr: Lfsr::default(),
             vacated: None,
             ready: 0,
@@ -96,17 +97,14 @@ impl Default for Dcache {
             writebacks: 0,
         }
     }
-}
 
-impl Dcache {
     fn find(&self, line: u64) -> Option<(usize, usize)> {
-        let set = line as usize % SETS;
-        self.tags[set].iter().position(|&tag| tag == line).map(|way| (set, way))
+        self.tags.find(line).map(|way| (self.tags.set_of(line), way))
     }
 
     /// Looks up physical address `pa`; a write that hits makes the line dirty.
     pub fn access(&mut self, pa: u64, write: bool) -> Found {
-        let Some((set, way)) = self.find(pa >> 6) else { return Found::Miss };
+        let Some((set, way)) = self.find(line_of(pa)) else { return Found::Miss };
         if write && self.dirty[set] >> way & 1 == 0 {
             if self.shared[set] >> way & 1 == 1 {
                 return Found::Upgrade;
@@ -120,30 +118,29 @@ impl Dcache {
     /// Whether an access to `pa` hits and changes nothing.
     #[inline(always)]
     pub(super) fn settled(&self, pa: u64, write: bool) -> bool {
-        let line = pa >> 6;
-        let set = line as usize % SETS;
-        let hit = |way: usize| self.tags[set][way] == line && (!write || self.dirty[set] >> way & 1 == 1);
-        hit(0) || hit(1) || hit(2) || hit(3)
+        let line = line_of(pa);
+        let dirty = |way: usize| self.dirty[self.tags.set_of(line)] >> way & 1 == 1;
+        self.tags.find(line).is_some_and(|way| !write || dirty(way))
     }
 
     /// Whether others may have the line of `pa` too.
     pub fn shares(&self, pa: u64) -> bool {
-        self.find(pa >> 6).is_some_and(|(set, way)| self.shared[set] >> way & 1 == 1)
+        self.find(line_of(pa)).is_some_and(|(set, way)| self.shared[set] >> way & 1 == 1)
     }
 
     /// A write to the shared line of `pa` misses: the line goes, and comes back to its way.
     pub fn give_up(&mut self, pa: u64) {
-        if let Some((set, way)) = self.find(pa >> 6) {
-            self.tags[set][way] = NO_LINE;
+        if let Some((_, way)) = self.find(line_of(pa)) {
+            self.tags.evict(line_of(pa), way);
             self.vacated = Some(way);
         }
     }
 
     /// Evicts the line that a miss on `pa` will replace; whether it was dirty.
     pub fn evict(&mut self, pa: u64) -> bool {
-        let (set, way) = ((pa >> 6) as usize % SETS, self.lfsr.way());
-        let dirty = self.tags[set][way] != NO_LINE && self.dirty[set] >> way & 1 == 1;
-        self.tags[set][way] = NO_LINE;
+        let (line, way) = (line_of(pa), self.lfsr.way(self.tags.ways()));
+        let set = self.tags.set_of(line);
+        let dirty = self.tags.evict(line, way).is_some() && self.dirty[set] >> way & 1 == 1;
         self.dirty[set] &= !(1 << way);
         self.writebacks += u64::from(dirty);
         dirty
@@ -153,17 +150,18 @@ impl Dcache {
     /// last beat.
     pub fn refill(&mut self, params: &Params, port: &mut MemoryPort, at: u64, pa: u64, write: bool) -> u64 {
         let (_, last) = port.read_line(params, at + params.l1d_request);
-        self.install(pa >> 6, write, false);
+        self.install(line_of(pa), write, false);
         self.ready = last + 1;
         last
     }
 
     /// Puts `line` into the way that was given up or evicted.
     pub fn install(&mut self, line: u64, dirty: bool, shared: bool) {
-        let (set, way) = (line as usize % SETS, self.vacated.take().unwrap_or(self.lfsr.way()));
-        self.tags[set][way] = line;
-        self.dirty[set] = self.dirty[set] & !(1 << way) | u8::from(dirty) << way;
-        self.shared[set] = self.shared[set] & !(1 << way) | u8::from(shared) << way;
+        let way = self.vacated.take().unwrap_or(self.lfsr.way(self.tags.ways()));
+        let set = self.tags.set_of(line);
+        self.tags.put(line, way);
+        self.dirty[set] = self.dirty[set] & !(1 << way) | u16::from(dirty) << way;
+        self.shared[set] = self.shared[set] & !(1 << way) | u16::from(shared) << way;
         self.lfsr.step();
         self.refills += 1;
     }
@@ -174,7 +172,7 @@ impl Dcache {
         let dirty = self.dirty[set] >> way & 1 == 1;
         self.dirty[set] &= !(1 << way);
         if takes {
-            self.tags[set][way] = NO_LINE;
+            self.tags.evict(line, way);
         } else {
             self.shared[set] |= 1 << way;
         }

@@ -5,11 +5,14 @@ use relsim_core::insn::{Op, OpClass};
 use relsim_core::timing::{BlockRun, CycleCause as Cause, Fact, Ledger};
 use relsim_core::trap::TrapTaken;
 
+use super::icache::Icache;
 use super::memo::Check;
 use super::memory::{Memory, Progress};
 use super::muldiv;
+use super::params::Params;
 use super::pipeline::Pipeline;
 use super::scoreboard::{Scoreboard, produces_x};
+use super::tlb::Tlb;
 use super::uncore::Env;
 
 /// Cycles from issue to write-back.
@@ -35,14 +38,16 @@ pub struct HartModel {
 
 impl HartModel {
     /// After reset, about to fetch from `pc`.
-    pub fn new(pc: u64) -> Self {
+    pub fn new(params: &Params, pc: u64) -> Self {
         let mut pipe = Pipeline::new(pc);
+        pipe.fetch.icache = Icache::new(params);
+        pipe.fetch.tlb = Tlb::new(params.itlb_sectors, params.itlb_superpages);
         // Cycles are counted at write-back: the pipeline fills first.
         pipe.ledger.charge(Priv::M, Cause::Fetch, WRITE_BACK);
         Self {
             pipe,
             board: Scoreboard::default(),
-            memory: Memory::default(),
+            memory: Memory::new(params),
             issued: None,
             next: pc,
             issue: 0,
@@ -116,7 +121,7 @@ impl HartModel {
             if op.class.is_memory() || matches!(op.class, OpClass::Mul | OpClass::Div) {
                 env.fact = facts.next().copied().unwrap_or_default();
                 if !op.class.is_memory() {
-                    let iterations = muldiv::iterations(op, env.fact.a, env.fact.b);
+                    let iterations = muldiv::iterations(op, env.fact.a, env.fact.b, env.params);
                     self.pipe.fetch.btb.recorder.check(Check::MulDiv { op: n as u8, iterations });
                 }
             }

@@ -1,13 +1,9 @@
-//! The L1 instruction cache (ICache.scala): 64 sets of 4 ways, one refill at a time, replacement by LFSR.
+//! The L1 instruction cache (ICache.scala): one refill at a time, replacement by LFSR.
 
+use super::params::Params;
 use super::replace::Lfsr;
 use super::uncore::Env;
-
-/// Sets of an L1.
-pub const SETS: usize = 64;
-/// Ways of an L1.
-pub const WAYS: usize = 4;
-const NO_LINE: u64 = u64::MAX;
+use crate::parts::tags::{NO_LINE, Tags, line_of};
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Refill {
@@ -23,7 +19,7 @@ pub(super) struct Refill {
 
 /// The instruction cache.
 pub struct Icache {
-    pub(super) tags: [[u64; WAYS]; SETS],
+    pub(super) tags: Tags,
     /// A line that is known to be there.
     pub(super) present: u64,
     pub(super) lfsr: Lfsr,
@@ -43,8 +39,15 @@ pub struct Icache {
 
 impl Default for Icache {
     fn default() -> Self {
+        Self::new(&Params::default())
+    }
+}
+
+impl Icache {
+    /// Empty, of the geometry that `params` say.
+    pub fn new(params: &Params) -> Self {
         Self {
-            tags: [[NO_LINE; WAYS]; SETS],
+            tags: Tags::new(params.l1i_sets, params.l1i_ways),
             present: NO_LINE,
             lfsr: Lfsr::default(),
             s1_valid: false,
@@ -59,9 +62,7 @@ impl Default for Icache {
             refills: 0,
         }
     }
-}
 
-impl Icache {
     /// Whether the access in the second stage hits.
     pub fn hit(&self) -> bool {
         self.s2_valid && self.s2_hit
@@ -86,7 +87,7 @@ impl Icache {
         s2_kill: bool,
         data_busy: bool,
     ) {
-        let line = pa >> 6;
+        let line = line_of(pa);
         let s2_miss = self.s2_valid && !self.s2_hit && !s2_kill;
         let refilling = self.refill.is_some();
         let can_request = !(s2_miss || refilling);
@@ -99,7 +100,7 @@ impl Icache {
         if request {
             self.lfsr.step();
             let probe = now + env.params.l1i_probe;
-            let (line, way) = (self.latched, self.lfsr.way());
+            let (line, way) = (self.latched, self.lfsr.way(self.tags.ways()));
             self.refill = Some(Refill { line, way, asked: now, probe, beats: None });
             self.refills += 1;
         }
@@ -116,7 +117,7 @@ impl Icache {
         if line == self.present {
             return true;
         }
-        let holds = self.tags[line as usize % SETS].contains(&line);
+        let holds = self.tags.holds(line);
         if holds {
             self.present = line;
         }
@@ -145,12 +146,11 @@ impl Icache {
             self.beat = true;
             self.present = NO_LINE;
             self.generation += 1;
-            let set = &mut self.tags[refill.line as usize % SETS];
             // Invalid while its words come in, so that nothing hits half a line.
-            set[refill.way] = NO_LINE;
+            self.tags.evict(refill.line, refill.way);
             if now >= last {
                 if !self.invalidated {
-                    set[refill.way] = refill.line;
+                    self.tags.put(refill.line, refill.way);
                 }
                 self.refill = None;
                 self.invalidated = false;
@@ -165,7 +165,7 @@ impl Icache {
 
     /// `fence.i`: forgets every line, and the one that is on its way.
     pub fn invalidate(&mut self) {
-        self.tags = [[NO_LINE; WAYS]; SETS];
+        self.tags.clear();
         self.present = NO_LINE;
         self.generation += 1;
         self.invalidated = self.refill.is_some();

@@ -354,11 +354,12 @@ impl Edge {
             return None;
         }
         let translated = env.hart.data_privilege() != Priv::M && satp_levels(env.hart.csr.satp) != 0;
+        let params = env.params;
         let dcache = &*env.dcache();
         for (check, fact) in self.checks.iter().zip(run.facts) {
             let (write, size) = match *check {
                 Check::MulDiv { op, iterations } => {
-                    if muldiv::iterations(&run.ops[usize::from(op)], fact.a, fact.b) != iterations {
+                    if muldiv::iterations(&run.ops[usize::from(op)], fact.a, fact.b, params) != iterations {
                         return None;
                     }
                     continue;

@@ -8,6 +8,7 @@ use super::dcache::Found;
 use super::hart::{HartModel, WRITE_BACK};
 use super::hub::Want;
 use super::memo::Check;
+use super::params::Params;
 use super::tlb::Tlb;
 use super::uncore::Env;
 
@@ -44,6 +45,11 @@ pub struct Memory {
 }
 
 impl Memory {
+    /// After reset, with a TLB of the size that `params` say.
+    pub fn new(params: &Params) -> Self {
+        Self { tlb: Tlb::new(params.dtlb_sectors, params.dtlb_superpages), ..Self::default() }
+    }
+
     /// A fence, or an acquire: the next access waits until memory is idle.
     pub fn fence(&mut self) {
         self.fence = true;

@@ -18,7 +18,6 @@ mod memory;
 pub mod muldiv;
 pub mod params;
 mod pipeline;
-pub mod replace;
 mod scoreboard;
 mod snapshot;
 pub mod tlb;
@@ -31,6 +30,8 @@ use relsim_core::insn::Op;
 use relsim_core::timing::{BlockRun, Fact, Ledger, TimingModel};
 use relsim_core::trap::TrapTaken;
 
+use crate::parts::replace;
+use crate::registry::Model;
 use hart::HartModel;
 use memo::Memo;
 use params::Params;
@@ -49,17 +50,24 @@ pub struct Rocket {
     uncore: Uncore,
 }
 
-impl Rocket {
-    /// After reset, with a hart about to fetch from each of `pcs`.
-    pub fn new(params: &Params, pcs: impl Iterator<Item = u64>) -> Self {
-        let pcs: Vec<u64> = pcs.collect();
+impl Model for Rocket {
+    const NAME: &'static str = "rocket";
+    const SUMMARY: &'static str = "an in-order core of five stages with L1 caches and TLBs, as Rocket's RTL";
+    type Params = Params;
+
+    fn new(params: &Params, pcs: &[u64]) -> Self {
         // Other harts reach into the caches in between.
         let remember = pcs.len() == 1;
-        let harts: Vec<_> = pcs.into_iter().map(HartModel::new).collect();
-        let memos = harts.iter().map(|_| Memo::new(remember)).collect();
-        Self { params: params.clone(), uncore: Uncore::new(harts.len()), harts, memos }
+        Self {
+            params: params.clone(),
+            harts: pcs.iter().map(|&pc| HartModel::new(params, pc)).collect(),
+            memos: pcs.iter().map(|_| Memo::new(remember)).collect(),
+            uncore: Uncore::new(params, pcs.len()),
+        }
     }
+}
 
+impl Rocket {
     #[inline(always)]
     fn parts<'a>(
         &'a mut self,

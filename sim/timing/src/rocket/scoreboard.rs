@@ -260,7 +260,7 @@ impl Scoreboard {
                 self.flags_busy = self.flags_busy.max(issue + 4);
             }
             OpClass::Mul | OpClass::Div => {
-                let at = issue + 2 + muldiv::iterations(op, operands.0, operands.1);
+                let at = issue + 2 + muldiv::iterations(op, operands.0, operands.1, params);
                 self.set_x(op.rd, issue + 4, Cause::MulDiv);
                 self.muldiv_free = issue + 2;
                 self.late = Some(Late { rd: op.rd, at });

@@ -1,4 +1,4 @@
-//! A first-level TLB (TLB.scala): 8 sectors of 4 contiguous pages and 4 superpage entries, fully associative,
+//! A first-level TLB (TLB.scala): sectors of 4 contiguous pages and superpage entries, fully associative,
 //! pseudo-LRU with invalid entries first.
 
 use relsim_core::hart::{Hart, Priv};
@@ -6,12 +6,10 @@ use relsim_core::mmu::{Walk, satp_levels};
 use relsim_core::pmp::AccessKind;
 
 use super::memo::Recorder;
-use super::replace::Plru;
+use super::params::Params;
+use super::replace::PlruTree;
 use super::uncore::Env;
 use super::walker::Walker;
-
-const SECTORS: usize = 8;
-const SUPERPAGES: usize = 4;
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Sector {
@@ -68,24 +66,44 @@ impl Context {
     }
 }
 
+/// What lookups change: the trees, and the page that was looked up last.
+pub(super) type Order = (u32, u32, Option<(u64, u64)>);
+
 /// A TLB.
-#[derive(Default)]
 pub struct Tlb {
-    sectors: [Sector; SECTORS],
-    superpages: [Superpage; SUPERPAGES],
-    sector_lru: Plru<SECTORS>,
-    superpage_lru: Plru<SUPERPAGES>,
+    sectors: Box<[Sector]>,
+    superpages: Box<[Superpage]>,
+    sector_lru: PlruTree,
+    superpage_lru: PlruTree,
     pending: Option<Pending>,
     /// The page that was looked up last: another lookup of it finds the same, and is no news to the trees.
     pub(super) recent: Option<(u64, u64)>,
 }
 
+impl Default for Tlb {
+    fn default() -> Self {
+        let params = Params::default();
+        Self::new(params.dtlb_sectors, params.dtlb_superpages)
+    }
+}
+
 impl Tlb {
+    /// Empty, with that many sectors and superpage entries: at most 32.
+    pub fn new(sectors: u64, superpages: u64) -> Self {
+        Self {
+            sectors: vec![Sector::default(); sectors as usize].into_boxed_slice(),
+            superpages: vec![Superpage::default(); superpages as usize].into_boxed_slice(),
+            sector_lru: PlruTree::new(sectors as usize),
+            superpage_lru: PlruTree::new(superpages as usize),
+            pending: None,
+            recent: None,
+        }
+    }
+
     fn lookup(&mut self, va: u64, uses: bool) -> Option<Translation> {
         let vpn = va >> 12;
         let mut answer = None;
-        for n in 0..SECTORS {
-            let sector = &self.sectors[n];
+        for (n, sector) in self.sectors.iter().enumerate() {
             if sector.valid != 0 && sector.tag == vpn >> 2 {
                 if uses {
                     self.sector_lru.access(n);
@@ -199,13 +217,15 @@ impl Tlb {
     }
 
     /// What [`Tlb::again`] changes, to undo it.
-    pub(super) fn order(&self) -> (Plru<SECTORS>, Plru<SUPERPAGES>, Option<(u64, u64)>) {
-        (self.sector_lru, self.superpage_lru, self.recent)
+    pub(super) fn order(&self) -> Order {
+        (self.sector_lru.state(), self.superpage_lru.state(), self.recent)
     }
 
     /// Undoes [`Tlb::again`].
-    pub(super) fn reorder(&mut self, order: (Plru<SECTORS>, Plru<SUPERPAGES>, Option<(u64, u64)>)) {
-        (self.sector_lru, self.superpage_lru, self.recent) = order;
+    pub(super) fn reorder(&mut self, order: Order) {
+        self.sector_lru.restore(order.0);
+        self.superpage_lru.restore(order.1);
+        self.recent = order.2;
     }
 
     /// Whether an access to `va` would be translated at once.
@@ -313,8 +333,8 @@ impl Tlb {
         self.recent = None;
         match va {
             None => {
-                self.sectors = Default::default();
-                self.superpages = Default::default();
+                self.sectors.fill(Sector::default());
+                self.superpages.fill(Superpage::default());
             }
             Some(va) => {
                 for sector in self.sectors.iter_mut().filter(|s| s.tag == va >> 14) {

@@ -41,9 +41,9 @@ pub struct Uncore {
 
 impl Uncore {
     /// For `harts` harts, after reset.
-    pub fn new(harts: usize) -> Self {
+    pub fn new(params: &Params, harts: usize) -> Self {
         Self {
-            dcaches: (0..harts).map(|_| Dcache::default()).collect(),
+            dcaches: (0..harts).map(|_| Dcache::new(params)).collect(),
             port: MemoryPort::default(),
             hub: (harts > 1).then(|| Hub::new(harts)),
             devices: [0; 3],

@@ -8,7 +8,7 @@ use super::dcache::Found;
 use super::replace::Plru;
 use super::uncore::Env;
 
-const PTE_CACHE: usize = 8;
+pub(super) const PTE_CACHE: usize = 8;
 
 /// The walker.
 #[derive(Default)]

@@ -19,7 +19,7 @@ impl Chip {
     fn new() -> Self {
         Self {
             hub: Hub::new(HARTS),
-            dcaches: (0..HARTS).map(|_| Dcache::default()).collect(),
+            dcaches: (0..HARTS).map(|_| Dcache::new(&Params::default())).collect(),
             port: MemoryPort::default(),
             params: Params::default(),
         }

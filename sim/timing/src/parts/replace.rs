@@ -1,4 +1,4 @@
-//! Replacement: the LFSRs of the L1s and the pseudo-LRU trees of the rest.
+//! Replacement as Rocket has it: LFSRs and pseudo-LRU trees.
 
 /// A 16-bit Fibonacci LFSR (util/LFSR16): `s = s << 1 | s15 ^ s13 ^ s12 ^ s10`.
 #[derive(Debug, Clone, Copy)]
@@ -11,9 +11,10 @@ impl Default for Lfsr {
 }
 
 impl Lfsr {
-    /// The way that it points at, of four.
-    pub fn way(self) -> usize {
-        usize::from(self.0 & 3)
+    /// The way that it points at, of `ways` (a power of two).
+    #[inline]
+    pub fn way(self, ways: usize) -> usize {
+        usize::from(self.0) & (ways - 1)
     }
 
     /// Steps it.
@@ -98,9 +99,76 @@ impl<const N: usize> Plru<N> {
     }
 }
 
+/// The same tree over a number of ways that is known when the model is built: at most 32.
+#[derive(Debug, Clone)]
+pub struct PlruTree {
+    state: u32,
+    /// By way: the bits that a use of it keeps, and those that it sets. A use writes the nodes on the way's
+    /// path and no others, and what it writes does not depend on what was there.
+    uses: Box<[(u32, u32)]>,
+}
+
+impl PlruTree {
+    /// Over `ways` ways.
+    pub fn new(ways: usize) -> Self {
+        let uses = |way| {
+            let set = next_state(0, way, ways);
+            (next_state(u32::MAX, way, ways) & !set, set)
+        };
+        Self { state: 0, uses: (0..ways).map(uses).collect() }
+    }
+
+    /// Way `way` was used.
+    #[inline]
+    pub fn access(&mut self, way: usize) {
+        let (keep, set) = self.uses[way];
+        self.state = self.state & keep | set;
+    }
+
+    /// Its bits, by which [`PlruTree::restore`] brings it back.
+    pub fn state(&self) -> u32 {
+        self.state
+    }
+
+    /// As it was when [`PlruTree::state`] gave `state`.
+    pub fn restore(&mut self, state: u32) {
+        self.state = state;
+    }
+
+    /// The way to replace.
+    pub fn way(&self) -> usize {
+        replace_way(self.state, self.uses.len())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn like_the_constant_one<const N: usize>() {
+        let (mut tree, mut plru) = (PlruTree::new(N), Plru::<N>::default());
+        let mut lfsr = Lfsr::default();
+        for step in 0..2000 {
+            lfsr.step();
+            let way = if step % 3 == 0 { plru.way() } else { usize::from(lfsr.0) % N };
+            tree.access(way);
+            plru.access(way);
+            assert_eq!(tree.way(), plru.way(), "{N} ways");
+        }
+    }
+
+    #[test]
+    fn trees_of_any_size_are_the_same_trees() {
+        like_the_constant_one::<1>();
+        like_the_constant_one::<2>();
+        like_the_constant_one::<3>();
+        like_the_constant_one::<4>();
+        like_the_constant_one::<6>();
+        like_the_constant_one::<8>();
+        like_the_constant_one::<28>();
+        like_the_constant_one::<31>();
+        like_the_constant_one::<32>();
+    }
 
     #[test]
     fn trees_replace_what_was_not_used() {

@@ -1,0 +1,21 @@
+//! The functional mode as a model among the others: no parameters.
+
+pub use relsim_core::timing::Functional;
+
+use crate::params::params;
+use crate::registry::Model;
+
+params! {
+    parameters {}
+    fixed {}
+}
+
+impl Model for Functional {
+    const NAME: &'static str = "functional";
+    const SUMMARY: &'static str = "one cycle an instruction, no caches";
+    type Params = Params;
+
+    fn new(_: &Params, _: &[u64]) -> Self {
+        Self
+    }
+}

@@ -1,0 +1,187 @@
+//! What holds for every timing model, and the exact cycles of the simple one.
+
+use std::sync::atomic::AtomicBool;
+
+use relsim_core::device::NoConsole;
+use relsim_core::extension::IsaExtension;
+use relsim_core::hart::Priv;
+use relsim_core::timing::CycleCause;
+use relsim_machine::{
+    Exit, Limits, Machine, MachineConfig, Payload, Piece, Shape, TIMING_MODELS, Timing, platform,
+};
+use relsim_uintr::UINTR;
+
+static EXTENSIONS: &[&IsaExtension] = &[&UINTR];
+const RAM: u64 = 0x8000_0000;
+const T0: u32 = 5;
+const T1: u32 = 6;
+const T2: u32 = 7;
+const T3: u32 = 28;
+
+fn addi(rd: u32, rs1: u32, imm: i32) -> u32 {
+    (imm as u32) << 20 | rs1 << 15 | rd << 7 | 0x13
+}
+
+fn store(width: u32, rs2: u32, rs1: u32) -> u32 {
+    rs2 << 20 | rs1 << 15 | width << 12 | 0x23
+}
+
+/// Ends the run with code 0.
+fn finish() -> [u32; 5] {
+    // lui t0, 0x100; lui t1, 5; addi t1, t1, 0x555; sw t1, 0(t0); j .
+    [0x100 << 12 | T0 << 7 | 0x37, 5 << 12 | T1 << 7 | 0x37, addi(T1, T1, 0x555), store(2, T1, T0), 0x6f]
+}
+
+/// Loads one word of each of `lines` lines, twice over.
+fn two_passes(lines: i32) -> Vec<u32> {
+    // auipc t0, 0x100
+    let mut code = vec![0x100 << 12 | T0 << 7 | 0x17];
+    for _ in 0..2 {
+        // lw t2, 0(t3); addi t3, t3, 64; addi t1, t1, -1; bnez t1, -12
+        let lw = T3 << 15 | 2 << 12 | T2 << 7 | 0x03;
+        let bnez = 0xfe00_0ae3 | T1 << 15 | 1 << 12;
+        code.extend([addi(T1, 0, lines), addi(T3, T0, 0), lw, addi(T3, T3, 64), addi(T1, T1, -1), bnez]);
+    }
+    code.extend(finish());
+    code
+}
+
+/// Sleeps until `mtime` is 100: cycle 1000.
+fn sleeper() -> Vec<u32> {
+    // lui t0, 0x2004; li t1, 100; sd t1, 0(t0); li t1, 0x80; csrw mie, t1; wfi
+    let mut code = vec![0x2004 << 12 | T0 << 7 | 0x37, addi(T1, 0, 100), store(3, T1, T0)];
+    code.extend([addi(T1, 0, 0x80), 0x304 << 20 | T1 << 15 | 1 << 12 | 0x73, 0x1050_0073]);
+    code.extend(finish());
+    code
+}
+
+fn machine(timing: &Timing, harts: usize, code: &[u32]) -> Machine {
+    let (config, payload) = plan(timing, harts, code);
+    Machine::build(config, &payload, Vec::new(), Box::new(NoConsole)).unwrap()
+}
+
+fn plan(timing: &Timing, harts: usize, code: &[u32]) -> (MachineConfig, Payload) {
+    let mut config = MachineConfig::new(&platform::VIRT, EXTENSIONS).unwrap();
+    (config.timing, config.harts, config.ram_bytes) = (timing.clone(), harts, 16 << 20);
+    let bytes = code.iter().flat_map(|word| word.to_le_bytes()).collect();
+    let payload = Payload {
+        pieces: vec![Piece { name: "code".into(), address: RAM, bytes }],
+        entry: RAM,
+        privilege: Priv::M,
+        next_stage: None,
+        dtb_address: 0,
+        htif: None,
+    };
+    (config, payload)
+}
+
+fn run(timing: &Timing, harts: usize, code: &[u32]) -> Machine {
+    let mut machine = machine(timing, harts, code);
+    let exit = machine.run(Limits { max_cycles: 10_000_000, ..Limits::default() }, &AtomicBool::new(false));
+    assert_eq!(exit, Exit::Guest { code: 0 });
+    machine
+}
+
+fn cycles(machine: &Machine, cause: CycleCause) -> u64 {
+    machine.ledger(0).unwrap().get(Priv::M, cause)
+}
+
+#[test]
+fn every_cycle_of_every_model_has_a_cause() {
+    for model in TIMING_MODELS {
+        let timing = (model.timing)();
+        for (harts, code) in [(1, two_passes(64)), (3, two_passes(300)), (1, sleeper())] {
+            let machine = run(&timing, harts, &code);
+            for (number, core) in machine.cores.iter().enumerate() {
+                if let Some(ledger) = machine.ledger(number) {
+                    assert_eq!(ledger.total(), core.hart.cycle, "{} hart {number}", model.name);
+                }
+            }
+            let again = run(&timing, harts, &code);
+            assert_eq!(
+                (machine.cycles(), machine.ledger(0)),
+                (again.cycles(), again.ledger(0)),
+                "{}",
+                model.name
+            );
+        }
+    }
+}
+
+/// The extremes of a parameter run a guest to its end, and are another machine than the default.
+#[test]
+fn every_parameter_is_in_the_hash_and_does_no_harm() {
+    let code = two_passes(16);
+    let hash = |timing: &Timing| {
+        let (config, payload) = plan(timing, 1, &code);
+        payload.hash(&config)
+    };
+    for model in TIMING_MODELS {
+        let default = (model.timing)();
+        for param in model.parameters {
+            for value in [param.min, param.max] {
+                let mut timing = default.clone();
+                timing.set(param.name, value).unwrap();
+                assert_eq!(hash(&timing) == hash(&default), value == param.default, "{}", param.name);
+                run(&timing, 1, &code);
+            }
+            if param.shape == Shape::PowerOfTwo {
+                assert!(param.min.is_power_of_two() && param.max.is_power_of_two(), "{}", param.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_simple_model_charges_instructions_and_misses() {
+    let mut simple = Timing::by_name("simple").unwrap();
+    let machine = run(&simple, 1, &two_passes(64));
+    let instructions = machine.cores[0].hart.instret;
+    assert_eq!(cycles(&machine, CycleCause::Issue), instructions);
+    // 64 lines fit; the code lies in two lines, and the reset code in one.
+    assert_eq!(cycles(&machine, CycleCause::DataCache), 64 * 40);
+    assert_eq!(cycles(&machine, CycleCause::InstructionCache), 3 * 40);
+    assert_eq!(machine.cycles(), instructions + 67 * 40);
+
+    simple.set("l1d_sets", 8).unwrap();
+    simple.set("l1d_ways", 1).unwrap();
+    simple.set("l1d_miss", 7).unwrap();
+    let machine = run(&simple, 1, &two_passes(64));
+    assert_eq!(
+        cycles(&machine, CycleCause::DataCache),
+        2 * 64 * 7,
+        "8 lines keep nothing for the second pass"
+    );
+}
+
+#[test]
+fn without_penalties_the_simple_model_is_functional() {
+    let mut simple = Timing::by_name("simple").unwrap();
+    simple.set("l1i_miss", 0).unwrap();
+    simple.set("l1d_miss", 0).unwrap();
+    for code in [two_passes(64), sleeper()] {
+        assert_eq!(run(&simple, 2, &code).cycles(), run(&Timing::default(), 2, &code).cycles());
+    }
+}
+
+#[test]
+fn sleep_is_charged_as_such() {
+    for name in ["simple", "rocket"] {
+        let machine = run(&Timing::by_name(name).unwrap(), 1, &sleeper());
+        let slept = cycles(&machine, CycleCause::Wait);
+        assert!((500..1000).contains(&slept), "{name}: {slept}");
+    }
+}
+
+/// The geometry of Rocket's caches shows in what a loop costs.
+#[test]
+fn smaller_caches_miss_more() {
+    let default = Timing::by_name("rocket").unwrap();
+    let mut small = default.clone();
+    for (name, value) in [("l1d_sets", 8), ("l1d_ways", 1)] {
+        small.set(name, value).unwrap();
+    }
+    let misses = |timing: &Timing| cycles(&run(timing, 1, &two_passes(64)), CycleCause::DataCache);
+    let (once, twice) = (misses(&default), misses(&small));
+    assert!(twice > once * 19 / 10, "{once} cycles where the second pass hits, {twice} where it misses");
+}
