@@ -13,5 +13,5 @@ mod wiring;
 pub use config::{ConfigError, HtifWords, MAX_RAM_BYTES, MachineConfig, Payload, Piece, Timing};
 pub use machine::{Limits, Machine};
 pub use platform::Platform;
-pub use report::{Exit, HartReport, Report};
+pub use report::{CyclesByCause, EventReport, Exit, HartReport, RegionReport, Report, SpreadReport};
 pub use wiring::{BuildError, Peer, Virtio};
