@@ -5,6 +5,7 @@
 //! anything is started or written.
 
 mod args;
+mod breakdown;
 mod commands;
 mod console;
 mod control;
@@ -19,6 +20,7 @@ mod report;
 mod signature;
 mod stats;
 mod status;
+mod symbols;
 mod units;
 
 use std::process::ExitCode;
