@@ -6,8 +6,11 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use relsim_machine::{Limits, TIMING_MODELS, platform};
+use relsim_markers::MAX_ID;
+use relsim_traces::profile::Metric;
 
 use crate::disk::DiskArg;
+use crate::symbols::SymbolsArg;
 use crate::units::{parse_number, parse_size};
 
 /// A cycle-level RISC-V RV64GC full-system simulator with user interrupts.
@@ -28,6 +31,9 @@ pub enum Command {
     /// Run the cases of a file and compare their cycles with what is recorded there
     #[command(long_about = CHECK_ABOUT)]
     Check(CheckArgs),
+    /// Run an image and show which functions took its cycles, and why
+    #[command(long_about = PROFILE_ABOUT)]
+    Profile(Box<ProfileArgs>),
     /// List platforms, or show one: memory map, interrupts, clocks, ISA
     #[command(subcommand)]
     Platform(PlatformCommand),
@@ -202,6 +208,20 @@ pub struct RunArgs {
     #[arg(value_parser = clap::value_parser!(u64).range(1..=64), requires = "signature")]
     pub signature_granularity: u64,
 
+    /// Show where the cycles went, and regions of interest, as tables on standard error
+    #[arg(long, help_heading = "Output")]
+    pub breakdown: bool,
+
+    /// ELF file to take symbols from besides IMAGE and firmware (repeatable), for programs that a kernel loads;
+    /// a position-independent one as loaded at ADDRESS
+    #[arg(long, value_name = "FILE[@ADDRESS]", help_heading = "Output")]
+    pub symbols: Vec<SymbolsArg>,
+
+    /// What region or event ID of the guest's markers is called, if the guest has no name for it, or another
+    /// one (repeatable)
+    #[arg(long, value_name = "ID=NAME", value_parser = parse_region_name, help_heading = "Output")]
+    pub region_name: Vec<(u16, String)>,
+
     /// No summary, notes or progress on standard error; errors and unusual ends are still reported
     #[arg(long, short, help_heading = "Output")]
     pub quiet: bool,
@@ -213,6 +233,62 @@ impl RunArgs {
         self.image.is_none() && self.firmware.is_none()
     }
 }
+
+/// `relsim profile`.
+#[derive(Debug, Args)]
+pub struct ProfileArgs {
+    /// What to run.
+    #[command(flatten)]
+    pub run: RunArgs,
+
+    /// How the profile is written: `table` for people, `folded` stacks for flame graphs, `callgrind` for KCachegrind
+    /// and callgrind_annotate, `json` for programs
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "table", help_heading = "Profile")]
+    pub format: ProfileFormat,
+
+    /// File to write the profile to [default: standard output, after the guest's]
+    #[arg(long, short, value_name = "FILE", help_heading = "Profile")]
+    pub output: Option<PathBuf>,
+
+    /// How many functions table and json show [default: 20 in a table, all in json]
+    #[arg(long, value_name = "N", help_heading = "Profile")]
+    pub top: Option<usize>,
+
+    /// What functions are ordered by, and what folded stacks count: `cycles`, `instructions`, or a cause of
+    /// cycles such as `dcache` (`relsim run --breakdown` shows those that occur)
+    #[arg(long, value_name = "METRIC", default_value = "cycles", help_heading = "Profile")]
+    #[arg(hide_possible_values = true)]
+    #[arg(value_parser = PossibleValuesParser::new(Metric::all().map(|m| m.0)))]
+    pub by: String,
+}
+
+/// How a profile is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProfileFormat {
+    /// For people
+    Table,
+    /// Folded stacks, for flame graphs
+    Folded,
+    /// For KCachegrind and callgrind_annotate
+    Callgrind,
+    /// For programs
+    Json,
+}
+
+fn parse_region_name(text: &str) -> Result<(u16, String), String> {
+    let (id, name) = text.split_once('=').ok_or("ID=NAME is wanted")?;
+    match parse_number(id)?.try_into() {
+        Ok(id) if id <= MAX_ID => Ok((id, name.into())),
+        _ => Err(format!("regions have numbers up to {MAX_ID}")),
+    }
+}
+
+const PROFILE_ABOUT: &str = "\
+Run an image and show which functions took its cycles, and why.
+
+Takes the options of `relsim run`. Function names are the symbols of IMAGE, of --firmware and of --symbols; code \
+without symbols is shown by page. The causes of cycles are told under --timing rocket. The cycles of all \
+functions together are those of all harts.";
 
 const RUN_ABOUT: &str = "\
 Run an image until the guest ends it, and exit with the guest's code.

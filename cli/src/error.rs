@@ -170,6 +170,21 @@ pub enum CliError {
         /// The file.
         path: PathBuf,
     },
+    /// A profile by cause, under a timing model that tells none.
+    #[error(
+        "the timing model {timing} does not tell why cycles pass, so there is nothing to show by {metric}"
+    )]
+    #[diagnostic(help("--timing rocket tells"))]
+    NoCauses {
+        /// The model.
+        timing: &'static str,
+        /// What was asked for.
+        metric: &'static str,
+    },
+    /// Two things that each need to see every instruction.
+    #[error("a profile and a commit log cannot be made in one run")]
+    #[diagnostic(help("a run can be repeated: it is the same every time"))]
+    ProfileAndLog,
     /// The terminal.
     #[error("cannot set up the terminal")]
     Terminal(#[source] std::io::Error),

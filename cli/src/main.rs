@@ -5,6 +5,7 @@
 //! anything is started or written.
 
 mod args;
+mod breakdown;
 mod commands;
 mod console;
 mod control;
@@ -20,6 +21,7 @@ mod signature;
 mod stats;
 mod status;
 mod suggest;
+mod symbols;
 mod timing_file;
 mod timing_toml;
 mod units;

@@ -16,6 +16,7 @@ use crate::args::RunArgs;
 use crate::embedded;
 use crate::error::CliError;
 use crate::stats::hex;
+use crate::symbols::ImageSymbols;
 
 /// How far above the start of memory a raw image lies that comes after firmware, and the place that
 /// firmware expects it at.
@@ -31,6 +32,8 @@ pub struct Software {
     pub signature: Option<Region>,
     /// What the image is called.
     pub name: String,
+    /// Where the functions are in image and firmware.
+    pub symbols: Vec<ImageSymbols>,
     /// Remarks for the user.
     pub notes: Vec<String>,
     /// What the files hold that was loaded, by what they are: SHA-256, without what relsim makes itself (the
@@ -231,6 +234,7 @@ pub fn load(args: &RunArgs, config: &MachineConfig) -> Result<Software, CliError
         },
         signature: image.as_ref().and_then(signature),
         name: image.as_ref().unwrap_or(first).name.clone(),
+        symbols: [&image, &firmware].into_iter().flatten().map(ImageSymbols::of).collect(),
         notes,
         inputs,
     })

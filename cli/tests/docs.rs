@@ -14,7 +14,9 @@ use relsim_core::csr::{self, CsrDef};
 use relsim_core::insn::InsnDef;
 use relsim_core::isa::{Ext, Need};
 use relsim_core::rows;
+use relsim_core::timing::CycleCause;
 use relsim_machine::{TIMING_MODELS, platform};
+use relsim_markers::{Kind, word};
 use relsim_uintr::UINTR;
 
 /// It begins a line: pages may speak of it.
@@ -106,11 +108,19 @@ fn csrs() -> String {
     text
 }
 
+/// Why cycles pass.
+fn causes() -> String {
+    let row = |cause: &CycleCause| format!("| `{}` | {} |\n", cause.name(), cause.meaning());
+    let rows: String = CycleCause::ALL.iter().map(row).collect();
+    format!("| cause | why a cycle passed |\n|---|---|\n{rows}")
+}
+
 /// What a mark stands for.
 fn expected(source: &str) -> String {
     match source {
         "instructions" => instructions(),
         "csrs" => csrs(),
+        "causes" => causes(),
         command => match command.strip_prefix("relsim ") {
             Some(arguments) => relsim(arguments),
             None => panic!("a block claims to come from {source:?}, which this test does not know"),
@@ -227,8 +237,8 @@ fn the_statistics_are_explained() {
         match value {
             serde_json::Value::Object(map) => map.iter().for_each(|(key, value)| {
                 let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
-                // The causes are listed on the page of traps, not here.
-                if key != "traps" {
+                // Causes are listed elsewhere, and sums with their extremes are explained once.
+                if !["traps", "cycles_by_cause"].contains(&key.as_str()) && value.get("mean").is_none() {
                     fields(value, &name, found);
                 }
                 found.insert(name);
@@ -242,11 +252,14 @@ fn the_statistics_are_explained() {
     let directory = tempfile::tempdir().unwrap();
     let (disk, stats) = (directory.path().join("disk"), directory.path().join("stats"));
     fs::write(&disk, [0; 512]).unwrap();
-    // A dead guest has a detail, and limits are shown where they were given.
+    // A dead guest has a detail, and limits are shown where they were given. Markers have values and names.
     let wfi = directory.path().join("wfi");
-    fs::write(&wfi, 0x1050_0073_u32.to_le_bytes()).unwrap();
+    let markers = [(Kind::Begin, 1), (Kind::End, 1), (Kind::Instant, 2)].map(|(kind, id)| word(kind, id, 10));
+    let code = markers.into_iter().chain([0x1050_0073]).flat_map(u32::to_le_bytes).collect::<Vec<_>>();
+    fs::write(&wfi, code).unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_relsim"))
         .args(["run", "-q", "--max-cycles", "1e6", "--max-instructions", "1e6", "--stdin", "none", "--raw"])
+        .args(["--timing", "rocket", "--region-name", "1=region", "--region-name", "2=event"])
         .args(["--disk".as_ref(), disk.as_os_str(), "--stats".as_ref(), stats.as_os_str(), wfi.as_os_str()])
         .output()
         .unwrap();

@@ -2,3 +2,4 @@
 
 pub mod baseline;
 pub mod commit_log;
+pub mod profile;

@@ -6,6 +6,7 @@ mod dtb;
 mod isa;
 mod man;
 mod platform;
+mod profile;
 mod run;
 mod timing;
 
@@ -22,6 +23,7 @@ pub fn dispatch(command: Command) -> Result<u8, CliError> {
     match command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Profile(args) => profile::run(&args),
         Command::Platform(command) => platform::run(&command).map(|()| 0),
         Command::Dtb(args) => dtb::run(&args).map(|()| 0),
         Command::Timing(command) => timing::run(&command).map(|()| 0),

@@ -10,22 +10,42 @@ use std::time::{Duration, Instant};
 use relsim_machine::{Exit, Limits, Machine, Report};
 use relsim_traces::commit_log::CommitLog;
 
+use super::profile::Profiler;
 use super::write_file;
-use crate::args::RunArgs;
+use crate::args::{ProfileArgs, RunArgs};
+use crate::breakdown;
 use crate::console::{HostConsole, Input, InputSource, Keyboard, line_end};
 use crate::control::{Control, Quit};
 use crate::error::CliError;
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::stats::{self, Stats, StatsTarget};
+use crate::symbols::Symbols;
 use crate::{signature, status};
+
+/// Who sees every instruction.
+enum Watcher {
+    Nobody,
+    Log(CommitLog<BufWriter<File>>),
+    Profile(Box<Profiler>),
+}
 
 /// Runs an image and gives the exit status.
 ///
 /// # Errors
 /// What is wrong with the arguments' files, or with writing the results.
 pub fn run(args: &RunArgs) -> Result<u8, CliError> {
-    let plan = Plan::new(args)?;
+    execute(args, None)
+}
+
+/// [`run`], with a profile if one is asked for.
+///
+/// # Errors
+/// The same.
+pub fn execute(args: &RunArgs, profile: Option<&ProfileArgs>) -> Result<u8, CliError> {
+    let mut plan = Plan::new(args)?;
+    let symbols = Symbols::new(std::mem::take(&mut plan.software.symbols), &args.symbols)?;
+    let region_names = symbols.region_names(&args.region_name);
     let log_file = args.commit_log.as_deref().map(create_log).transpose()?;
     let control = Arc::new(Control::default());
     control.watch_signals()?;
@@ -45,22 +65,29 @@ pub fn run(args: &RunArgs) -> Result<u8, CliError> {
     };
     let console = Box::new(HostConsole::new(input, control.clone()));
     let mut machine = Machine::build(plan.config, payload, plan.virtio, console)?;
-    let log = log_file.map(|file| CommitLog::new(file, machine.cores[0].blocks.decoder()));
+    let image = plan.software.name.clone();
+    let mut watcher = match (log_file, profile) {
+        (Some(file), _) => Watcher::Log(CommitLog::new(file, machine.cores[0].blocks.decoder())),
+        (None, Some(args)) => Watcher::Profile(Box::new(Profiler::new(args, image, symbols, &machine)?)),
+        (None, None) => Watcher::Nobody,
+    };
     let begun = Instant::now();
     let exit = {
         let progress = Progress::new(args.quiet, &control);
-        drive(
-            &mut machine,
-            args.limits(),
-            &control,
-            progress.as_ref(),
-            begun,
-            log,
-            args.commit_log.as_deref(),
-        )?
+        drive(&mut machine, args.limits(), &control, progress.as_ref(), begun, &mut watcher)
     };
     let host = begun.elapsed();
-    let report = machine.report(exit);
+    let mut report = machine.report(exit);
+    report.name_regions(|id| region_names.get(&id).cloned());
+    let profiler = match watcher {
+        Watcher::Nobody => None,
+        Watcher::Log(log) => {
+            let path = args.commit_log.clone().unwrap_or_default();
+            log.finish().map_err(|source| CliError::Write { what: "commit log", path, source })?;
+            None
+        }
+        Watcher::Profile(profiler) => Some(profiler.finish(&machine)),
+    };
     let signature = args.signature.as_ref().zip(plan.software.signature).map(|(path, region)| {
         // The image fitted into memory, and so does what lies between its symbols, or else it is empty.
         let memory = machine.bus.ram.slice(region.base, region.size_bytes).unwrap_or(&[]);
@@ -80,6 +107,13 @@ pub fn run(args: &RunArgs) -> Result<u8, CliError> {
             eprintln!("relsim: {note}");
         }
         eprintln!("relsim: {}", stats::summary(&report, &config, host));
+        breakdown::notes(&report, args.breakdown).iter().for_each(|note| eprintln!("relsim: {note}"));
+    }
+    if args.breakdown {
+        eprint!("{}", breakdown::tables(&report));
+    }
+    if let Some(profile) = profiler {
+        profile.write()?;
     }
     if let Some((path, text)) = signature {
         write_file("signature", path, text.as_bytes())?;
@@ -107,21 +141,21 @@ fn drive(
     control: &Control,
     progress: Option<&Progress>,
     begun: Instant,
-    mut log: Option<CommitLog<BufWriter<File>>>,
-    log_path: Option<&Path>,
-) -> Result<Exit, CliError> {
-    let exit = loop {
-        let exit = match &mut log {
-            Some(log) => machine.run_observed(limits, &control.stop, log),
-            None => machine.run(limits, &control.stop),
+    watcher: &mut Watcher,
+) -> Exit {
+    loop {
+        let exit = match watcher {
+            Watcher::Nobody => machine.run(limits, &control.stop),
+            Watcher::Log(log) => machine.run_observed(limits, &control.stop, log),
+            Watcher::Profile(profiler) => profiler.run(machine, limits, &control.stop),
         };
         if exit != Exit::Interrupted || control.quits().is_some() {
-            break exit;
+            return exit;
         }
         // Cleared first: a request that comes now sets it again.
         control.stop.store(false, Ordering::Release);
         if control.quits().is_some() {
-            break exit;
+            return exit;
         }
         if control.take_statistics() {
             show_counts(&machine.report(Exit::Interrupted), machine, begun.elapsed());
@@ -129,11 +163,7 @@ fn drive(
         if let Some(progress) = progress {
             progress.show(machine.instructions(), machine.cycles());
         }
-    };
-    if let (Some(log), Some(path)) = (log, log_path) {
-        log.finish().map_err(|source| CliError::Write { what: "commit log", path: path.into(), source })?;
     }
-    Ok(exit)
 }
 
 fn show_counts(report: &Report, machine: &Machine, host: Duration) {

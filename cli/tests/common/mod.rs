@@ -10,6 +10,8 @@ use tempfile::TempDir;
 /// Start of main memory.
 pub const RAM: u64 = 0x8000_0000;
 
+pub const RA: u32 = 1;
+pub const S0: u32 = 8;
 pub const T0: u32 = 5;
 pub const T1: u32 = 6;
 pub const A0: u32 = 10;
@@ -59,6 +61,38 @@ pub fn jalr(rd: u32, rs1: u32) -> u32 {
     rs1 << 15 | rd << 7 | 0x67
 }
 
+/// `jal rd, offset`
+pub fn jal(rd: u32, offset: i32) -> u32 {
+    let o = offset as u32;
+    (o >> 20 & 1) << 31
+        | (o >> 1 & 0x3ff) << 21
+        | (o >> 11 & 1) << 20
+        | (o >> 12 & 0xff) << 12
+        | rd << 7
+        | 0x6f
+}
+
+/// `bne rs1, x0, offset`
+pub fn bnez(rs1: u32, offset: i32) -> u32 {
+    beqz(rs1, offset) | 1 << 12
+}
+
+/// `csrrw rd, csr, rs1`
+pub fn csrrw(rd: u32, csr: u32, rs1: u32) -> u32 {
+    csr << 20 | rs1 << 15 | 1 << 12 | rd << 7 | 0x73
+}
+
+/// `csrrs rd, csr, rs1`
+pub fn csrrs(rd: u32, csr: u32, rs1: u32) -> u32 {
+    csr << 20 | rs1 << 15 | 2 << 12 | rd << 7 | 0x73
+}
+
+pub fn mul(rd: u32, rs1: u32, rs2: u32) -> u32 {
+    1 << 25 | rs2 << 20 | rs1 << 15 | rd << 7 | 0x33
+}
+
+pub const MRET: u32 = 0x3020_0073;
+
 /// `beq rs1, x0, offset`
 pub fn beqz(rs1: u32, offset: i32) -> u32 {
     let o = offset as u32;
@@ -92,17 +126,23 @@ pub fn bytes(code: &[u32]) -> Vec<u8> {
     code.iter().flat_map(|word| word.to_le_bytes()).collect()
 }
 
-/// An ELF file with `code` at `address`, entered there, with `symbols`.
+/// An ELF file with `code` at `address`, entered there, with absolute `symbols`.
 pub fn elf(address: u64, code: &[u8], symbols: &[(&str, u64)]) -> Vec<u8> {
+    let absolute: Vec<_> = symbols.iter().map(|&(name, value)| (name, value, 0)).collect();
+    elf_with(address, code, &absolute)
+}
+
+/// The same with names, values and sizes of symbols: those with a size are functions.
+pub fn elf_with(address: u64, code: &[u8], symbols: &[(&str, u64, u64)]) -> Vec<u8> {
     const HEADERS: u64 = 64 + 56;
     let text = [b"\0.symtab\0.strtab\0.shstrtab\0".as_slice()].concat();
     let (mut strings, mut table) = (vec![0u8], vec![0u8; 24]);
-    for (name, value) in symbols {
+    for (name, value, size) in symbols {
         table.extend((strings.len() as u32).to_le_bytes());
-        // Global, no type; section 0xfff1 is "absolute".
-        table.extend([0x10, 0, 0xf1, 0xff]);
+        // Global. Section 0xfff1 is "absolute"; of the others of its kind it is not known what they are.
+        table.extend(if *size == 0 { [0x10, 0, 0xf1, 0xff] } else { [0x12, 0, 0x20, 0xff] });
         table.extend(value.to_le_bytes());
-        table.extend(0u64.to_le_bytes());
+        table.extend(size.to_le_bytes());
         strings.extend(name.bytes().chain([0]));
     }
     let code_at = HEADERS;

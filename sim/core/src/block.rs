@@ -14,6 +14,7 @@ use crate::hart::Hart;
 use crate::insn::{Op, Stop};
 use crate::pmp::AccessKind;
 use crate::ram::PAGE_BYTES;
+use crate::region;
 use crate::trap::Cause;
 
 /// Longest block, in instructions.
@@ -301,7 +302,7 @@ impl BlockCache {
                 }
             }
             let op = self.decoder.op(word, offset as u16, ops.len() as u8);
-            let ends = op.class.ends_block();
+            let ends = op.class.ends_block() || region::ends_block(word);
             ops.push(op);
             offset += len;
             if ends || spans {

@@ -4,7 +4,7 @@ use crate::bus::Bus;
 use crate::hart::Hart;
 use crate::insn::{Done, File, Fmt, InsnDef, Op, OpClass, Pattern, X_SINK};
 use crate::isa::{ExtSet, Need};
-use crate::rows;
+use crate::{region, rows};
 
 /// The row number that operations have which are no instruction.
 pub const ILLEGAL_ROW: u16 = 0;
@@ -142,7 +142,7 @@ impl Decoder {
         let operands = def.fmt.operands(raw);
         let files = def.fmt.files();
         Op {
-            exec: def.exec,
+            exec: if region::is_marker(raw) { region::mark } else { def.exec },
             imm: operands.imm,
             raw,
             row,

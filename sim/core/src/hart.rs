@@ -9,6 +9,7 @@ use crate::insn::{Done, Op, Stop, X_SINK};
 use crate::isa::{Ext, ExtSet};
 use crate::mmu::Mmu;
 use crate::pmp::Pmp;
+use crate::region::{Marked, Regions};
 use crate::trap::{Cause, Trap};
 
 /// Privilege levels, with their encoding in `mstatus.MPP`.
@@ -106,6 +107,13 @@ pub struct Counts {
     pub user_traps: u64,
 }
 
+impl Counts {
+    /// All traps.
+    pub fn traps(&self) -> u64 {
+        self.exceptions.iter().chain(&self.interrupts).sum()
+    }
+}
+
 /// One hart.
 pub struct Hart {
     /// Integer registers; 256 so that a byte indexes them without a check. Slot 0 is never written, slot 32
@@ -153,6 +161,10 @@ pub struct Hart {
     pub fetch_stale: bool,
     /// Traps taken.
     pub counts: Counts,
+    /// The marker that has just executed, until the loop records it.
+    pub marked: Option<Marked>,
+    /// The regions that markers spoke of.
+    pub regions: Regions,
     /// The CSR rows that it has.
     pub csr_table: Arc<CsrTable>,
     /// What the platform decides.
@@ -256,6 +268,8 @@ impl Hart {
             ext_state: [[0; EXT_WORDS]; 4],
             fetch_stale: false,
             counts: Counts::default(),
+            marked: None,
+            regions: Regions::default(),
             csr_table,
             config,
         };

@@ -18,6 +18,7 @@ pub mod mmu;
 pub mod observe;
 pub mod pmp;
 pub mod ram;
+pub mod region;
 pub mod rows;
 pub mod run;
 pub mod timing;

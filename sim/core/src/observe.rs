@@ -3,6 +3,7 @@
 use crate::bus::Bus;
 use crate::hart::{Hart, Priv};
 use crate::insn::Op;
+use crate::timing::Ledger;
 use crate::trap::TrapTaken;
 
 /// Somebody who watches a hart. The hot loop is compiled without any of it where nobody does.
@@ -13,6 +14,13 @@ pub trait Observer {
     /// `op` at `pc` is about to execute.
     fn before(&mut self, hart: &Hart, bus: &Bus, op: &Op, pc: u64) {
         let _ = (hart, bus, op, pc);
+    }
+
+    /// Comes before each [`Observer::retired`] and [`Observer::trapped`]: where all cycles of `hart` up to then
+    /// went, if the timing model tells. What is new was spent on what is told next.
+    #[inline(always)]
+    fn charged(&mut self, hart: &Hart, ledger: Option<&Ledger>) {
+        let _ = (hart, ledger);
     }
 
     /// `op` at `pc` has retired; it ran at `privilege`. Its results are in the hart's registers, its data

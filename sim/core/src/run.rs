@@ -5,6 +5,7 @@ use crate::bus::Bus;
 use crate::hart::{CsrWrite, Hart, RunState};
 use crate::insn::{Done, Op, OpClass, Stop};
 use crate::observe::Observer;
+use crate::region;
 use crate::timing::{BlockRun, Fact, TimingModel};
 use crate::trap::Cause;
 
@@ -102,6 +103,7 @@ impl Core {
                 {
                     hart.cycle = timing.trapped(hart, bus, &trap);
                     if O::ON {
+                        observer.charged(hart, timing.ledger(hart.config.id));
                         observer.trapped(hart, bus, &trap);
                     }
                 }
@@ -144,13 +146,12 @@ impl Core {
             hart.next_pc = hart.pc.wrapping_add(block.bytes);
             let mut stopped = None;
             let mut from_op = 0;
-            if T::BLOCKS
-                && !O::ON
+            let together = T::BLOCKS
                 && limits.whole_blocks
                 && block.plain
                 && whole
-                && hart.cycle.saturating_add(longest(ops.len())) < event_cycle
-            {
+                && hart.cycle.saturating_add(longest(ops.len())) < event_cycle;
+            if together && !O::ON {
                 let (done, count, end) = execute(hart, bus, ops, facts);
                 let run = BlockRun {
                     serial: block.serial,
@@ -173,7 +174,8 @@ impl Core {
                     stopped = Some((op, why));
                     break;
                 }
-                if T::DETAILED && hart.cycle >= end_cycle {
+                // Where somebody watches, a slice ends where it ends when nobody does.
+                if T::DETAILED && !(O::ON && together) && hart.cycle >= end_cycle {
                     stopped = Some((op, Stop::Exit));
                     break;
                 }
@@ -207,6 +209,9 @@ impl Core {
                 Stop::Exit => {
                     hart.pc = after;
                     look_around = true;
+                    if hart.marked.is_some() {
+                        region::record(hart, timing.ledger(hart.config.id));
+                    }
                     if hart.mmu.take_touched_device() {
                         return SliceEnd::Device;
                     }
@@ -338,6 +343,7 @@ fn step<T: TimingModel, O: Observer>(
             hart.cycle = timing.retired(hart, bus, op);
         }
         if O::ON {
+            observer.charged(hart, timing.ledger(hart.config.id));
             observer.retired(hart, bus, op, pc, privilege);
             hart.csr_writes.clear();
         }
@@ -374,6 +380,7 @@ fn trap<T: TimingModel, O: Observer>(
     let taken = hart.take_exception(epc);
     hart.cycle = timing.trapped(hart, bus, &taken);
     if O::ON {
+        observer.charged(hart, timing.ledger(hart.config.id));
         observer.trapped(hart, bus, &taken);
         hart.csr_writes.clear();
     }

@@ -203,6 +203,20 @@ impl Ledger {
         self.cycles[privilege as usize & 3][cause as usize]
     }
 
+    /// Cycles for `cause`, whatever the privilege.
+    pub fn by_cause(&self, cause: CycleCause) -> u64 {
+        self.cycles.iter().map(|row| row[cause as usize]).sum()
+    }
+
+    /// Adds what `now` has and `before`, an earlier state of the same ledger, had not.
+    pub fn add_difference(&mut self, now: &Self, before: &Self) {
+        let cells = self.cycles.iter_mut().flatten();
+        for (sum, (now, before)) in cells.zip(now.cycles.iter().flatten().zip(before.cycles.iter().flatten()))
+        {
+            *sum += now.saturating_sub(*before);
+        }
+    }
+
     /// All cycles.
     pub fn total(&self) -> u64 {
         self.cycles.iter().flatten().sum()

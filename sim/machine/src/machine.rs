@@ -363,7 +363,7 @@ impl Machine {
     pub fn report(&self, exit: Exit) -> Report {
         Report {
             exit,
-            harts: self.cores.iter().map(|c| HartReport::of(&c.hart)).collect(),
+            harts: self.cores.iter().zip(0..).map(|(c, n)| HartReport::of(&c.hart, self.ledger(n))).collect(),
             firmware_calls: self.firmware.as_ref().map_or(0, |f| f.calls),
         }
     }

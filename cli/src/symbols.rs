@@ -1,0 +1,129 @@
+//! From addresses to functions, over all the files of a run.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use relsim_loader::{Image, ParseOptions, SymbolKind, SymbolTable, demangle};
+use relsim_markers::{MAX_ID, NAME_PREFIX};
+use relsim_traces::profile::Symbol;
+
+use crate::error::CliError;
+use crate::payload::read;
+use crate::units::parse_number;
+
+/// `FILE[@ADDRESS]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SymbolsArg {
+    path: PathBuf,
+    address: Option<u64>,
+}
+
+impl FromStr for SymbolsArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Ok(match text.rsplit_once('@').map(|(path, address)| (path, parse_number(address))) {
+            Some((path, Ok(address))) => Self { path: path.into(), address: Some(address) },
+            // An at sign in a name.
+            _ => Self { path: text.into(), address: None },
+        })
+    }
+}
+
+/// A piece of an image: where it lies, and where it was linked to.
+#[derive(Debug, Clone, Copy)]
+struct Moved {
+    physical: u64,
+    linked: u64,
+    size_bytes: u64,
+}
+
+/// The symbols of a file.
+#[derive(Debug, Clone)]
+pub struct ImageSymbols {
+    name: String,
+    table: SymbolTable,
+    /// Where code runs before translation is on, if that is not where it was linked to.
+    moved: Vec<Moved>,
+}
+
+impl ImageSymbols {
+    /// Those of `image`, called by its file name.
+    pub fn of(image: &Image) -> Self {
+        let file = PathBuf::from(&image.name);
+        let moved = image.segments.iter().filter(|s| s.paddr != s.vaddr).map(|s| Moved {
+            physical: s.paddr,
+            linked: s.vaddr,
+            size_bytes: s.mem_size_bytes,
+        });
+        Self {
+            name: file.file_name().map_or(image.name.clone(), |n| n.to_string_lossy().into_owned()),
+            table: image.symbols.clone(),
+            moved: moved.collect(),
+        }
+    }
+
+    fn find(&self, address: u64) -> Option<Symbol> {
+        let (symbol, _) = self.table.lookup(address)?;
+        let name = demangle(symbol.name).into_owned();
+        Some(Symbol { name, object: self.name.clone(), address: symbol.address })
+    }
+
+    fn linked(&self, address: u64) -> Option<u64> {
+        let inside = |m: &&Moved| address.checked_sub(m.physical).is_some_and(|n| n < m.size_bytes);
+        self.moved.iter().find(inside).map(|m| m.linked.wrapping_add(address - m.physical))
+    }
+}
+
+/// The symbols of a run.
+#[derive(Debug, Clone, Default)]
+pub struct Symbols(Vec<ImageSymbols>);
+
+impl Symbols {
+    /// Those of `images`, and those in the files of `more`.
+    ///
+    /// # Errors
+    /// What is wrong with a file.
+    pub fn new(mut images: Vec<ImageSymbols>, more: &[SymbolsArg]) -> Result<Self, CliError> {
+        for arg in more {
+            let options = ParseOptions { load_address: arg.address, ..ParseOptions::default() };
+            let bytes = read("symbol file", &arg.path)?;
+            let mut image = Image::parse(&arg.path.display().to_string(), &bytes, &options)?;
+            // It is not loaded: the addresses that it was linked to are those that it runs at.
+            image.segments.clear();
+            images.push(ImageSymbols::of(&image));
+        }
+        Ok(Self(images))
+    }
+
+    /// The function that `address` belongs to, in the first file that has one there.
+    pub fn find(&self, address: u64) -> Option<Symbol> {
+        self.0.iter().find_map(|image| image.find(address)).or_else(|| {
+            self.0.iter().find_map(|image| image.linked(address).and_then(|linked| image.find(linked)))
+        })
+    }
+
+    /// What regions are called: by `given`, or else by the files.
+    pub fn region_names(&self, given: &[(u16, String)]) -> BTreeMap<u16, String> {
+        let all = self.0.iter().flat_map(|image| image.table.iter());
+        let named = all.filter(|s| s.kind == SymbolKind::Absolute).filter_map(|s| {
+            let name = s.name.strip_prefix(NAME_PREFIX)?;
+            let id = u16::try_from(s.address).ok().filter(|&id| id <= MAX_ID)?;
+            Some((id, name.to_string()))
+        });
+        named.chain(given.iter().cloned()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_may_have_an_address() {
+        let arg = |text: &str| SymbolsArg::from_str(text).unwrap();
+        assert_eq!(arg("a.elf@0x1000"), SymbolsArg { path: "a.elf".into(), address: Some(0x1000) });
+        assert_eq!(arg("me@home"), SymbolsArg { path: "me@home".into(), address: None });
+    }
+}
