@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use relsim_core::block::BlockCache;
 use relsim_core::bus::Bus;
-use relsim_core::csr::CsrTable;
+use relsim_core::csr::{CsrTable, irq};
 use relsim_core::decode::Decoder;
 use relsim_core::device::{Console, GuestExit};
 use relsim_core::hart::{Hart, HartConfig, Priv, RunState};
@@ -169,7 +169,7 @@ impl Machine {
             RunState::Running => Some(hart.cycle),
             RunState::Stopped => None,
             RunState::Waiting => {
-                let rings = hart.csr.mie & relsim_core::csr::irq::STIP != 0;
+                let rings = hart.csr.mie & irq::STIP != 0;
                 if rings { hart.timer_deadline(&self.bus) } else { None }
             }
         }
@@ -307,46 +307,59 @@ impl Machine {
                     self.wake(self.cores[index].hart.cycle);
                 }
                 SliceEnd::Stopped => return Exit::Stopped,
-                SliceEnd::Stuck => return self.stuck(index),
+                SliceEnd::Stuck if self.is_stuck(now) => {
+                    return Exit::Stuck { detail: self.describe_harts() };
+                }
+                SliceEnd::Stuck => {}
             }
         }
     }
 
     fn dead(&self) -> Exit {
+        Exit::Dead { detail: self.describe_harts() }
+    }
+
+    /// Whether every hart does nothing but trap, or sleeps, and no interrupt can come that would change that.
+    fn is_stuck(&self, now: u64) -> bool {
+        let something_comes = self.next_waking_event(now).is_some();
+        self.cores.iter().all(|Core { hart, .. }| {
+            if hart.state == RunState::Running && !hart.only_traps() {
+                return false;
+            }
+            let reach = hart.interrupts_that_reach();
+            let rings = reach & irq::STIP != 0 && hart.timer_deadline(&self.bus).is_some();
+            !(rings || reach & hart.mip(&self.bus) != 0 || reach != 0 && something_comes)
+        })
+    }
+
+    /// What each hart does, where nothing goes on.
+    fn describe_harts(&self) -> String {
         let describe = |core: &Core| {
             let hart = &core.hart;
+            let (id, pc, mode) = (hart.config.id, hart.pc, hart.privilege.letter());
             match hart.state {
-                RunState::Stopped => format!("hart {} was never started or has stopped", hart.config.id),
-                _ => {
+                RunState::Stopped => format!("hart {id} was never started or has stopped"),
+                RunState::Running => format!(
+                    "hart {id} only traps: {} ({}tval {:#x}) at its own trap handler, pc {pc:#x} in {mode}-mode",
+                    hart.raised.cause.name(),
+                    mode.to_ascii_lowercase(),
+                    hart.raised.tval,
+                ),
+                RunState::Waiting => {
                     let names = |bits: u64| {
                         let set = (0..16u8).filter(|bit| bits >> bit & 1 == 1);
                         let names: Vec<_> = set.map(interrupt_name).collect();
                         if names.is_empty() { "nothing".to_string() } else { names.join(", ") }
                     };
                     format!(
-                        "hart {} waits for an interrupt at pc {:#x} in {}-mode (enabled: {}; pending: {})",
-                        hart.config.id,
-                        hart.pc,
-                        hart.privilege.letter(),
+                        "hart {id} waits for an interrupt at pc {pc:#x} in {mode}-mode (enabled: {}; pending: {})",
                         names(hart.csr.mie),
                         names(hart.mip(&self.bus)),
                     )
                 }
             }
         };
-        Exit::Dead { detail: self.cores.iter().map(describe).collect::<Vec<_>>().join("; ") }
-    }
-
-    fn stuck(&self, index: usize) -> Exit {
-        let hart = &self.cores[index].hart;
-        let detail = format!(
-            "hart {index} only traps: {} (mtval {:#x}) at its own trap handler, pc {:#x} in {}-mode",
-            hart.raised.cause.name(),
-            hart.raised.tval,
-            hart.pc,
-            hart.privilege.letter(),
-        );
-        Exit::Stuck { detail }
+        self.cores.iter().map(describe).collect::<Vec<_>>().join("; ")
     }
 
     /// Counts so far.
