@@ -8,10 +8,12 @@ mod machine;
 pub mod platform;
 mod report;
 mod sbi;
+mod tables;
 mod wiring;
 
 pub use config::{ConfigError, HtifWords, MAX_RAM_BYTES, MachineConfig, Payload, Piece, Timing};
 pub use machine::{Limits, Machine};
 pub use platform::Platform;
 pub use report::{Exit, HartReport, Report};
+pub use tables::Tables;
 pub use wiring::{BuildError, Peer, Virtio};

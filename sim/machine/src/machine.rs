@@ -4,13 +4,11 @@
 //! configuration and payload alone. A slice ends before the next device event, before a device access
 //! that another hart's time has not caught up with, and after at most the quantum.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use relsim_core::block::BlockCache;
 use relsim_core::bus::Bus;
-use relsim_core::csr::{CsrTable, irq};
-use relsim_core::decode::Decoder;
+use relsim_core::csr::irq;
 use relsim_core::device::{Console, GuestExit};
 use relsim_core::hart::{Hart, HartConfig, Priv, RunState};
 use relsim_core::observe::{Observer, Unobserved};
@@ -24,6 +22,7 @@ use crate::config::{HtifWords, MachineConfig, Payload, Timing};
 use crate::platform::DeviceKind;
 use crate::report::{Exit, HartReport, Report};
 use crate::sbi::Firmware;
+use crate::tables::Tables;
 use crate::wiring::{BuildError, Virtio, build_bus};
 
 /// Cycles after which a lone hart without events looks up, to see whether it should stop. Not visible to
@@ -72,13 +71,27 @@ impl Machine {
         virtio: Vec<Virtio>,
         console: Box<dyn Console>,
     ) -> Result<Self, BuildError> {
+        let tables = Tables::new(&config)?;
+        Self::build_with(&tables, config, payload, virtio, console)
+    }
+
+    /// [`Machine::build`] with the tables of another machine with the same instruction set, for those who build
+    /// many.
+    ///
+    /// # Errors
+    /// [`BuildError`] says what does not fit; [`BuildError::Tables`] if it is the tables.
+    pub fn build_with(
+        tables: &Tables,
+        config: MachineConfig,
+        payload: &Payload,
+        virtio: Vec<Virtio>,
+        console: Box<dyn Console>,
+    ) -> Result<Self, BuildError> {
+        if !tables.fit(&config) {
+            return Err(BuildError::Tables);
+        }
         let mut bus = build_bus(&config, payload, virtio, console)?;
         let outside: Vec<_> = config.active_extensions().collect();
-        let insns: Vec<_> = outside.iter().map(|e| e.insns).collect();
-        let csrs: Vec<_> = outside.iter().map(|e| e.csrs).collect();
-        let rows = |e: &dyn std::fmt::Display| BuildError::Rows(e.to_string());
-        let decoder = Arc::new(Decoder::new(config.isa, &insns).map_err(|e| rows(&e))?);
-        let csr_table = Arc::new(CsrTable::new(config.isa, &csrs).map_err(|e| rows(&e))?);
         let builtin = payload.privilege == Priv::S;
         let mut cores: Vec<Core> = (0..config.harts)
             .map(|id| {
@@ -91,13 +104,13 @@ impl Machine {
                     reset_pc: config.platform.reset_pc,
                     ids: config.platform.ids,
                 };
-                let mut hart = Hart::new(hart_config, csr_table.clone());
+                let mut hart = Hart::new(hart_config, tables.csrs.clone());
                 for extension in &outside {
                     let has_device =
                         |k| matches!(k, DeviceKind::Extension { name } if name == extension.name);
                     (extension.reset)(&mut hart, config.platform.find(has_device).map(|d| d.base));
                 }
-                Core::new(hart, BlockCache::new(decoder.clone()))
+                Core::new(hart, BlockCache::new(tables.decoder.clone()))
             })
             .collect();
         if builtin {
