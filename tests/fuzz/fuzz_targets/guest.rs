@@ -16,8 +16,9 @@ use relsim_machine::{
 use relsim_uintr::UINTR;
 
 static KNOWN: &[&IsaExtension] = &[&UINTR];
-const INSTRUCTIONS: u64 = 3000;
-const CYCLES: u64 = 10_000;
+// Most programs soon do nothing but trap: more of that shows nothing new.
+const INSTRUCTIONS: u64 = 1000;
+const CYCLES: u64 = 3000;
 const RAM_BYTES: u64 = 64 << 10;
 
 /// Each platform's defaults, and what only depends on those.
