@@ -24,7 +24,7 @@ pub const TABLE: &[(u8, &str)] = &[
     (USAGE, "usage: the arguments cannot be understood"),
     (RESET, "the guest asked for a reset (relsim does not start it again)"),
     (DEAD, "dead guest: every hart waits and nothing can wake one"),
-    (STUCK, "stuck guest: a hart does nothing but trap into a handler that it cannot execute"),
+    (STUCK, "stuck guest: harts do nothing but trap into handlers that they cannot execute"),
     (LIMIT, "--max-cycles or --max-instructions was reached"),
     (FAILED, "bad image or configuration, or a file that cannot be read or written"),
     (INTERRUPTED, "interrupted: Ctrl-C, Ctrl-A x or SIGTERM"),

@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use relsim_machine::{Exit, Limits, Machine, Timing};
+use relsim_machine::{Exit, Limits, Machine};
 use relsim_traces::profile::{Metric, Profile, Summary, Symbol, Tree, callgrind, folded, json, table};
 
 use crate::args::{ProfileArgs, ProfileFormat};

@@ -10,7 +10,7 @@ use crate::isa::{Ext, ExtSet};
 use crate::mmu::Mmu;
 use crate::pmp::Pmp;
 use crate::region::{Marked, Regions};
-use crate::trap::{Cause, Trap};
+use crate::trap::{Cause, FutileTraps, Trap};
 
 /// Privilege levels, with their encoding in `mstatus.MPP`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -139,6 +139,8 @@ pub struct Hart {
     pub cycles_per_op: u64,
     /// The trap that the last [`Stop::Trap`] stands for.
     pub raised: Trap,
+    /// Exceptions taken since an instruction last retired.
+    pub futile: FutileTraps,
     /// The last data access.
     pub access: Access,
     /// Reserved physical address (8-byte granule) of the last load-reserved.
@@ -257,6 +259,7 @@ impl Hart {
             cycle: 0,
             cycles_per_op: 1,
             raised: Trap::default(),
+            futile: FutileTraps::default(),
             access: Access::default(),
             reservation: None,
             csr_writes: Vec::new(),

@@ -9,9 +9,6 @@ use crate::region;
 use crate::timing::{BlockRun, Fact, TimingModel};
 use crate::trap::Cause;
 
-/// Traps in a row without a retired instruction after which a hart is said to be stuck.
-const STUCK_TRAPS: u32 = 10_000;
-
 /// The number of `fflags`.
 const FFLAGS: u16 = 0x001;
 
@@ -59,7 +56,7 @@ pub enum SliceEnd {
     Watch,
     /// The observer wants to stop.
     Stopped,
-    /// The hart does nothing but trap: its handler cannot be executed.
+    /// The hart does nothing but trap: see [`Hart::only_traps`]. Said now and again as long as it lasts.
     Stuck,
 }
 
@@ -81,7 +78,6 @@ impl Core {
         let Self { hart, blocks, facts } = self;
         hart.cycles_per_op = u64::from(!T::DETAILED);
         let last_instret = hart.instret.saturating_add(limits.max_instructions);
-        let mut traps_in_a_row = 0;
         let mut end_cycle = limits.end_cycle;
         let mut event_cycle = 0;
         let mut may_extend = limits.sync_cycle != u64::MAX && !T::ORDERS_MEMORY;
@@ -129,8 +125,7 @@ impl Core {
                 Err(_) => {
                     let epc = hart.pc;
                     look_around = true;
-                    traps_in_a_row += 1;
-                    if let Some(end) = trap(hart, bus, timing, observer, epc, traps_in_a_row) {
+                    if let Some(end) = trap(hart, bus, timing, observer, epc) {
                         return end;
                     }
                     continue;
@@ -186,7 +181,6 @@ impl Core {
                 if !T::DETAILED {
                     hart.cycle += retired;
                 }
-                traps_in_a_row = 0;
                 if whole {
                     hart.pc = hart.next_pc;
                     from = Some(index);
@@ -198,9 +192,6 @@ impl Core {
             };
             let pc = hart.pc_of(op);
             let retired = u64::from(op.index) + u64::from(why == Stop::Exit);
-            if retired > 0 {
-                traps_in_a_row = 0;
-            }
             let last = usize::from(op.index) + 1 == block.ops.len();
             let after = if last { hart.next_pc } else { pc.wrapping_add(u64::from(op.len)) };
             hart.instret += retired;
@@ -229,8 +220,7 @@ impl Core {
                 }
                 Stop::Trap => {
                     look_around = true;
-                    traps_in_a_row += 1;
-                    if let Some(end) = trap(hart, bus, timing, observer, pc, traps_in_a_row) {
+                    if let Some(end) = trap(hart, bus, timing, observer, pc) {
                         return end;
                     }
                 }
@@ -371,7 +361,6 @@ fn trap<T: TimingModel, O: Observer>(
     timing: &mut T,
     observer: &mut O,
     epc: u64,
-    traps_in_a_row: u32,
 ) -> Option<SliceEnd> {
     if hart.raised.cause == Cause::CallS && hart.config.firmware_calls {
         hart.pc = epc;
@@ -384,5 +373,5 @@ fn trap<T: TimingModel, O: Observer>(
         observer.trapped(hart, bus, &taken);
         hart.csr_writes.clear();
     }
-    (traps_in_a_row >= STUCK_TRAPS).then_some(SliceEnd::Stuck)
+    hart.futile.said_now().then_some(SliceEnd::Stuck)
 }

@@ -5,7 +5,7 @@
 
 use crate::bus::Bus;
 use crate::csr::{Status, irq};
-use crate::hart::{Hart, Priv};
+use crate::hart::{Hart, Priv, RunState};
 use crate::insn::{Done, Op, Stop};
 use crate::isa::Ext;
 
@@ -126,6 +126,34 @@ pub struct TrapTaken {
     pub to: Priv,
 }
 
+/// Exceptions in a row without a retired instruction after which a hart is said to do nothing but trap.
+const STUCK_TRAPS: u64 = 10_000;
+
+/// Counts the exceptions that a hart takes without retiring anything. It is looked at only when a trap is
+/// taken: that something has retired since the last one is told from `instret`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FutileTraps {
+    /// Exceptions taken at `instret`.
+    count: u64,
+    /// [`Hart::instret`] at the last exception.
+    instret: u64,
+}
+
+impl FutileTraps {
+    fn count_at(&mut self, instret: u64) {
+        if self.instret != instret {
+            *self = Self { count: 0, instret };
+        }
+        self.count += 1;
+    }
+
+    /// Whether the exception that was just taken is one at which somebody should look whether the hart gets
+    /// anywhere.
+    pub(crate) fn said_now(&self) -> bool {
+        self.count.is_multiple_of(STUCK_TRAPS)
+    }
+}
+
 /// `xtvec`: base and mode.
 fn vector(tvec: u64, code: u8, interrupt: bool) -> u64 {
     let base = tvec & !3;
@@ -174,7 +202,12 @@ impl Hart {
 
     /// The interrupt that the hart takes now, if any: its code and the privilege that takes it.
     pub fn interrupt_to_take(&self, bus: &Bus) -> Option<(u8, Priv)> {
-        let pending = self.mip(bus) & self.csr.mie;
+        self.interrupt_among(self.mip(bus) & self.csr.mie)
+    }
+
+    /// The interrupt that the hart would take if those of `pending` were pending and enabled in `mie`.
+    #[inline]
+    fn interrupt_among(&self, pending: u64) -> Option<(u8, Priv)> {
         if pending == 0 {
             return None;
         }
@@ -193,6 +226,25 @@ impl Hart {
             return Some((highest(at_u), Priv::U));
         }
         None
+    }
+
+    /// Whether the hart does nothing but trap: its last 10,000 exceptions came without a retired instruction in
+    /// between, since its handler cannot be executed.
+    pub fn only_traps(&self) -> bool {
+        self.state == RunState::Running
+            && self.futile.instret == self.instret
+            && self.futile.count >= STUCK_TRAPS
+    }
+
+    /// The interrupts that can make the hart do something else than now: end its `wfi`, or interrupt it where
+    /// it is. Bits as in `mip`.
+    pub fn interrupts_that_reach(&self) -> u64 {
+        let reaches = |bit: &u64| match self.state {
+            RunState::Running => self.interrupt_among(*bit).is_some(),
+            RunState::Waiting => true,
+            RunState::Stopped => false,
+        };
+        (0..16).map(|code| 1 << code).filter(|bit| self.csr.mie & bit != 0).filter(reaches).sum()
     }
 
     /// Whether a `wfi` ends: an interrupt is pending and enabled in `mie`, whatever `mstatus` says.
@@ -220,6 +272,7 @@ impl Hart {
             Priv::S
         };
         self.counts.exceptions[usize::from(code)] += 1;
+        self.futile.count_at(self.instret);
         self.enter(code, false, tval, epc, to)
     }
 

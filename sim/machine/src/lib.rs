@@ -8,6 +8,7 @@ mod machine;
 pub mod platform;
 mod report;
 mod sbi;
+mod tables;
 mod wiring;
 
 pub use config::{ConfigError, HtifWords, MAX_RAM_BYTES, MachineConfig, Payload, Piece};
@@ -16,4 +17,5 @@ pub use platform::Platform;
 pub use relsim_timing::params::{FixedDef, ParamDef, ParamError, Shape};
 pub use relsim_timing::registry::{MODELS as TIMING_MODELS, ModelDef, Timing};
 pub use report::{CyclesByCause, EventReport, Exit, HartReport, RegionReport, Report, SpreadReport};
+pub use tables::Tables;
 pub use wiring::{BuildError, Peer, Virtio};

@@ -4,13 +4,11 @@
 //! configuration and payload alone. A slice ends before the next device event, before a device access
 //! that another hart's time has not caught up with, and after at most the quantum.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use relsim_core::block::BlockCache;
 use relsim_core::bus::Bus;
-use relsim_core::csr::CsrTable;
-use relsim_core::decode::Decoder;
+use relsim_core::csr::irq;
 use relsim_core::device::{Console, GuestExit};
 use relsim_core::hart::{Hart, HartConfig, Priv, RunState};
 use relsim_core::observe::{Observer, Unobserved};
@@ -24,6 +22,7 @@ use crate::config::{HtifWords, MachineConfig, Payload};
 use crate::platform::DeviceKind;
 use crate::report::{Exit, HartReport, Report};
 use crate::sbi::Firmware;
+use crate::tables::Tables;
 use crate::wiring::{BuildError, Virtio, build_bus};
 
 /// Cycles after which a lone hart without events looks up, to see whether it should stop. Not visible to
@@ -88,13 +87,27 @@ impl Machine {
         virtio: Vec<Virtio>,
         console: Box<dyn Console>,
     ) -> Result<Self, BuildError> {
+        let tables = Tables::new(&config)?;
+        Self::build_with(&tables, config, payload, virtio, console)
+    }
+
+    /// [`Machine::build`] with the tables of another machine with the same instruction set, for those who build
+    /// many.
+    ///
+    /// # Errors
+    /// [`BuildError`] says what does not fit; [`BuildError::Tables`] if it is the tables.
+    pub fn build_with(
+        tables: &Tables,
+        config: MachineConfig,
+        payload: &Payload,
+        virtio: Vec<Virtio>,
+        console: Box<dyn Console>,
+    ) -> Result<Self, BuildError> {
+        if !tables.fit(&config) {
+            return Err(BuildError::Tables);
+        }
         let mut bus = build_bus(&config, payload, virtio, console)?;
         let outside: Vec<_> = config.active_extensions().collect();
-        let insns: Vec<_> = outside.iter().map(|e| e.insns).collect();
-        let csrs: Vec<_> = outside.iter().map(|e| e.csrs).collect();
-        let rows = |e: &dyn std::fmt::Display| BuildError::Rows(e.to_string());
-        let decoder = Arc::new(Decoder::new(config.isa, &insns).map_err(|e| rows(&e))?);
-        let csr_table = Arc::new(CsrTable::new(config.isa, &csrs).map_err(|e| rows(&e))?);
         let builtin = payload.privilege == Priv::S;
         let mut cores: Vec<Core> = (0..config.harts)
             .map(|id| {
@@ -107,13 +120,13 @@ impl Machine {
                     reset_pc: config.platform.reset_pc,
                     ids: config.platform.ids,
                 };
-                let mut hart = Hart::new(hart_config, csr_table.clone());
+                let mut hart = Hart::new(hart_config, tables.csrs.clone());
                 for extension in &outside {
                     let has_device =
                         |k| matches!(k, DeviceKind::Extension { name } if name == extension.name);
                     (extension.reset)(&mut hart, config.platform.find(has_device).map(|d| d.base));
                 }
-                Core::new(hart, BlockCache::new(decoder.clone()))
+                Core::new(hart, BlockCache::new(tables.decoder.clone()))
             })
             .collect();
         if builtin {
@@ -179,7 +192,7 @@ impl Machine {
             RunState::Running => Some(hart.cycle),
             RunState::Stopped => None,
             RunState::Waiting => {
-                let rings = hart.csr.mie & relsim_core::csr::irq::STIP != 0;
+                let rings = hart.csr.mie & irq::STIP != 0;
                 if rings { hart.timer_deadline(&self.bus) } else { None }
             }
         }
@@ -317,46 +330,59 @@ impl Machine {
                     self.wake(self.cores[index].hart.cycle);
                 }
                 SliceEnd::Stopped => return Exit::Stopped,
-                SliceEnd::Stuck => return self.stuck(index),
+                SliceEnd::Stuck if self.is_stuck(now) => {
+                    return Exit::Stuck { detail: self.describe_harts() };
+                }
+                SliceEnd::Stuck => {}
             }
         }
     }
 
     fn dead(&self) -> Exit {
+        Exit::Dead { detail: self.describe_harts() }
+    }
+
+    /// Whether every hart does nothing but trap, or sleeps, and no interrupt can come that would change that.
+    fn is_stuck(&self, now: u64) -> bool {
+        let something_comes = self.next_waking_event(now).is_some();
+        self.cores.iter().all(|Core { hart, .. }| {
+            if hart.state == RunState::Running && !hart.only_traps() {
+                return false;
+            }
+            let reach = hart.interrupts_that_reach();
+            let rings = reach & irq::STIP != 0 && hart.timer_deadline(&self.bus).is_some();
+            !(rings || reach & hart.mip(&self.bus) != 0 || reach != 0 && something_comes)
+        })
+    }
+
+    /// What each hart does, where nothing goes on.
+    fn describe_harts(&self) -> String {
         let describe = |core: &Core| {
             let hart = &core.hart;
+            let (id, pc, mode) = (hart.config.id, hart.pc, hart.privilege.letter());
             match hart.state {
-                RunState::Stopped => format!("hart {} was never started or has stopped", hart.config.id),
-                _ => {
+                RunState::Stopped => format!("hart {id} was never started or has stopped"),
+                RunState::Running => format!(
+                    "hart {id} only traps: {} ({}tval {:#x}) at its own trap handler, pc {pc:#x} in {mode}-mode",
+                    hart.raised.cause.name(),
+                    mode.to_ascii_lowercase(),
+                    hart.raised.tval,
+                ),
+                RunState::Waiting => {
                     let names = |bits: u64| {
                         let set = (0..16u8).filter(|bit| bits >> bit & 1 == 1);
                         let names: Vec<_> = set.map(interrupt_name).collect();
                         if names.is_empty() { "nothing".to_string() } else { names.join(", ") }
                     };
                     format!(
-                        "hart {} waits for an interrupt at pc {:#x} in {}-mode (enabled: {}; pending: {})",
-                        hart.config.id,
-                        hart.pc,
-                        hart.privilege.letter(),
+                        "hart {id} waits for an interrupt at pc {pc:#x} in {mode}-mode (enabled: {}; pending: {})",
                         names(hart.csr.mie),
                         names(hart.mip(&self.bus)),
                     )
                 }
             }
         };
-        Exit::Dead { detail: self.cores.iter().map(describe).collect::<Vec<_>>().join("; ") }
-    }
-
-    fn stuck(&self, index: usize) -> Exit {
-        let hart = &self.cores[index].hart;
-        let detail = format!(
-            "hart {index} only traps: {} (mtval {:#x}) at its own trap handler, pc {:#x} in {}-mode",
-            hart.raised.cause.name(),
-            hart.raised.tval,
-            hart.pc,
-            hart.privilege.letter(),
-        );
-        Exit::Stuck { detail }
+        self.cores.iter().map(describe).collect::<Vec<_>>().join("; ")
     }
 
     /// Counts so far.

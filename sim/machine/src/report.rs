@@ -29,9 +29,10 @@ pub enum Exit {
         /// Where the harts are, for the message.
         detail: String,
     },
-    /// A hart does nothing but trap into a handler that it cannot execute.
+    /// Harts do nothing but trap into handlers that they cannot execute; the others, if any, sleep. No interrupt
+    /// can come that would change that.
     Stuck {
-        /// Which hart, and on what.
+        /// Which harts, and on what.
         detail: String,
     },
     /// Somebody outside asked the run to stop (Ctrl-C).

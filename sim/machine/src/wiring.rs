@@ -60,6 +60,9 @@ pub enum BuildError {
     /// A mistake in instruction or CSR rows.
     #[error("{0}")]
     Rows(String),
+    /// The tables handed over are those of another instruction set.
+    #[error("the tables are those of another instruction set")]
+    Tables,
     /// More virtio devices than slots.
     #[error("{platform} has {slots} virtio slots, but {wanted} devices are to be plugged in")]
     Slots {

@@ -1,5 +1,5 @@
-//! Writes a first corpus for the targets of the loader and for `case_file` into `corpus/`, from test files. Run it in this folder:
-//! `cargo run --example seeds`.
+//! Writes a first corpus into `corpus/`: for the targets of the loader and for `case_file` from test files, for
+//! guests from the rows of the instructions. Run it in this folder: `cargo run --example seeds`.
 
 use std::fs;
 use std::io::Write as _;
@@ -8,8 +8,10 @@ use std::path::Path;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use object::{Object as _, ObjectSection as _};
+use relsim_core::rows::BASE;
 use relsim_fuzz::debug_sections;
 use relsim_fuzz::elf_writer::{Elf, GLOBAL_FUNC, GLOBAL_OBJECT, Program, linux_image};
+use relsim_uintr::UINTR;
 
 fn main() -> std::io::Result<()> {
     let elfs = [
@@ -59,7 +61,27 @@ fn main() -> std::io::Result<()> {
         seed("symbols_dwarf", 20 + number, &input)?;
     }
     seed("case_file", 0, &fs::read("../checks/relsim.toml")?)?;
-    seed("case_file", 1, CASES.as_bytes())
+    seed("case_file", 1, CASES.as_bytes())?;
+    guests()
+}
+
+/// Programs of some instructions each, so that all stand somewhere, on every platform and in every shape.
+fn guests() -> std::io::Result<()> {
+    // rd, rs1 and rs2 of instructions that leave them open: a0, the stack pointer, a1.
+    let open = |mask: u32| !mask & (10 << 7 | 2 << 15 | 11 << 20);
+    let rows = BASE.iter().chain([&UINTR.insns]).flat_map(|file| file.iter());
+    let words: Vec<_> = rows.map(|def| (def.pattern.bits | open(def.pattern.mask), def.pattern.len)).collect();
+    for (number, words) in words.chunks(12).enumerate() {
+        // auipc sp, 0: something that can be loaded from and stored to.
+        let mut input = 0x0000_0117_u32.to_le_bytes().to_vec();
+        for &(word, len) in words {
+            let word = if len == 2 { word & 0xffff } else { word };
+            input.extend(&word.to_le_bytes()[..usize::from(len)]);
+        }
+        let shape = (number as u16).wrapping_mul(0x25) & 0x1ff;
+        seed("guest", number, &[&shape.to_le_bytes()[..], &input].concat())?;
+    }
+    Ok(())
 }
 
 /// Every key of a case.

@@ -256,7 +256,7 @@ fn describe(
     let _ = writeln!(
         out,
         "entered at {:#x}, mstatus {:#x}, satp {:#x}, medeleg {:#x}, mideleg {:#x}, mie {:#x}, mip {:#x}, \
-         fcsr {:#x}, pmpcfg0 {:#x}, pmpaddr {:x?}, PBMTE {}\n",
+         fcsr {:#x}, pmpcfg0 {:#x}, pmpaddr {:x?}, fence {}\n",
         how.mepc,
         how.mstatus,
         how.satp,
@@ -267,7 +267,7 @@ fn describe(
         how.fcsr,
         how.pmpcfg0,
         how.pmpaddr,
-        how.pbmte >> 62,
+        how.fence,
     );
     let placed = &program.blocks[block];
     let _ = writeln!(out, "pointers x{:?}, safe x{}:", placed.block.pointers, placed.block.safe);

@@ -1,7 +1,7 @@
 //! CSR accesses of random code. Values are such that both simulators must take them alike: what a WARL
 //! field does with others is not the same everywhere, and need not be.
 
-use super::asm::{addi, i_type, li};
+use super::asm::{i_type, li};
 use super::block::Maker;
 use super::code::{Gadget, Item};
 use super::rng::Rng;
@@ -36,7 +36,7 @@ enum Write {
 enum Seen {
     /// Kept.
     Keep,
-    /// Overwritten at once: it depends on time, or on a legitimate difference.
+    /// Read into x0: it depends on time, or on a legitimate difference.
     Drop,
     /// Not read: rd is x0.
     Unread,
@@ -183,7 +183,8 @@ pub fn access(rng: &mut Rng, rd: u32, t: u32, maker: &Maker<'_>, calm: bool) -> 
     if hidden || calm && !is_calm {
         return None;
     }
-    let rd = if *result == Unread { 0 } else { rd };
+    // Not dropped by a second instruction: that can be on a page that cannot be executed.
+    let rd = if *result == Keep { rd } else { 0 };
     let mut gadget = Vec::new();
     let csr = *csr as i32;
     if *write == Read || rng.percent(15) && *result != Unread {
@@ -198,9 +199,6 @@ pub fn access(rng: &mut Rng, rd: u32, t: u32, maker: &Maker<'_>, calm: bool) -> 
             gadget.extend(li(t, value).into_iter().map(Item::Word));
             gadget.push(Item::Word(i_type(0x73, op, rd, t, csr)));
         }
-    }
-    if *result == Drop {
-        gadget.push(Item::Word(addi(rd, 0, 0)));
     }
     Some(gadget)
 }

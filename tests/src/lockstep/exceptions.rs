@@ -75,7 +75,12 @@ pub const KNOWN: &[Known] = &[
     known(
         "translations outlive the change of MPP by MRET under MPRV, and data goes by those of fetches",
         "priv 3.1.6.3",
-        "the handler fences under MPRV; code is not patched under MPRV",
+        "returns under MPRV come after a fence; code is not patched under MPRV",
+    ),
+    known(
+        "S executes a page of U's that it has read under SUM, until the next fence",
+        "priv 4.3.1: never, whatever SUM says",
+        "S enters pages that may be U's under SUM only after a fence",
     ),
     known(
         "the PMP judges a misaligned access that crosses pages as if it were contiguous",

@@ -79,8 +79,8 @@ pub struct Run {
     pub mtvec_mode: u64,
     /// 1 for a vectored `stvec`.
     pub stvec_mode: u64,
-    /// `menvcfg.PBMTE`, in its place.
-    pub pbmte: u64,
+    /// 1 for an `sfence.vma`; without it there must be no pokes.
+    pub fence: u64,
     /// Place at which the block ends.
     pub end: u64,
     /// See [`cell::ESCAPE`].
@@ -105,10 +105,10 @@ pub mod word {
     pub const MEPC: usize = 1;
     /// `mstatus`.
     pub const MSTATUS: usize = 2;
-    /// First of `medeleg`, `mideleg`, `mie`, `mip`, `satp`, `mcounteren`, `scounteren`, `pmpcfg0`.
+    /// First of `medeleg`, `mideleg`, `mie`, `mip`, `satp`, `mcounteren`, `scounteren`.
     pub const MEDELEG: usize = 3;
-    /// `mip`.
-    pub const MIP: usize = 6;
+    /// `pmpcfg0`.
+    pub const PMPCFG: usize = 10;
     /// First of four `pmpaddr`.
     pub const PMPADDR: usize = 11;
     /// `fcsr`.
@@ -117,8 +117,8 @@ pub mod word {
     pub const MTVEC: usize = 16;
     /// `stvec`'s mode.
     pub const STVEC: usize = 17;
-    /// PBMTE.
-    pub const PBMTE: usize = 18;
+    /// Whether there is a fence.
+    pub const FENCE: usize = 18;
     /// End.
     pub const END: usize = 19;
     /// Escape.
@@ -148,7 +148,7 @@ impl Run {
             self.fcsr,
             self.mtvec_mode,
             self.stvec_mode,
-            self.pbmte,
+            self.fence,
             self.end,
             self.escape,
             self.budget,

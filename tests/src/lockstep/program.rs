@@ -2,11 +2,13 @@
 
 use super::block::{Block, Maker, Waits};
 use super::code::{Code, lay_out};
-use super::layout::{BODY, BODY_END, DATA, DATA_BYTES, LOG, PLACE_MASK, RAM, RUNS, Run, SUMMED_BYTES};
+use super::layout::{
+    BODY, BODY_END, CELLS, DATA, DATA_BYTES, LOG, PLACE_MASK, RAM, RUNS, Run, SUMMED_BYTES, cell,
+};
 use super::paging::{PAGED_CODE, Space, USER_CODE};
 use super::rng::Rng;
 use super::rows::{Rows, Variant};
-use super::runtime;
+use super::runtime::{self, Options};
 use super::values::{fp_register, integer};
 
 const BLOCKS: usize = 200;
@@ -86,11 +88,11 @@ impl Program {
 
     fn make(seed: u64, shorten: Option<Shorten>) -> Self {
         let variant = variant(seed);
-        let timer = seed.is_multiple_of(2);
-        let runtime = runtime::build(timer);
-        let mut rng = Rng::new(seed);
         // Some programs have PMP entries; what else they may not have is in `exceptions`.
         let protected = seed % 3 == 1;
+        let mut rng = Rng::new(seed);
+        let timer = seed.is_multiple_of(2);
+        let runtime = runtime::build(Options { timer, protected });
         let fs_varies = seed % 5 == 4;
         let rows = Rows::new(variant, protected);
         let space = |n| Space::new(&mut rng, n, [8, 9, 8, 9, 10, 8][n as usize], protected);
@@ -122,8 +124,9 @@ impl Program {
 
         let mut runs = Vec::new();
         for (number, placed) in blocks.iter().enumerate() {
+            let home = &spaces[rng.below(SPACES) as usize];
             for _ in 0..RUNS_PER_BLOCK {
-                let mut run = run(&mut rng, &rows, placed, &spaces);
+                let mut run = run(&mut rng, &rows, placed, home, &spaces);
                 if fs_varies && rng.percent(80) {
                     run.mstatus = run.mstatus & !(3 << 13) | rng.below(4) << 13;
                 }
@@ -168,8 +171,8 @@ enum Mode {
     User,
 }
 
-/// The circumstances of a run of `placed`.
-fn run(rng: &mut Rng, rows: &Rows, placed: &Placed, spaces: &[Space]) -> Run {
+/// The circumstances of a run of `placed`, mostly in address space `home`.
+fn run(rng: &mut Rng, rows: &Rows, placed: &Placed, home: &Space, spaces: &[Space]) -> Run {
     let block = &placed.block;
     let mode = match rng.below(20) {
         _ if block.waits == Waits::Wakes => Mode::Machine,
@@ -177,7 +180,7 @@ fn run(rng: &mut Rng, rows: &Rows, placed: &Placed, spaces: &[Space]) -> Run {
         0..=11 => Mode::Supervisor,
         _ => Mode::User,
     };
-    let space = &spaces[rng.below(spaces.len() as u64) as usize];
+    let space = if rng.percent(60) { home } else { &spaces[rng.below(spaces.len() as u64) as usize] };
     let paged = rng.percent(if mode == Mode::Machine { 90 } else { 75 });
     let alias = match mode {
         Mode::Machine => 0,
@@ -229,22 +232,30 @@ fn run(rng: &mut Rng, rows: &Rows, placed: &Placed, spaces: &[Space]) -> Run {
         fcsr: rng.bits() & 0x1f | rng.pick(&[0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 5, 6, 7]) << 5,
         mtvec_mode: rng.below(2),
         stvec_mode: rng.below(2),
-        pbmte: 1 << 62,
         end: (placed.address + placed.code.starts[block.gadgets.len()]) & PLACE_MASK,
         escape,
         budget: TRAP_BUDGET,
         sums: space.sums(),
         ..Run::default()
     };
-    run.pokes = [0; 4].map(|_| space.poke(rng));
-    if alias == PAGED_CODE && rng.percent(50) {
+    // Nothing to poke: a cell that means nothing.
+    run.pokes = [(CELLS + cell::SCRATCH as u64, 0); 4];
+    // The return into the block changes MPP under MPRV, or S may meet a page of U's that it has read under
+    // SUM: see `exceptions`.
+    let (lent, user_pages) = (mstatus >> 17 & 1 == 1, mstatus >> 18 & 1 == 1 && alias == PAGED_CODE);
+    run.fence = u64::from(lent || user_pages && mode == Mode::Supervisor);
+    if rng.percent(40) {
+        run.fence = 1;
+        run.pokes = [0; 4].map(|_| space.poke(rng));
+    }
+    if alias == PAGED_CODE && run.fence == 1 && rng.percent(50) {
         run.pokes[0] = space.poke_code(rng, placed.address);
     }
     run.x = [0; 31].map(|_| integer(rng));
     run.f = [0; 32].map(|_| fp_register(rng));
     let mut set = |register: u8, value: u64| run.x[usize::from(register) - 1] = value;
     for &register in &block.pointers {
-        set(register, pointer(rng, mode, paged, rows.aligned, space));
+        set(register, pointer(rng, mode, paged, rows.aligned, space, placed.address / 4));
     }
     set(block.counter, rng.below(16));
     set(block.nowhere, rng.pick(&NOWHERE));
@@ -292,7 +303,7 @@ fn protect(rng: &mut Rng, run: &mut Run, table: Option<u64>) {
 }
 
 /// A data pointer: mostly to the window, as the mode sees it.
-fn pointer(rng: &mut Rng, mode: Mode, paged: bool, aligned: bool, space: &Space) -> u64 {
+fn pointer(rng: &mut Rng, mode: Mode, paged: bool, aligned: bool, space: &Space, favourite: u64) -> u64 {
     let offset = match rng.below(20) {
         0..=12 => rng.below(512) * 8,
         _ if aligned => rng.below(512) * 8,
@@ -301,12 +312,14 @@ fn pointer(rng: &mut Rng, mode: Mode, paged: bool, aligned: bool, space: &Space)
         _ => 0xff8 + rng.below(8),
     };
     let physical = DATA + rng.below(SUMMED_BYTES / 4096) * 4096 + offset;
-    let bad = [0x8800_0000, 0x0123_4567_89ab_c000, u64::MAX - 0xfff, 1 << 38, 1 << 47, 1 << 56];
+    let bad = [0x8800_0000, 0x0123_4567_89ab_c000, u64::MAX - 0xf_ffff, 1 << 38, 1 << 47, 1 << 56];
     let natural = match (mode, paged) {
         (Mode::User, true) => Space::SAFE_USER + offset,
         _ => physical,
     };
-    let view = rng.pick(&space.views) + offset;
+    // A block has some views that its runs come back to, under other rights.
+    let number = if rng.percent(75) { favourite + 37 * rng.below(5) } else { rng.bits() };
+    let view = space.views[(number % space.views.len() as u64) as usize] + offset;
     let (own, seen) = if paged && mode != Mode::Machine { (35, 85) } else { (70, 85) };
     match rng.below(100) {
         n if n < own => natural,

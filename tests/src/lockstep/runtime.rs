@@ -76,6 +76,11 @@ const MTIMECMP: u64 = 0x200_4000;
 const MSTATUS: u32 = 0x300;
 const SSTATUS: u32 = 0x100;
 const MENVCFG: u32 = 0x30a;
+const PMPCFG0: u32 = 0x3a0;
+/// `menvcfg.STCE`.
+const STCE: u64 = 1 << 63;
+/// `menvcfg.PBMTE`.
+const PBMTE: u64 = 1 << 62;
 
 /// The runtime's code and the addresses that random code may use.
 pub struct Runtime {
@@ -91,6 +96,15 @@ pub struct Runtime {
     pub stable: u64,
 }
 
+/// What differs between runtimes.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Sstc is on, so that STIP is the timer's; else it is software's.
+    pub timer: bool,
+    /// There are PMP entries beside the one that opens everything.
+    pub protected: bool,
+}
+
 struct Labels {
     mtrap: Label,
     mtable: Label,
@@ -102,11 +116,11 @@ struct Labels {
     escapes: [Label; 2],
 }
 
-/// Assembles the runtime. `timer`: Sstc is on, so that STIP is the timer's; else it is software's.
+/// Assembles the runtime.
 ///
 /// # Panics
 /// If it does not fit below the random code.
-pub fn build(timer: bool) -> Runtime {
+pub fn build(options: Options) -> Runtime {
     let mut a = Asm::new(RAM);
     let labels = Labels {
         mtrap: a.label(),
@@ -117,13 +131,13 @@ pub fn build(timer: bool) -> Runtime {
         end: a.label(),
         escapes: [a.label(), a.label()],
     };
-    boot(&mut a, timer);
-    enter_next(&mut a, &labels);
+    boot(&mut a, options);
+    enter_next(&mut a, &labels, options);
     table(&mut a, labels.mtable, labels.mtrap);
     machine_handler(&mut a, &labels);
     table(&mut a, labels.stable, labels.strap);
     supervisor_handler(&mut a, &labels);
-    write_end(&mut a, &labels);
+    write_end(&mut a, &labels, options);
     assert!(a.here() <= BODY, "the runtime does not fit");
     let Labels { mtrap, mtable, strap, stable, .. } = labels;
     let [mtrap, mtable, strap, stable] = [mtrap, mtable, strap, stable].map(|l| a.address(l));
@@ -131,7 +145,7 @@ pub fn build(timer: bool) -> Runtime {
 }
 
 /// Once: memory open to S and U, no timer, the log empty.
-fn boot(a: &mut Asm, timer: bool) {
+fn boot(a: &mut Asm, options: Options) {
     // A second hart, where there is one, sleeps.
     let first = a.label();
     a.csrr(T0, 0xf14);
@@ -148,11 +162,12 @@ fn boot(a: &mut Asm, timer: bool) {
     a.li(T1, u64::MAX);
     a.li(T2, MTIMECMP);
     a.sd(T1, T2, 0);
-    // menvcfg.STCE, then no supervisor timer either.
-    a.li(T2, 1 << 63);
+    // No supervisor timer either. Bit by bit: ADUE, which only one of the two simulators has, stays as it is.
+    a.li(T2, PBMTE | STCE);
     a.word(asm::csrrs(ZERO, MENVCFG, T2));
     a.csrw(0x14d, T1);
-    if !timer {
+    if !options.timer {
+        a.li(T2, STCE);
         a.word(asm::csrrc(ZERO, MENVCFG, T2));
     }
     // PMP entry 15: everything, as NAPOT.
@@ -163,7 +178,7 @@ fn boot(a: &mut Asm, timer: bool) {
 }
 
 /// Sets the machine up as the next descriptor says, and enters the block; ends the program after the last.
-fn enter_next(a: &mut Asm, l: &Labels) {
+fn enter_next(a: &mut Asm, l: &Labels, options: Options) {
     let at = |n: usize| 8 * n as i32;
     a.bind(l.next);
     a.la(T0, CELLS);
@@ -189,21 +204,26 @@ fn enter_next(a: &mut Asm, l: &Labels) {
         a.ld(T3, T1, at(word::POKES + 2 * n + 1));
         a.sd(T3, T2, 0);
     }
-    // medeleg, mideleg, mie, mip, satp, mcounteren, scounteren, pmpcfg0 in the descriptor's order.
-    for (n, csr) in [0x302, 0x303, 0x304, 0x344, 0x180, 0x306, 0x106, 0x3a0].into_iter().enumerate() {
+    // medeleg, mideleg, mie, mip, satp, mcounteren, scounteren in the descriptor's order.
+    for (n, csr) in [0x302, 0x303, 0x304, 0x344, 0x180, 0x306, 0x106].into_iter().enumerate() {
         a.ld(T2, T1, at(word::MEDELEG + n));
         a.csrw(csr, T2);
     }
-    for n in 0..4 {
-        a.ld(T2, T1, at(word::PMPADDR + n));
-        a.csrw(0x3b0 + n as u32, T2);
+    // Writes to the PMP make everything be translated anew: they stand only where they are needed.
+    if options.protected {
+        for n in 0..4 {
+            a.ld(T2, T1, at(word::PMPADDR + n));
+            a.csrw(0x3b0 + n as u32, T2);
+        }
+        a.ld(T2, T1, at(word::PMPCFG));
+        a.csrw(PMPCFG0, T2);
     }
-    // Bit by bit: ADUE, which only one of the two simulators has, stays as it is.
-    a.li(T2, 1 << 62);
-    a.word(asm::csrrc(ZERO, MENVCFG, T2));
-    a.ld(T2, T1, at(word::PBMTE));
-    a.word(asm::csrrs(ZERO, MENVCFG, T2));
+    // Without a fence, translations of earlier runs may still be used: nothing has changed.
+    let unchanged = a.label();
+    a.ld(T2, T1, at(word::FENCE));
+    a.branch(Cond::Eq, T2, ZERO, unchanged);
     a.word(asm::SFENCE_VMA);
+    a.bind(unchanged);
     for (mode, csr, direct, table) in
         [(word::MTVEC, 0x305, l.mtrap, l.mtable), (word::STVEC, 0x105, l.strap, l.stable)]
     {
@@ -424,7 +444,7 @@ fn sum(a: &mut Asm) {
 }
 
 /// Writes the record of an end, and goes on.
-fn write_end(a: &mut Asm, l: &Labels) {
+fn write_end(a: &mut Asm, l: &Labels, options: Options) {
     a.bind(l.end);
     a.ld(T3, T0, cell::LOG);
     a.li(T1, TAG_END);
@@ -450,7 +470,9 @@ fn write_end(a: &mut Asm, l: &Labels) {
         a.word(asm::s_type(0x27, 3, T3, n, 8 * (33 + n) as i32));
     }
     // An 8-byte access that a 4-byte entry covers by half fails even in M (privileged 3.7.1).
-    a.csrw(0x3a0, ZERO);
+    if options.protected {
+        a.csrw(PMPCFG0, ZERO);
+    }
     a.li(T4, 0x9e37_79b9_7f4a_7c15);
     a.li(A0, 0);
     a.la(T2, DATA);
