@@ -65,6 +65,33 @@ pub struct Access {
     pub pa: u64,
 }
 
+/// What the latest instruction of an extension accessed by physical address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PhysicalLog {
+    count: u8,
+    accesses: [(u64, bool); 2],
+}
+
+impl PhysicalLog {
+    /// An instruction begins.
+    pub fn clear(&mut self) {
+        self.count = 0;
+    }
+
+    /// It accessed `pa`; more than two accesses of an instruction are not recorded.
+    pub fn push(&mut self, pa: u64, write: bool) {
+        if let Some(slot) = self.accesses.get_mut(usize::from(self.count)) {
+            *slot = (pa, write);
+            self.count += 1;
+        }
+    }
+
+    /// Addresses in order of time, with `true` for writes.
+    pub fn accesses(&self) -> &[(u64, bool)] {
+        &self.accesses[..usize::from(self.count).min(2)]
+    }
+}
+
 /// The latest CSR write, for logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CsrWrite {
@@ -143,6 +170,8 @@ pub struct Hart {
     pub futile: FutileTraps,
     /// The last data access.
     pub access: Access,
+    /// Accesses of the latest instruction of an extension outside the core.
+    pub physical: PhysicalLog,
     /// Reserved physical address (8-byte granule) of the last load-reserved.
     pub reservation: Option<u64>,
     /// CSR writes of the current instruction; filled only when `log_csr_writes` is set.
@@ -261,6 +290,7 @@ impl Hart {
             raised: Trap::default(),
             futile: FutileTraps::default(),
             access: Access::default(),
+            physical: PhysicalLog::default(),
             reservation: None,
             csr_writes: Vec::new(),
             log_csr_writes: false,

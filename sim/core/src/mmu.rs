@@ -655,12 +655,16 @@ impl Hart {
             return Err(self.raise(Cause::LoadAccess, pa));
         }
         self.access = Access { va: pa, pa };
-        if let Some(value) = bus.ram.get::<T>(pa) {
-            return Ok(value);
-        }
-        self.want_alone()?;
-        bus.now = self.cycle_at(op);
-        bus.read::<T>(self.config.id, pa).map_err(|_| self.raise(Cause::LoadAccess, pa))
+        let value = match bus.ram.get::<T>(pa) {
+            Some(value) => value,
+            None => {
+                self.want_alone()?;
+                bus.now = self.cycle_at(op);
+                bus.read::<T>(self.config.id, pa).map_err(|_| self.raise(Cause::LoadAccess, pa))?
+            }
+        };
+        self.physical.push(pa, false);
+        Ok(value)
     }
 
     /// A write at a physical address; otherwise as [`Hart::load_physical`].
@@ -674,12 +678,16 @@ impl Hart {
         }
         self.access = Access { va: pa, pa };
         if let Some(on_code) = bus.ram.put(pa, value) {
+            self.physical.push(pa, true);
             return if on_code { Err(Stop::Exit) } else { Ok(()) };
         }
         self.want_alone()?;
         bus.now = self.cycle_at(op);
         match bus.write::<T>(self.config.id, pa, value) {
-            Ok(_) => Err(Stop::Exit),
+            Ok(_) => {
+                self.physical.push(pa, true);
+                Err(Stop::Exit)
+            }
             Err(_) => Err(self.raise(Cause::StoreAccess, pa)),
         }
     }

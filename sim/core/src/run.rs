@@ -317,6 +317,9 @@ fn step<T: TimingModel, O: Observer>(
     // What an instruction accrues is told from what was there before by looking at it alone.
     let accrues = O::ON && op.class.is_float();
     let accrued = if accrues { std::mem::take(&mut hart.csr.fflags) } else { 0 };
+    if T::DETAILED {
+        hart.physical.clear();
+    }
     let mut done = (op.exec)(hart, bus, op);
     if accrues {
         let raised = hart.csr.fflags;
@@ -348,6 +351,7 @@ fn step_alone(hart: &mut Hart, bus: &mut Bus, op: &Op, sync_cycle: u64) -> Done 
     if op.index != 0 || hart.cycle > sync_cycle {
         return Err(Stop::Alone);
     }
+    hart.physical.clear();
     hart.mmu.alone = true;
     let done = (op.exec)(hart, bus, op);
     hart.mmu.alone = false;

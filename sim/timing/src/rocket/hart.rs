@@ -32,6 +32,8 @@ pub struct HartModel {
     pub(super) floats: (u64, u64),
     /// When the decode stage sees what its latest store to a device changed.
     pub(super) interrupt_at: u64,
+    /// The co-processor takes no command before this cycle.
+    pub(super) coprocessor_free: u64,
     /// How far the access that has issued has got.
     pub(super) progress: Progress,
 }
@@ -54,6 +56,7 @@ impl HartModel {
             operands: Fact::default(),
             floats: (0, 0),
             interrupt_at: 0,
+            coprocessor_free: 0,
             progress: Progress::default(),
         }
     }
@@ -151,6 +154,9 @@ impl HartModel {
             let (mut at, mut why) = self.board.earliest(op);
             // It wakes a cycle after it has seen the interrupt.
             self.outside(env.hart, env.uncore.interrupt_at + 1, &mut at, &mut why);
+            if op.class == OpClass::Custom {
+                self.constrain_command(&mut at, &mut why);
+            }
             self.memory.constrain(op, self.pipe.last_issue(), &mut at, &mut why);
             if !op.class.is_memory() {
                 self.read_operands(env.hart, op);
@@ -210,6 +216,10 @@ impl HartModel {
                     self.pipe.sleeps();
                 }
             }
+            OpClass::Custom => {
+                self.pipe.plain(issue, pc, next);
+                self.command(env, op);
+            }
             OpClass::Fence => {
                 self.memory.fence();
                 self.pipe.plain(issue, pc, next);
@@ -232,7 +242,6 @@ impl HartModel {
             | OpClass::FpToInt
             | OpClass::IntToFp
             | OpClass::CacheBlock
-            | OpClass::Custom
             | OpClass::Illegal => self.pipe.plain(issue, pc, next),
         }
     }

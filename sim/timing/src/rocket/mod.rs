@@ -8,6 +8,7 @@
 
 pub mod btb;
 mod calm;
+mod coprocessor;
 pub mod dcache;
 pub mod fetch;
 mod hart;

@@ -50,6 +50,10 @@ params! {
         plic_write: "cycles" = 5, 1..=1000, "write-back of a PLIC store to its acknowledgement", "measured: plic_prio_sw";
         clint_occupied: "cycles" = 1, 0..=1000, "an access to the CLINT to the next, of whatever hart", "measured: race_clint_ld";
         plic_occupied: "cycles" = 2, 0..=1000, "an access to the PLIC to the next, of whatever hart", "measured: plic_sw_prio";
+        coprocessor_command: "cycles" = 1, 0..=1000, "write-back of an extension's instruction to its co-processor taking the command", "LazyRoCC.scala, command queue; not measured";
+        coprocessor_read: "cycles" = 5, 1..=1000, "co-processor asking a device to its data", "as clint_read: the same bus; not measured";
+        coprocessor_write: "cycles" = 4, 1..=1000, "co-processor writing to a device to the acknowledgement", "as clint_write: the same bus; not measured";
+        coprocessor_response: "cycles" = 2, 0..=1000, "end of a command to the issue of the user of its result", "LazyRoCC.scala, response queue; not measured";
         rom_read: "cycles" = 5, 1..=1000, "write-back of a boot ROM load to its data", "measured: bootrom_ld";
         mmio_read: "cycles" = 6, 1..=1000, "write-back of an MMIO load to its data, without the device's latency", "measured: mmio_axi_ld";
         mmio_write: "cycles" = 4, 1..=1000, "write-back of an MMIO store to its acknowledgement, without the device's latency", "measured: mmio_axi_sd";

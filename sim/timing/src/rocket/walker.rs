@@ -61,7 +61,7 @@ impl Walker {
     }
 
     /// Reads an entry from cycle `at` on: when the walker goes on.
-    fn read(env: &mut Env<'_>, at: u64, pa: u64) -> u64 {
+    pub(super) fn read(env: &mut Env<'_>, at: u64, pa: u64) -> u64 {
         let params = env.params;
         let hub = env.uncore.hub.is_some();
         let (dcache, port) = env.data();
