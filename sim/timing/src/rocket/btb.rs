@@ -301,6 +301,7 @@ impl Btb {
             self.plru.access(usize::from(way));
         }
         if let Some(left) = left {
+            self.recorder.spoil();
             // They are forgotten, and so is the entry that was to become valid.
             let changed = self.valid ^ left;
             self.valid = left;
@@ -478,6 +479,10 @@ impl Btb {
     pub(super) fn replay(&mut self, act: &Act) -> bool {
         match *act {
             Act::Cycle { pc, made: then, to, branch, .. } => {
+                // That would change entries, which only some replays can undo.
+                if self.slots[usize::from(low(pc)) % TAGS] == SLOT_SHARED {
+                    return false;
+                }
                 let (made, now_to) = self.unrecorded_cycle(pc);
                 return made.hit == then.hit
                     && made.taken == then.taken
