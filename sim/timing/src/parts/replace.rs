@@ -89,8 +89,11 @@ impl<const N: usize> Plru<N> {
     /// Way `way` was used.
     #[inline(always)]
     pub fn access(&mut self, way: usize) {
-        let (stays, set) = Self::ACCESS[way];
-        self.0 = self.0 & stays | set;
+        match Self::ACCESS.get(way) {
+            Some((stays, set)) => self.0 = self.0 & stays | set,
+            // The BTB says so where several entries answer at once.
+            None => self.0 = next_state(self.0, way, N),
+        }
     }
 
     /// The way to replace.

@@ -40,7 +40,8 @@ pub struct Prediction {
     pub taken: bool,
     /// Which halfword of the fetch group the transfer ends in.
     pub bridx: u8,
-    /// The entry, or [`NO_ENTRY`].
+    /// The entry, or [`NO_ENTRY`]. A lookup that finds nothing says 0, as the encoder of no bits does: a
+    /// misprediction then overwrites entry 0, whatever it was for.
     pub entry: u8,
     /// The BHT's bit.
     pub bht_taken: bool,
@@ -248,7 +249,7 @@ impl Btb {
             self.plru.access(usize::from(way));
         }
         let bht_taken = self.bht[bht_index(pc, (self.history >> 56) as u8)] != 0;
-        let made = Prediction { entry: NO_ENTRY, place: self.place, bht_taken, ..Prediction::default() };
+        let made = Prediction { place: self.place, bht_taken, ..Prediction::default() };
         (made, 0)
     }
 
@@ -260,28 +261,36 @@ impl Btb {
             SLOT_SHARED => self.matching(pc),
             n => 1 << (n - 1),
         };
-        let mut answer = Prediction { entry: NO_ENTRY, place: self.place, ..Prediction::default() };
+        let mut answer = Prediction { place: self.place, ..Prediction::default() };
         let mut to = 0;
         answer.bht_taken = self.bht[bht_index(pc, (self.history >> 56) as u8)] != 0;
         if hits != 0 {
-            let n = hits.trailing_zeros() as usize % ROOM;
-            answer.hit = self.tag_pages[n] != 0 && self.page_is(usize::from(self.tag_pages[n] - 1), pc);
-            answer.entry = n as u8;
-            answer.bridx = self.bridx[n];
-            answer.taken = self.cfi[n] != Cfi::Branch || answer.bht_taken;
-            let page = usize::from(self.target_pages[n]);
+            // Several entries answer with the union of their bits.
+            let (mut tag_page, mut target_page, mut target) = (0, 0, 0);
+            let (mut branches, mut returns) = (false, false);
+            let mut rest = hits;
+            while rest != 0 {
+                let n = rest.trailing_zeros() as usize % ROOM;
+                rest &= rest - 1;
+                answer.entry |= n as u8;
+                answer.bridx |= self.bridx[n];
+                tag_page |= self.tag_pages[n];
+                target_page |= self.target_pages[n];
+                target |= u64::from(self.targets[n]);
+                branches |= self.cfi[n] == Cfi::Branch;
+                returns |= self.cfi[n] == Cfi::Return;
+            }
+            answer.hit = tag_page != 0 && self.page_is(usize::from(tag_page - 1), pc);
+            answer.taken = !branches || answer.bht_taken;
+            // Beyond the table the first entry answers.
+            let page = if usize::from(target_page) < PAGES { usize::from(target_page) } else { 0 };
             let base = if self.page_valid >> page & 1 == 1 { self.pages[page] } else { 0 };
-            let target = base << PAGE_SHIFT | u64::from(self.targets[n]) << 1;
-            to = ((target << 25) as i64 >> 25) as u64;
-            if self.cfi[n] == Cfi::Return && self.ras_count > 0 {
+            to = (((base << PAGE_SHIFT | target << 1) << 25) as i64 >> 25) as u64;
+            if returns && self.ras_count > 0 {
                 to = self.ras[self.ras_pos];
             }
-            if hits.count_ones() > 1 {
-                self.valid &= !hits;
-                self.slots[usize::from(low(pc))] = SLOT_FREE;
-                self.generation += 1;
-            }
         }
+        let left = (hits.count_ones() > 1).then_some(self.valid & !hits);
         let used = self.used.take();
         if answer.hit && answer.taken {
             self.used = Some(answer.entry);
@@ -290,6 +299,17 @@ impl Btb {
             self.apply(update, pc);
         } else if let Some(way) = used {
             self.plru.access(usize::from(way));
+        }
+        if let Some(left) = left {
+            self.recorder.spoil();
+            // They are forgotten, and so is the entry that was to become valid.
+            let changed = self.valid ^ left;
+            self.valid = left;
+            for n in (0..BTB_ENTRIES).filter(|n| changed >> n & 1 == 1) {
+                self.index(self.tags[n]);
+            }
+            self.index(low(pc));
+            self.generation += 1;
         }
         (answer, to)
     }
@@ -459,6 +479,10 @@ impl Btb {
     pub(super) fn replay(&mut self, act: &Act) -> bool {
         match *act {
             Act::Cycle { pc, made: then, to, branch, .. } => {
+                // That would change entries, which only some replays can undo.
+                if self.slots[usize::from(low(pc)) % TAGS] == SLOT_SHARED {
+                    return false;
+                }
                 let (made, now_to) = self.unrecorded_cycle(pc);
                 return made.hit == then.hit
                     && made.taken == then.taken

@@ -98,6 +98,9 @@ impl Pipeline {
         }
         // Second stage: the group that enters the queue.
         let fire = fetch.s2_valid & fetch.s1_valid_before & (fetch.queued < QUEUE);
+        if !fire && fetch.misfits(env.bus) {
+            return false;
+        }
         let (mut partial, mut scan) = (fetch.partial, None);
         if fire {
             let base = fetch.s2_pa & !3;
@@ -188,6 +191,9 @@ impl Pipeline {
         }
         if let Some(update) = wanted {
             fetch.btb.update(update);
+        }
+        if fetch.s1_valid {
+            fetch.output = s1_pa & !3;
         }
         fetch.replay_before = replay & !space;
         fetch.s1_valid_before = fetch.s1_valid;

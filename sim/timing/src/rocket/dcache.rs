@@ -6,6 +6,9 @@ use super::replace::Lfsr;
 use super::uncore::MemoryPort;
 use crate::parts::tags::{Tags, line_of};
 
+/// Cycles after a refill in which no probe is seen (DCache.scala, blockProbeAfterGrantCycles - 1).
+const PROBES_HIDDEN: u64 = 7;
+
 /// What an access finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found {
@@ -134,6 +137,18 @@ impl Dcache {
             self.tags.evict(line_of(pa), way);
             self.vacated = Some(way);
         }
+    }
+
+    /// Whether a line came in just before cycle `at`: no probe is seen then (DCache.scala,
+    /// blockProbeAfterGrantCount).
+    pub(super) fn hides_probes(&self, at: u64) -> bool {
+        self.refills > 0 && at >= self.ready && at < self.ready + PROBES_HIDDEN
+    }
+
+    /// Whether a line of so many `beats` comes in in cycle `at`, or came in just before: no probe is taken then
+    /// (grantInProgress).
+    pub(super) fn takes_no_probe(&self, beats: u64, at: u64) -> bool {
+        self.refills > 0 && at + beats > self.ready && at < self.ready + PROBES_HIDDEN
     }
 
     /// Evicts the line that a miss on `pa` will replace; whether it was dirty.

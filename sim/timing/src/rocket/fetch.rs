@@ -19,6 +19,9 @@ pub(super) const QUEUE: usize = 5;
 /// The ring that the queue lies in.
 pub(super) const RING: usize = 8;
 
+/// The cache's data output holds nothing.
+pub(super) const NO_DATA: u64 = u64::MAX;
+
 /// A fetch group: four bytes, of which the first or the last two may be void.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Group {
@@ -85,6 +88,8 @@ pub struct Fetch {
     pub(super) s2_made: Prediction,
     /// The lookup that made it, in the record.
     pub(super) s2_act: usize,
+    /// Address of the group that the cache's data output holds: the latest access's, [`NO_DATA`] if it missed.
+    pub(super) output: u64,
     pub(super) replay_before: bool,
     pub(super) partial: Option<u16>,
     pub(super) wrong_path: bool,
@@ -174,6 +179,7 @@ impl Fetch {
             s2_miss: false,
             s2_made: Prediction::default(),
             s2_act: usize::MAX,
+            output: NO_DATA,
             replay_before: true,
             partial: None,
             wrong_path: false,
@@ -391,6 +397,30 @@ impl Fetch {
         scan
     }
 
+    /// Whether the group in the second stage, which does not get into the queue, makes the BTB forget everything:
+    /// the prediction is compared with what the cache's data output happens to hold (Frontend.scala, scanInsns).
+    #[inline(always)]
+    pub(super) fn misfits(&mut self, bus: &Bus) -> bool {
+        if !self.s2_valid || !self.s2_made.hit || self.output == NO_DATA {
+            return false;
+        }
+        self.compare_output(bus)
+    }
+
+    #[inline(never)]
+    fn compare_output(&mut self, bus: &Bus) -> bool {
+        let Some(word) = bus.ram.get::<u32>(self.output) else { return false };
+        if self.btb.recorder.on && !bus.ram.line_has_code(self.output) {
+            self.btb.recorder.word(self.output, word);
+        }
+        let (low, high) = (word as u16, (word >> 16) as u16);
+        let first_begins = self.s2_pc & 2 == 0 && self.partial.is_none();
+        match self.s2_made.bridx {
+            0 => first_begins && !is_rvc(low),
+            _ => (!first_begins || is_rvc(low)) && !is_rvc(high),
+        }
+    }
+
     /// What a cycle depends on beside the predictor.
     #[cold]
     pub(super) fn record_cycle(&mut self, env: &Env<'_>, s1_pa: u64) {
@@ -464,6 +494,10 @@ impl Fetch {
         let (made, to) = self.btb.cycle(self.s1_pc);
 
         let own_update = if fire { self.second_stage(&scan, queued_before) } else { None };
+        if !fire && self.misfits(env.bus) {
+            self.btb.flush();
+            self.wrong_path = true;
+        }
 
         // First stage: translation, cache and prediction.
         let looks_up = self.s1_valid && !replay;
@@ -482,7 +516,11 @@ impl Fetch {
         }
         let s1_kill = redirected || translation.miss || replay;
         let killed = self.s2_fault || self.s2_miss;
+        let accessed = self.icache.s1_valid;
         self.icache.cycle(env, now, translation.pa, s1_kill, killed, data_busy);
+        if accessed {
+            self.output = if self.icache.s2_hit { translation.pa & !3 } else { NO_DATA };
+        }
 
         let mut next = (self.s1_pc & !3).wrapping_add(4);
         if made.hit && made.taken {

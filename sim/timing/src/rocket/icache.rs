@@ -73,6 +73,11 @@ impl Icache {
         self.refill.is_some()
     }
 
+    /// Whether the probe that its refill sends is at the data cache in cycle `at`, and not taken yet.
+    pub fn probes(&self, at: u64) -> bool {
+        self.refill.is_some_and(|refill| refill.beats.is_none() && at >= refill.probe)
+    }
+
     /// One cycle: the access to physical address `pa` in the first stage; `s1_kill` and `s2_kill` drop what is
     /// in the stages.
     /// `data_busy`: the data cache has an access in its first or second stage, and takes no probe.
@@ -131,10 +136,12 @@ impl Icache {
     }
 
     fn refill_cycle(&mut self, env: &mut Env<'_>, now: u64, data_busy: bool) {
+        let beats = env.params.refill_beats;
         if let Some(refill) = &mut self.refill
             && refill.beats.is_none()
             && now >= refill.probe
             && !data_busy
+            && (env.uncore.hub.is_some() || !env.dcache().takes_no_probe(beats, now))
         {
             let handshake = now + env.params.l1i_request;
             refill.beats = Some(env.read_line(refill.line, refill.asked, Some(now), handshake));

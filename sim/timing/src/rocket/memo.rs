@@ -403,7 +403,8 @@ impl Edge {
             return true;
         }
         let registers = fetch.btb.registers();
-        let entries = self.heavy.then(|| fetch.btb.entries());
+        // Also a change that is under way from before takes effect.
+        let entries = (self.heavy || !fetch.btb.settled()).then(|| fetch.btb.entries());
         let order = self.pages.then(|| fetch.tlb.order());
         fetch.btb.recorder.replaying = true;
         let same = first.iter().chain(&*self.loud).all(|act| match *act {

@@ -222,11 +222,18 @@ impl HartModel {
                 self.replay(env, pc, next, at, Cause::FloatingPoint);
             }
         }
-        // The access behind a store that changes its line's state is refused.
-        while self.memory.dirtied != 0 && self.issue == self.memory.dirtied + 1 {
+        // The two slots behind a store that changes its line's state are refused: the first by the cache, the
+        // second by its `req.ready` (DCache.scala, s2_update_meta).
+        let dirtied = self.memory.dirtied;
+        if dirtied != 0 && (self.issue == dirtied + 1 || self.issue == dirtied + 2) {
             self.pipe.fetch.btb.recorder.spoil();
             self.memory.dirtied = 0;
             self.replay(env, pc, next, 0, Cause::StoreHazard);
+        }
+        // The probe for an instruction fetch takes the tags before an access that executes in its cycle.
+        while self.pipe.probed(env, self.issue + 1) {
+            self.pipe.fetch.btb.recorder.spoil();
+            self.replay(env, pc, next, 0, Cause::InstructionCache);
         }
         let (va, kind) = (access.va, access.kind());
         let walker = &mut self.pipe.walker;

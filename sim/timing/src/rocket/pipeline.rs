@@ -214,7 +214,14 @@ impl Pipeline {
                 self.resolved();
                 let right = match self.executing {
                     Some(pc) => pc == resolve.next,
-                    None => offer.anything && offer.pc == resolve.next,
+                    None if offer.anything => offer.pc == resolve.next,
+                    // A group that is not cacheable is offered at once, to be fetched again (Frontend.scala).
+                    None => {
+                        let fetch = &self.fetch;
+                        fetch.s2_valid
+                            && fetch.s2_pc == resolve.next
+                            && !env.bus.ram.contains(resolve.next, 4)
+                    }
                 };
                 let overruled = self.restart.is_some_and(|r| r.cycle == now);
                 if !overruled {
@@ -260,6 +267,10 @@ impl Pipeline {
             }
             let ready = shadow || now >= at;
             let leaves = offer.valid && ready && redirect.is_none();
+            if self.probed(env, now) {
+                // What executes is refused, and gets into no stage of the data cache.
+                self.accesses &= !1;
+            }
             // First and second stage of the data cache: two and three cycles after the issue.
             let data_busy = self.accesses & 0b110 != 0;
             self.fetch.finish(env, &mut self.walker, now, &offer, ready, redirect, update, data_busy);
@@ -297,6 +308,13 @@ impl Pipeline {
     #[inline(always)]
     pub(super) fn nothing_restarts(&self) -> bool {
         self.restart.is_none() && self.early.is_none() && self.invalidate.is_none()
+    }
+
+    /// Whether the probe of a fetch is at the data cache in cycle `at`, in which an access executes: it goes
+    /// before the hart, also while it has to wait itself (DCache.scala, metaArb).
+    #[inline(always)]
+    pub(super) fn probed(&self, env: &mut Env<'_>, at: u64) -> bool {
+        self.fetch.icache.probes(at) && (env.uncore.hub.is_some() || !env.dcache().hides_probes(at))
     }
 
     fn fetch_cause(&self) -> Cause {

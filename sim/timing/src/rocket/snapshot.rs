@@ -37,6 +37,7 @@ struct FetchState {
     s2_pc: u64,
     s2_pa: u64,
     s2_made: Prediction,
+    output: u64,
     replay_before: bool,
     partial: Option<u16>,
     wrong_path: bool,
@@ -82,7 +83,7 @@ impl Snapshot {
             && !fetch.icache.beat
             && hart.issued.is_none()
             && !hart.memory.fence
-            && hart.memory.dirtied != now
+            && hart.memory.dirtied + 1 < now
             && hart.interrupt_at <= now
             && hart.memory.device_free <= now;
         if !still {
@@ -105,6 +106,7 @@ impl Snapshot {
                 | (pipe.resolve_count as u64) << 32,
             fetch.s1_pc,
             fetch.s2_pc,
+            fetch.output,
             fetch.partial.map_or(0, |half| u64::from(half) | 1 << 16),
             pipe.executing.unwrap_or(0),
             prediction(&pipe.made, place, false),
@@ -162,6 +164,7 @@ impl Snapshot {
                 s2_pc: fetch.s2_pc,
                 s2_pa: fetch.s2_pa,
                 s2_made: fetch.s2_made,
+                output: fetch.output,
                 replay_before: fetch.replay_before,
                 partial: fetch.partial,
                 wrong_path: fetch.wrong_path,
@@ -207,6 +210,7 @@ impl Snapshot {
         fetch.s2_made = moved(&state.s2_made);
         fetch.s2_fault = false;
         fetch.s2_miss = false;
+        fetch.output = state.output;
         fetch.replay_before = state.replay_before;
         fetch.partial = state.partial;
         fetch.wrong_path = state.wrong_path;
