@@ -237,8 +237,10 @@ fn the_statistics_are_explained() {
         match value {
             serde_json::Value::Object(map) => map.iter().for_each(|(key, value)| {
                 let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
-                // Causes are listed elsewhere, and sums with their extremes are explained once.
-                if !["traps", "cycles_by_cause"].contains(&key.as_str()) && value.get("mean").is_none() {
+                // Causes and parameters are listed elsewhere, and sums with their extremes are explained once.
+                if !["traps", "cycles_by_cause", "timing_parameters"].contains(&key.as_str())
+                    && value.get("mean").is_none()
+                {
                     fields(value, &name, found);
                 }
                 found.insert(name);
