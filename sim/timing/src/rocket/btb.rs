@@ -228,10 +228,11 @@ impl Btb {
         low(pc)
     }
 
-    /// Whether no entry has `tag`.
+    /// Whether no entry has one of `tags`.
     #[inline(always)]
-    pub(super) fn is_free(&self, tag: u16) -> bool {
-        self.slots[usize::from(tag) % TAGS] == SLOT_FREE
+    pub(super) fn are_free(&self, tags: &[u16]) -> bool {
+        // All of them: nearly always they are, and there are few.
+        tags.iter().fold(SLOT_FREE, |slots, &tag| slots | self.slots[usize::from(tag) % TAGS]) == SLOT_FREE
     }
 
     /// Whether a lookup that finds nothing changes nothing.

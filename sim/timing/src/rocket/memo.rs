@@ -327,7 +327,7 @@ impl Edge {
                 return false;
             }
         }
-        if !self.quiet.iter().all(|&tag| fetch.btb.is_free(tag)) || !self.acts(fetch) {
+        if !fetch.btb.are_free(&self.quiet) || !self.acts(fetch) {
             return false;
         }
         let privilege = hart.pipe.fetch.context.privilege;
@@ -407,10 +407,16 @@ impl Edge {
         let entries = (self.heavy || !fetch.btb.settled()).then(|| fetch.btb.entries());
         let order = self.pages.then(|| fetch.tlb.order());
         fetch.btb.recorder.replaying = true;
-        let same = first.iter().chain(&*self.loud).all(|act| match *act {
-            Act::Page { va, pa, uses } => fetch.tlb.again(fetch.context, va, uses) == Some(pa),
-            _ => fetch.btb.replay(act),
-        });
+        let mut same = first.is_none_or(|act| fetch.btb.replay(&act));
+        for act in &self.loud {
+            if !same {
+                break;
+            }
+            same = match *act {
+                Act::Page { va, pa, uses } => fetch.tlb.again(fetch.context, va, uses) == Some(pa),
+                _ => fetch.btb.replay(act),
+            };
+        }
         fetch.btb.recorder.replaying = false;
         if !same {
             fetch.btb.undo(&registers, entries.as_ref());
