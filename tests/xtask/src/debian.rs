@@ -11,8 +11,9 @@ use std::time::Instant;
 use crate::cache;
 use crate::shell::{self, Outcome, at};
 
-/// The release.
-const SUITE: &str = "trixie";
+/// Names of the release. While a mirror is being brought up to date, the files of one name may not fit together
+/// and those of the other do.
+const SUITES: [&str; 2] = ["trixie", "stable"];
 /// Depends on the package with the kernel.
 const KERNEL: &str = "linux-image-riscv64";
 /// What is needed beside it.
@@ -27,7 +28,7 @@ struct Apt {
 }
 
 impl Apt {
-    fn new(directory: &Path, mirror: &str) -> Outcome<Self> {
+    fn new(directory: &Path, mirror: &str, suite: &str) -> Outcome<Self> {
         let directory = at(directory, std::path::absolute(directory))?;
         for part in ["lists/partial", "cache/archives/partial", "packages"] {
             let part = directory.join(part);
@@ -35,7 +36,7 @@ impl Apt {
         }
         let sources = directory.join("debian.sources");
         let text = format!(
-            "Types: deb\nURIs: {mirror}\nSuites: {SUITE}\nComponents: main\nArchitectures: riscv64\nSigned-By: {KEYRING}\n"
+            "Types: deb\nURIs: {mirror}\nSuites: {suite}\nComponents: main\nArchitectures: riscv64\nSigned-By: {KEYRING}\n"
         );
         at(&sources, fs::write(&sources, text))?;
         let status = directory.join("status");
@@ -110,6 +111,23 @@ fn mebibytes(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 
+/// The private apt with the lists of the first suite whose files are whole.
+fn updated(directory: &Path, mirror: &str) -> Outcome<Apt> {
+    let mut failures = String::new();
+    for suite in SUITES {
+        println!("setup: downloading Debian {suite} packages for riscv64 to {}", directory.display());
+        let apt = Apt::new(directory, mirror, suite)?;
+        match shell::output(apt.command("apt-get").arg("update")) {
+            Ok(_) => return Ok(apt),
+            Err(error) => {
+                println!("setup: the lists of {suite} cannot be had");
+                failures += &format!("{suite}: {error}\n");
+            }
+        }
+    }
+    Err(failures)
+}
+
 /// Downloads and unpacks the packages, unless that is done.
 ///
 /// # Errors
@@ -130,10 +148,8 @@ pub fn packages() -> Outcome<()> {
         return Err(format!("{KEYRING} is missing: please install the package debian-archive-keyring"));
     }
     let mirror = mirror()?;
-    println!("setup: downloading Debian {SUITE} packages for riscv64 to {}", directory.display());
     let begun = Instant::now();
-    let apt = Apt::new(&directory, &mirror)?;
-    shell::output(apt.command("apt-get").arg("update"))?;
+    let apt = updated(&directory, &mirror)?;
     let depends = shell::output(apt.command("apt-cache").args(["depends", KERNEL]))?;
     let kernel = kernel_package(&depends).ok_or(format!("{KERNEL} depends on no kernel:\n{depends}"))?;
     let downloads = directory.join("packages");

@@ -21,6 +21,13 @@ struct Need {
 
 const NEEDS: &[Need] = &[
     Need {
+        any_of: &["cc"],
+        package: "gcc",
+        purpose: "builds the floating-point library that tests compare with",
+    },
+    Need { any_of: &["cmake"], package: "cmake", purpose: "builds a disassembler that tests compare with" },
+    Need { any_of: &["make"], package: "make", purpose: "as cmake" },
+    Need {
         any_of: &["qemu-system-riscv64"],
         package: "qemu-system-misc",
         purpose: "the other simulator of the lockstep tests",
