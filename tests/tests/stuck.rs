@@ -92,6 +92,14 @@ fn but_hart_0(a: &mut Asm, others: impl Fn(&mut Asm)) {
     a.bind(first);
 }
 
+/// Works for two instructions a round.
+fn count_down(a: &mut Asm, rounds: u64) {
+    a.li(T0, rounds);
+    let again = a.here_label();
+    a.word(asm::addi(T0, T0, -1));
+    a.branch(Cond::Ne, T0, ZERO, again);
+}
+
 /// The timer of hart `hart` rings [`LATER_TICKS`] after the start.
 fn ring_later(a: &mut Asm, hart: u64) {
     a.li(T0, MTIMECMP + 8 * hart);
@@ -152,10 +160,7 @@ fn one_stuck_hart_does_not_stop_the_others() {
     for harts in [2, 4] {
         let write = |a: &mut Asm| {
             but_hart_0(a, |a| a.word(ILLEGAL));
-            a.li(T0, 200_000);
-            let again = a.here_label();
-            a.word(asm::addi(T0, T0, -1));
-            a.branch(Cond::Ne, T0, ZERO, again);
+            count_down(a, 200_000);
             finish(a);
         };
         in_every_way(harts, write, ended);
@@ -167,10 +172,7 @@ fn the_last_hart_to_get_stuck_ends_the_run() {
     for harts in [2, 4] {
         let write = |a: &mut Asm| {
             but_hart_0(a, |a| a.word(ILLEGAL));
-            a.li(T0, 200_000);
-            let again = a.here_label();
-            a.word(asm::addi(T0, T0, -1));
-            a.branch(Cond::Ne, T0, ZERO, again);
+            count_down(a, 200_000);
             a.word(ILLEGAL);
         };
         in_every_way(harts, write, |exit, how| {

@@ -17,6 +17,9 @@ pub trait TimingModel {
     /// store-conditional.
     const ORDERS_MEMORY: bool = false;
 
+    /// Whether `mcycle` stands still while a hart waits for an interrupt.
+    const SLEEP_STOPS_MCYCLE: bool = false;
+
     /// `op` is about to execute on `hart`: gives the cycle at which what it does takes effect, as `mcycle` and
     /// devices see it. `others` is the local time of the hart that is furthest behind among the others,
     /// `u64::MAX` when there is none. Asked again for the same `op` when it has to wait for its turn.

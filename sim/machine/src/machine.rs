@@ -16,7 +16,7 @@ use relsim_core::run::{Core, SliceEnd, SliceLimits};
 use relsim_core::timing::{CycleCause, Ledger, TimingModel};
 use relsim_core::trap::interrupt_name;
 use relsim_devices::Htif;
-use relsim_timing::registry::{AnyModel, Timing, WithModel};
+use relsim_timing::registry::{AnyModel, WithModel};
 
 use crate::config::{HtifWords, MachineConfig, Payload};
 use crate::platform::DeviceKind;
@@ -231,8 +231,7 @@ impl Machine {
     }
 
     /// Wakes the sleeping harts that have a reason at cycle `now`.
-    fn wake(&mut self, now: u64) {
-        let stops = matches!(self.config.timing, Timing::Rocket(_));
+    fn wake<T: TimingModel>(&mut self, now: u64) {
         for core in &mut self.cores {
             let hart = &mut core.hart;
             if hart.state == RunState::Waiting
@@ -240,8 +239,7 @@ impl Machine {
             {
                 hart.state = RunState::Running;
                 let woken = hart.cycle.max(now);
-                if stops {
-                    // Rocket's `mcycle` stands still in `wfi` (CSR.scala, csr_stall).
+                if T::SLEEP_STOPS_MCYCLE {
                     hart.skip_cycles(woken - hart.cycle);
                 }
                 hart.cycle = woken;
@@ -290,7 +288,7 @@ impl Machine {
                     return Exit::CycleLimit;
                 }
                 self.run_events(at);
-                self.wake(at);
+                self.wake::<T>(at);
                 continue;
             };
             if cycle >= limits.max_cycles {
@@ -299,11 +297,11 @@ impl Machine {
             let event = self.next_event(cycle);
             if event <= cycle {
                 self.run_events(cycle);
-                self.wake(cycle);
+                self.wake::<T>(cycle);
                 continue;
             }
             if self.cores[index].hart.state == RunState::Waiting {
-                self.wake(cycle);
+                self.wake::<T>(cycle);
                 continue;
             }
             let lone = others == u64::MAX;
@@ -321,13 +319,13 @@ impl Machine {
             let now = self.cores[index].hart.cycle;
             match end {
                 SliceEnd::Limit | SliceEnd::Wait => {}
-                SliceEnd::Device => self.wake(now),
+                SliceEnd::Device => self.wake::<T>(now),
                 SliceEnd::Watch => self.serve_htif(now),
                 SliceEnd::FirmwareCall => {
                     if let Some(firmware) = &mut self.firmware {
                         firmware.call(&mut self.cores, &mut self.bus, index, self.config.sbi_call_cycles);
                     }
-                    self.wake(self.cores[index].hart.cycle);
+                    self.wake::<T>(self.cores[index].hart.cycle);
                 }
                 SliceEnd::Stopped => return Exit::Stopped,
                 SliceEnd::Stuck if self.is_stuck(now) => {

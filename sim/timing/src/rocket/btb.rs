@@ -75,28 +75,9 @@ const SLOT_SHARED: u8 = u8::MAX;
 pub struct Btb {
     /// Which valid entry has a tag, counted from 1: what the hardware finds by comparing all tags at once.
     slots: Box<[u8; TAGS]>,
-    tags: [u16; ROOM],
-    tag_pages: [u8; ROOM],
-    targets: [u16; ROOM],
-    target_pages: [u8; ROOM],
-    cfi: [Cfi; ROOM],
-    bridx: [u8; ROOM],
-    valid: u32,
-    pages: [u64; PAGES],
-    page_valid: u8,
-    next_page: usize,
-    plru: Plru<BTB_ENTRIES>,
-    /// Way whose use the tree learns of in the next cycle.
-    used: Option<u8>,
-    update: Option<BtbUpdate>,
+    entries: Entries,
     bht: [u8; BHT_ENTRIES],
-    /// Directions of branches, the latest in the highest bit: the hardware's history is the highest 8.
-    history: u64,
-    /// How many directions went into it, modulo 256.
-    place: u8,
-    ras: [u64; RAS_ENTRIES],
-    ras_count: usize,
-    ras_pos: usize,
+    registers: Registers,
     /// Grows when a tag appears or disappears.
     pub(super) generation: u64,
     /// Directions that were overwritten, while a replay may still fail.
@@ -105,20 +86,23 @@ pub struct Btb {
     pub(super) recorder: Recorder,
 }
 
-/// What replays of common events change, to undo it.
-#[derive(Clone, Copy)]
+/// What common events change: small enough to be kept for the case that a replay fails.
+#[derive(Clone, Copy, Default)]
 pub(super) struct Registers {
     plru: Plru<BTB_ENTRIES>,
+    /// Way whose use the tree learns of in the next cycle.
     used: Option<u8>,
     update: Option<BtbUpdate>,
+    /// Directions of branches, the latest in the highest bit: the hardware's history is the highest 8.
     history: u64,
+    /// How many directions went into it, modulo 256.
     place: u8,
     ras: [u64; RAS_ENTRIES],
     ras_count: usize,
     ras_pos: usize,
 }
 
-/// The entries, to undo a change of them.
+/// The entries of the BTB, and the pages that they share.
 #[derive(Clone, Copy)]
 pub(super) struct Entries {
     tags: [u16; ROOM],
@@ -133,10 +117,9 @@ pub(super) struct Entries {
     next_page: usize,
 }
 
-impl Default for Btb {
+impl Default for Entries {
     fn default() -> Self {
         Self {
-            slots: Box::new([SLOT_FREE; TAGS]),
             tags: [0; ROOM],
             tag_pages: [0; ROOM],
             targets: [0; ROOM],
@@ -147,15 +130,17 @@ impl Default for Btb {
             pages: [0; PAGES],
             page_valid: 0,
             next_page: 0,
-            plru: Plru::default(),
-            used: None,
-            update: None,
+        }
+    }
+}
+
+impl Default for Btb {
+    fn default() -> Self {
+        Self {
+            slots: Box::new([SLOT_FREE; TAGS]),
+            entries: Entries::default(),
             bht: [0; BHT_ENTRIES],
-            history: 0,
-            place: 0,
-            ras: [0; RAS_ENTRIES],
-            ras_count: 0,
-            ras_pos: 0,
+            registers: Registers::default(),
             generation: 0,
             overwritten: Vec::new(),
             recorder: Recorder::default(),
@@ -177,22 +162,25 @@ fn bht_index(addr: u64, history: u8) -> usize {
 impl Btb {
     fn page_match(&self, addr: u64) -> u8 {
         let page = addr >> PAGE_SHIFT & ((1 << (39 - PAGE_SHIFT)) - 1);
-        (0..PAGES).filter(|&n| self.page_valid >> n & 1 == 1 && self.pages[n] == page).map(|n| 1 << n).sum()
+        (0..PAGES)
+            .filter(|&n| self.entries.page_valid >> n & 1 == 1 && self.entries.pages[n] == page)
+            .map(|n| 1 << n)
+            .sum()
     }
 
     /// Whether entry `n` of the page table is for the page of `addr`.
     fn page_is(&self, n: usize, addr: u64) -> bool {
         let page = addr >> PAGE_SHIFT & ((1 << (39 - PAGE_SHIFT)) - 1);
-        n < PAGES && self.page_valid >> n & 1 == 1 && self.pages[n] == page
+        n < PAGES && self.entries.page_valid >> n & 1 == 1 && self.entries.pages[n] == page
     }
 
     fn matching(&self, addr: u64) -> u32 {
         let tag = low(addr);
         let mut hits = 0;
-        for (n, &t) in self.tags.iter().enumerate() {
+        for (n, &t) in self.entries.tags.iter().enumerate() {
             hits |= u32::from(t == tag) << n;
         }
-        hits & self.valid
+        hits & self.entries.valid
     }
 
     /// Brings the slot of `tag` up to date with the entries.
@@ -238,19 +226,19 @@ impl Btb {
     /// Whether a lookup that finds nothing changes nothing.
     #[inline(always)]
     pub(super) fn is_still(&self) -> bool {
-        self.update.is_none() && self.used.is_none()
+        self.registers.update.is_none() && self.registers.used.is_none()
     }
 
     #[inline(always)]
     fn unrecorded_cycle(&mut self, pc: u64) -> (Prediction, u64) {
-        if self.slots[usize::from(low(pc))] != SLOT_FREE || self.update.is_some() {
+        if self.slots[usize::from(low(pc))] != SLOT_FREE || self.registers.update.is_some() {
             return self.full_cycle(pc);
         }
-        if let Some(way) = self.used.take() {
-            self.plru.access(usize::from(way));
+        if let Some(way) = self.registers.used.take() {
+            self.registers.plru.access(usize::from(way));
         }
-        let bht_taken = self.bht[bht_index(pc, (self.history >> 56) as u8)] != 0;
-        let made = Prediction { place: self.place, bht_taken, ..Prediction::default() };
+        let bht_taken = self.bht[bht_index(pc, (self.registers.history >> 56) as u8)] != 0;
+        let made = Prediction { place: self.registers.place, bht_taken, ..Prediction::default() };
         (made, 0)
     }
 
@@ -262,9 +250,9 @@ impl Btb {
             SLOT_SHARED => self.matching(pc),
             n => 1 << (n - 1),
         };
-        let mut answer = Prediction { place: self.place, ..Prediction::default() };
+        let mut answer = Prediction { place: self.registers.place, ..Prediction::default() };
         let mut to = 0;
-        answer.bht_taken = self.bht[bht_index(pc, (self.history >> 56) as u8)] != 0;
+        answer.bht_taken = self.bht[bht_index(pc, (self.registers.history >> 56) as u8)] != 0;
         if hits != 0 {
             // Several entries answer with the union of their bits.
             let (mut tag_page, mut target_page, mut target) = (0, 0, 0);
@@ -274,40 +262,40 @@ impl Btb {
                 let n = rest.trailing_zeros() as usize % ROOM;
                 rest &= rest - 1;
                 answer.entry |= n as u8;
-                answer.bridx |= self.bridx[n];
-                tag_page |= self.tag_pages[n];
-                target_page |= self.target_pages[n];
-                target |= u64::from(self.targets[n]);
-                branches |= self.cfi[n] == Cfi::Branch;
-                returns |= self.cfi[n] == Cfi::Return;
+                answer.bridx |= self.entries.bridx[n];
+                tag_page |= self.entries.tag_pages[n];
+                target_page |= self.entries.target_pages[n];
+                target |= u64::from(self.entries.targets[n]);
+                branches |= self.entries.cfi[n] == Cfi::Branch;
+                returns |= self.entries.cfi[n] == Cfi::Return;
             }
             answer.hit = tag_page != 0 && self.page_is(usize::from(tag_page - 1), pc);
             answer.taken = !branches || answer.bht_taken;
             // Beyond the table the first entry answers.
             let page = if usize::from(target_page) < PAGES { usize::from(target_page) } else { 0 };
-            let base = if self.page_valid >> page & 1 == 1 { self.pages[page] } else { 0 };
+            let base = if self.entries.page_valid >> page & 1 == 1 { self.entries.pages[page] } else { 0 };
             to = (((base << PAGE_SHIFT | target << 1) << 25) as i64 >> 25) as u64;
-            if returns && self.ras_count > 0 {
-                to = self.ras[self.ras_pos];
+            if returns && self.registers.ras_count > 0 {
+                to = self.registers.ras[self.registers.ras_pos];
             }
         }
-        let left = (hits.count_ones() > 1).then_some(self.valid & !hits);
-        let used = self.used.take();
+        let left = (hits.count_ones() > 1).then_some(self.entries.valid & !hits);
+        let used = self.registers.used.take();
         if answer.hit && answer.taken {
-            self.used = Some(answer.entry);
+            self.registers.used = Some(answer.entry);
         }
-        if let Some(update) = self.update.take() {
+        if let Some(update) = self.registers.update.take() {
             self.apply(update, pc);
         } else if let Some(way) = used {
-            self.plru.access(usize::from(way));
+            self.registers.plru.access(usize::from(way));
         }
         if let Some(left) = left {
             self.recorder.spoil();
             // They are forgotten, and so is the entry that was to become valid.
-            let changed = self.valid ^ left;
-            self.valid = left;
+            let changed = self.entries.valid ^ left;
+            self.entries.valid = left;
             for n in (0..BTB_ENTRIES).filter(|n| changed >> n & 1 == 1) {
-                self.index(self.tags[n]);
+                self.index(self.entries.tags[n]);
             }
             self.index(low(pc));
             self.generation += 1;
@@ -316,13 +304,13 @@ impl Btb {
     }
 
     fn apply(&mut self, update: BtbUpdate, target: u64) {
-        let way = if update.entry < NO_ENTRY { usize::from(update.entry) } else { self.plru.way() };
-        self.plru.access(way);
+        let way = if update.entry < NO_ENTRY { usize::from(update.entry) } else { self.registers.plru.way() };
+        self.registers.plru.access(way);
         let page = |addr: u64| addr >> PAGE_SHIFT & ((1 << (39 - PAGE_SHIFT)) - 1);
         let rotate = |set: u8| (set << 1 | set >> (PAGES - 1)) & ((1 << PAGES) - 1);
         let page_hit = self.page_match(target);
         let update_hit = self.page_match(update.pc);
-        let replaced = rotate(page_hit) | if page_hit != 0 { 0 } else { 1 << self.next_page };
+        let replaced = rotate(page_hit) | if page_hit != 0 { 0 } else { 1 << self.entries.next_page };
         let index_set = if update_hit != 0 { update_hit } else { replaced };
         let new_index = update_hit == 0;
         let same = page(update.pc) == page(target);
@@ -330,45 +318,46 @@ impl Btb {
         let target_replaced = if same { index_set } else { rotate(index_set) };
         let target_set = page_hit | if page_hit != 0 { 0 } else { target_replaced };
         if new_index || new_target {
-            let next = self.next_page + if new_index && new_target { 2 } else { 1 };
-            self.next_page = if next >= PAGES { next & 1 } else { next };
+            let next = self.entries.next_page + if new_index && new_target { 2 } else { 1 };
+            self.entries.next_page = if next >= PAGES { next & 1 } else { next };
         }
-        let old = self.tags[way];
-        self.tags[way] = low(update.pc);
-        self.targets[way] = low(target);
-        self.tag_pages[way] = index_set.trailing_zeros() as u8 + 1;
-        self.target_pages[way] = target_set.trailing_zeros() as u8;
-        self.cfi[way] = update.cfi;
-        self.bridx[way] = (update.br_pc >> 1 & 1) as u8;
-        self.valid = if update.valid { self.valid | 1 << way } else { self.valid & !(1 << way) };
+        let old = self.entries.tags[way];
+        self.entries.tags[way] = low(update.pc);
+        self.entries.targets[way] = low(target);
+        self.entries.tag_pages[way] = index_set.trailing_zeros() as u8 + 1;
+        self.entries.target_pages[way] = target_set.trailing_zeros() as u8;
+        self.entries.cfi[way] = update.cfi;
+        self.entries.bridx[way] = (update.br_pc >> 1 & 1) as u8;
+        self.entries.valid =
+            if update.valid { self.entries.valid | 1 << way } else { self.entries.valid & !(1 << way) };
         self.index(old);
         self.index(low(update.pc));
         self.generation += 1;
         if new_index {
-            self.pages[replaced.trailing_zeros() as usize] = page(update.pc);
-            self.page_valid |= replaced;
+            self.entries.pages[replaced.trailing_zeros() as usize] = page(update.pc);
+            self.entries.page_valid |= replaced;
         }
         if new_target {
-            self.pages[target_replaced.trailing_zeros() as usize] = page(target);
-            self.page_valid |= target_replaced;
+            self.entries.pages[target_replaced.trailing_zeros() as usize] = page(target);
+            self.entries.page_valid |= target_replaced;
         }
     }
 
     /// Whether no change is under way.
     #[inline(always)]
     pub fn settled(&self) -> bool {
-        self.update.is_none()
+        self.registers.update.is_none()
     }
 
     /// A change for the next cycle.
     pub fn update(&mut self, update: BtbUpdate) {
         self.recorder.act(Act::Update(update));
-        self.update = Some(update);
+        self.registers.update = Some(update);
     }
 
     /// Forgets every entry.
     pub fn flush(&mut self) {
-        self.valid = 0;
+        self.entries.valid = 0;
         self.slots.fill(SLOT_FREE);
         self.generation += 1;
         self.recorder.spoil();
@@ -376,22 +365,22 @@ impl Btb {
 
     /// How many directions have gone into the history since `made` was looked up: fewer than are in flight.
     fn since(&self, made: &Prediction) -> u32 {
-        u32::from(self.place.wrapping_sub(made.place)) & 63
+        u32::from(self.registers.place.wrapping_sub(made.place)) & 63
     }
 
     /// A branch resolved: the table learns its direction, and the history starts anew if it was wrong.
     pub fn resolve_branch(&mut self, pc: u64, made: &Prediction, taken: bool, wrong: bool) {
         let since = self.since(made);
         self.recorder.act(Act::Branch { pc, since: since as u8, taken, wrong });
-        let then = self.history << since;
+        let then = self.registers.history << since;
         let index = bht_index(pc, (then >> 56) as u8);
         if self.recorder.replaying {
             self.overwritten.push((index as u16, self.bht[index]));
         }
         self.bht[index] = u8::from(taken);
         if wrong {
-            self.history = u64::from(taken) << 63 | then >> 1;
-            self.place = made.place.wrapping_add(1);
+            self.registers.history = u64::from(taken) << 63 | then >> 1;
+            self.registers.place = made.place.wrapping_add(1);
         }
     }
 
@@ -399,50 +388,36 @@ impl Btb {
     pub fn reset_history(&mut self, made: &Prediction) {
         let since = self.since(made);
         self.recorder.act(Act::Forget { since: since as u8 });
-        self.history <<= since;
-        self.place = made.place;
+        self.registers.history <<= since;
+        self.registers.place = made.place;
     }
 
     /// A branch was fetched.
     pub fn advance_history(&mut self, made: &Prediction) {
         self.recorder.act(Act::Advance(made.bht_taken));
-        self.history = u64::from(made.bht_taken) << 63 | self.history >> 1;
-        self.place = self.place.wrapping_add(1);
+        self.registers.history = u64::from(made.bht_taken) << 63 | self.registers.history >> 1;
+        self.registers.place = self.registers.place.wrapping_add(1);
     }
 
     /// The return address that the stack predicts.
     pub fn ras_head(&self) -> Option<u64> {
-        (self.ras_count > 0).then(|| self.ras[self.ras_pos])
+        (self.registers.ras_count > 0).then(|| self.registers.ras[self.registers.ras_pos])
     }
 
     /// The place in the history, modulo 256.
     pub(super) fn place(&self) -> u8 {
-        self.place
+        self.registers.place
     }
 
     /// What the replay of an edge may change.
     #[inline(always)]
     pub(super) fn registers(&self) -> Registers {
-        let Self { plru, used, update, history, place, ras, ras_count, ras_pos, .. } = *self;
-        Registers { plru, used, update, history, place, ras, ras_count, ras_pos }
+        self.registers
     }
 
     /// The entries, where a replay may change these.
     pub(super) fn entries(&self) -> Entries {
-        let Self {
-            tags,
-            tag_pages,
-            targets,
-            target_pages,
-            cfi,
-            bridx,
-            valid,
-            pages,
-            page_valid,
-            next_page,
-            ..
-        } = *self;
-        Entries { tags, tag_pages, targets, target_pages, cfi, bridx, valid, pages, page_valid, next_page }
+        self.entries
     }
 
     /// A replay begins, or has succeeded: what it overwrote need not be remembered.
@@ -454,21 +429,13 @@ impl Btb {
     /// Undoes a replay that failed.
     #[cold]
     pub(super) fn undo(&mut self, registers: &Registers, entries: Option<&Entries>) {
-        let Registers { plru, used, update, history, place, ras, ras_count, ras_pos } = *registers;
-        (self.plru, self.used, self.update, self.history, self.place) = (plru, used, update, history, place);
-        (self.ras, self.ras_count, self.ras_pos) = (ras, ras_count, ras_pos);
+        self.registers = *registers;
         while let Some((index, taken)) = self.overwritten.pop() {
             self.bht[usize::from(index)] = taken;
         }
         if let Some(entries) = entries {
-            let changed = self.tags;
-            let Entries { tags, tag_pages, targets, target_pages, cfi, bridx, valid, .. } = *entries;
-            (self.tags, self.tag_pages, self.targets, self.target_pages) =
-                (tags, tag_pages, targets, target_pages);
-            (self.cfi, self.bridx, self.valid) = (cfi, bridx, valid);
-            (self.pages, self.page_valid, self.next_page) =
-                (entries.pages, entries.page_valid, entries.next_page);
-            for tag in changed.into_iter().chain(tags) {
+            let changed = std::mem::replace(&mut self.entries, *entries).tags;
+            for tag in changed.into_iter().chain(entries.tags) {
                 self.index(tag);
             }
             self.generation += 1;
@@ -500,11 +467,13 @@ impl Btb {
             }
             Act::Update(update) => self.update(update),
             Act::Branch { pc, since, taken, wrong } => {
-                let made = Prediction { place: self.place.wrapping_sub(since), ..Prediction::default() };
+                let made =
+                    Prediction { place: self.registers.place.wrapping_sub(since), ..Prediction::default() };
                 self.resolve_branch(pc, &made, taken, wrong);
             }
             Act::Forget { since } => {
-                let made = Prediction { place: self.place.wrapping_sub(since), ..Prediction::default() };
+                let made =
+                    Prediction { place: self.registers.place.wrapping_sub(since), ..Prediction::default() };
                 self.reset_history(&made);
             }
             Act::Page { .. } => {}
@@ -515,17 +484,19 @@ impl Btb {
     /// A call was fetched.
     pub fn push(&mut self, address: u64) {
         self.recorder.act(Act::Push(address));
-        self.ras_count = (self.ras_count + 1).min(RAS_ENTRIES);
-        self.ras_pos = if self.ras_pos < RAS_ENTRIES - 1 { self.ras_pos + 1 } else { 0 };
-        self.ras[self.ras_pos] = address;
+        self.registers.ras_count = (self.registers.ras_count + 1).min(RAS_ENTRIES);
+        self.registers.ras_pos =
+            if self.registers.ras_pos < RAS_ENTRIES - 1 { self.registers.ras_pos + 1 } else { 0 };
+        self.registers.ras[self.registers.ras_pos] = address;
     }
 
     /// A return was fetched.
     pub fn pop(&mut self) {
         self.recorder.act(Act::Pop);
-        if self.ras_count > 0 {
-            self.ras_count -= 1;
-            self.ras_pos = if self.ras_pos > 0 { self.ras_pos - 1 } else { RAS_ENTRIES - 1 };
+        if self.registers.ras_count > 0 {
+            self.registers.ras_count -= 1;
+            self.registers.ras_pos =
+                if self.registers.ras_pos > 0 { self.registers.ras_pos - 1 } else { RAS_ENTRIES - 1 };
         }
     }
 }

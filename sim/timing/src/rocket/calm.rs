@@ -38,8 +38,8 @@ impl Pipeline {
             }
             // What the general loop finds: as the cache has it after a cycle with a hit.
             let fetch = &mut self.fetch;
-            fetch.icache.s1_valid = fetch.s1_valid;
-            fetch.icache.s2_valid = fetch.s1_valid_before && fetch.s2_valid;
+            fetch.icache.s1_valid = fetch.state.s1_valid;
+            fetch.icache.s2_valid = fetch.state.s1_valid_before && fetch.state.s2_valid;
             if self.now > began {
                 fetch.icache.s2_hit = true;
                 fetch.icache.could_request = true;
@@ -72,8 +72,11 @@ impl Pipeline {
     #[inline(always)]
     fn skip(&mut self, at: u64) {
         let fetch = &self.fetch;
-        let still = fetch.queued == QUEUE && !fetch.s1_valid && !fetch.s2_valid && fetch.replay_before;
-        if still && self.resolve_count == 0 && fetch.s1_pc == fetch.s2_pc && fetch.btb.settled() {
+        let still = fetch.state.queued == QUEUE
+            && !fetch.state.s1_valid
+            && !fetch.state.s2_valid
+            && fetch.state.replay_before;
+        if still && self.resolve_count == 0 && fetch.state.s1_pc == fetch.state.s2_pc && fetch.btb.settled() {
             let cycles = at - 1 - self.now;
             self.now += cycles;
             self.accesses = self.accesses.checked_shl(cycles.min(8) as u32).unwrap_or(0);
@@ -88,7 +91,7 @@ impl Pipeline {
         let now = self.now + 1;
         let fetch = &mut self.fetch;
         // First stage: only what was looked up lately, or hits.
-        let s1_pc = fetch.s1_pc;
+        let s1_pc = fetch.state.s1_pc;
         let s1_pa = match fetch.tlb.recent {
             Some((page, base)) if page == s1_pc >> 12 => base | s1_pc & 0xfff,
             _ => return false,
@@ -97,15 +100,15 @@ impl Pipeline {
             return false;
         }
         // Second stage: the group that enters the queue.
-        let fire = fetch.s2_valid & fetch.s1_valid_before & (fetch.queued < QUEUE);
+        let fire = fetch.state.s2_valid & fetch.state.s1_valid_before & (fetch.state.queued < QUEUE);
         if !fire && fetch.misfits(env.bus) {
             return false;
         }
-        let (mut partial, mut scan) = (fetch.partial, None);
+        let (mut partial, mut scan) = (fetch.state.partial, None);
         if fire {
-            let base = fetch.s2_pa & !3;
+            let base = fetch.state.s2_pa & !3;
             let Some(word) = env.bus.ram.get::<u32>(base) else { return false };
-            let mut made = fetch.s2_made;
+            let mut made = fetch.state.s2_made;
             made.taken &= made.hit;
             if made.hit || fetch.transfers(word) {
                 let found = fetch.predecode(word);
@@ -118,20 +121,21 @@ impl Pipeline {
             } else {
                 partial = fetch.plain(word).partial;
             }
-            fetch.queue[(fetch.head + fetch.queued) % RING] = Group { pc: fetch.s2_pc, data: word, made };
+            fetch.state.queue[(fetch.state.head + fetch.state.queued) % RING] =
+                Group { pc: fetch.state.s2_pc, data: word, made };
         }
         // Decode.
-        let is_head = fire | (fetch.queued > 0);
-        let head = &fetch.queue[fetch.head % RING];
+        let is_head = fire | (fetch.state.queued > 0);
+        let head = &fetch.state.queue[fetch.state.head % RING];
         let (first, in_head) = if is_head {
             let first = (head.pc >> 1 & 1) as u8;
             (first, (if head.made.taken { head.made.bridx + 1 } else { 2 }).saturating_sub(first))
         } else {
             (0, 0)
         };
-        let buffered = fetch.buffered;
+        let buffered = fetch.state.buffered;
         let (low, offered) = if buffered > 0 {
-            (fetch.buffer, fetch.buffer_pc)
+            (fetch.state.buffer, fetch.state.buffer_pc)
         } else {
             ((head.data >> (16 * first)) as u16, head.pc)
         };
@@ -158,14 +162,14 @@ impl Pipeline {
         // From here on the cycle is a common one.
         let fetch = &mut self.fetch;
         let made_here = match decode {
-            Decode::Leaves if buffered > 0 && (rvc || !is_head) => fetch.buffer_made,
-            _ => fetch.queue[fetch.head % RING].made,
+            Decode::Leaves if buffered > 0 && (rvc || !is_head) => fetch.state.buffer_made,
+            _ => fetch.state.queue[fetch.state.head % RING].made,
         };
         if fetch.btb.recorder.on {
             fetch.record_cycle(env, s1_pa);
         }
-        let queued_before = fetch.queued;
-        let replay = (fetch.s2_valid & !fire) | fetch.replay_before;
+        let queued_before = fetch.state.queued;
+        let replay = (fetch.state.s2_valid & !fire) | fetch.state.replay_before;
         let (made, to) = fetch.btb.cycle(s1_pc);
         let mut next = (s1_pc & !3).wrapping_add(4);
         if made.hit && made.taken {
@@ -176,12 +180,13 @@ impl Pipeline {
             Some(scan) => {
                 bends = fetch.tell(scan, queued_before, &mut wanted, &mut next);
             }
-            None => fetch.partial = partial,
+            None => fetch.state.partial = partial,
         }
-        let space = queued_before + usize::from(fetch.s1_valid) + usize::from(fetch.s2_valid) <= 4;
-        let npc = if replay { fetch.s2_pc } else { next & !1 };
+        let space =
+            queued_before + usize::from(fetch.state.s1_valid) + usize::from(fetch.state.s2_valid) <= 4;
+        let npc = if replay { fetch.state.s2_pc } else { next & !1 };
         // Queue and aligner.
-        fetch.queued += usize::from(fire);
+        fetch.state.queued += usize::from(fire);
         match decode {
             Decode::Idle => {}
             Decode::Leaves | Decode::Half => {
@@ -192,23 +197,23 @@ impl Pipeline {
         if let Some(update) = wanted {
             fetch.btb.update(update);
         }
-        if fetch.s1_valid {
-            fetch.output = s1_pa & !3;
+        if fetch.state.s1_valid {
+            fetch.state.output = s1_pa & !3;
         }
-        fetch.replay_before = replay & !space;
-        fetch.s1_valid_before = fetch.s1_valid;
-        fetch.s2_valid = !replay & !bends;
+        fetch.state.replay_before = replay & !space;
+        fetch.state.s1_valid_before = fetch.state.s1_valid;
+        fetch.state.s2_valid = !replay & !bends;
         if !replay {
-            fetch.s2_pc = s1_pc;
-            fetch.s2_pa = s1_pa;
-            fetch.s2_made = made;
+            fetch.state.s2_pc = s1_pc;
+            fetch.state.s2_pa = s1_pa;
+            fetch.state.s2_made = made;
             fetch.s2_act = fetch.btb.recorder.last();
         }
         if bends {
-            fetch.partial = None;
+            fetch.state.partial = None;
         }
-        fetch.s1_pc = npc;
-        fetch.s1_valid = space;
+        fetch.state.s1_pc = npc;
+        fetch.state.s1_valid = space;
         self.now = now;
         if let Some(&resolve) = self.due(now) {
             self.resolved();
@@ -235,7 +240,7 @@ impl super::fetch::Fetch {
         wanted: &mut Option<super::btb::BtbUpdate>,
         next: &mut u64,
     ) -> bool {
-        let by_btb = self.s2_made.hit && self.s2_made.taken;
+        let by_btb = self.state.s2_made.hit && self.state.s2_made.taken;
         if let Some(npc) = scan.npc {
             *next = npc;
         }
@@ -248,19 +253,19 @@ impl super::fetch::Fetch {
     fn take(&mut self, take: u8, buffered: u8, is_head: bool, first: u8, in_head: u8) {
         let from_head = take.saturating_sub(buffered);
         if take >= buffered && is_head && (from_head >= in_head || in_head - from_head <= 1) {
-            self.buffered = 0;
-            let head = self.queue[self.head % RING];
+            self.state.buffered = 0;
+            let head = self.state.queue[self.state.head % RING];
             if from_head < in_head {
                 let half = first + from_head;
-                self.buffered = 1;
-                self.buffer = (head.data >> (16 * half)) as u16;
-                self.buffer_pc = (head.pc & !3) + 2 * u64::from(half);
-                self.buffer_made = head.made;
+                self.state.buffered = 1;
+                self.state.buffer = (head.data >> (16 * half)) as u16;
+                self.state.buffer_pc = (head.pc & !3) + 2 * u64::from(half);
+                self.state.buffer_made = head.made;
             }
-            self.head = (self.head + 1) % RING;
-            self.queued -= 1;
+            self.state.head = (self.state.head + 1) % RING;
+            self.state.queued -= 1;
         } else {
-            self.buffered = buffered.saturating_sub(take);
+            self.state.buffered = buffered.saturating_sub(take);
         }
     }
 }

@@ -81,8 +81,6 @@ pub struct Dcache {
     pub side: ProbeSide,
     /// Refills so far.
     pub refills: u64,
-    /// Dirty lines written back so far.
-    pub writebacks: u64,
 }
 
 impl Dcache {
@@ -97,7 +95,6 @@ impl Dcache {
             ready: 0,
             side: ProbeSide::default(),
             refills: 0,
-            writebacks: 0,
         }
     }
 
@@ -157,7 +154,6 @@ impl Dcache {
         let set = self.tags.set_of(line);
         let dirty = self.tags.evict(line, way).is_some() && self.dirty[set] >> way & 1 == 1;
         self.dirty[set] &= !(1 << way);
-        self.writebacks += u64::from(dirty);
         dirty
     }
 

@@ -67,16 +67,9 @@ pub struct Redirect {
     pub pc: u64,
 }
 
-/// The fetch pipeline.
-pub struct Fetch {
-    /// Branch prediction.
-    pub btb: Btb,
-    /// The instruction cache.
-    pub icache: Icache,
-    /// The instruction TLB.
-    pub tlb: Tlb,
-    /// Privilege and translation as fetches see them.
-    pub context: Context,
+/// What is in the stages of fetch, in the queue and in the aligner.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct FetchState {
     pub(super) s1_valid: bool,
     pub(super) s1_pc: u64,
     pub(super) s1_valid_before: bool,
@@ -86,8 +79,6 @@ pub struct Fetch {
     pub(super) s2_fault: bool,
     pub(super) s2_miss: bool,
     pub(super) s2_made: Prediction,
-    /// The lookup that made it, in the record.
-    pub(super) s2_act: usize,
     /// Address of the group that the cache's data output holds: the latest access's, [`NO_DATA`] if it missed.
     pub(super) output: u64,
     pub(super) replay_before: bool,
@@ -100,6 +91,22 @@ pub struct Fetch {
     pub(super) buffer: u16,
     pub(super) buffer_pc: u64,
     pub(super) buffer_made: Prediction,
+}
+
+/// The fetch pipeline.
+pub struct Fetch {
+    /// Branch prediction.
+    pub btb: Btb,
+    /// The instruction cache.
+    pub icache: Icache,
+    /// The instruction TLB.
+    pub tlb: Tlb,
+    /// Privilege and translation as fetches see them.
+    pub context: Context,
+    /// What is in its stages.
+    pub(super) state: FetchState,
+    /// The lookup that made the prediction in the second stage, in the record.
+    pub(super) s2_act: usize,
     // Worked out by `offer` for `finish`.
     pub(super) group: Group,
     pub(super) group_valid: bool,
@@ -169,27 +176,14 @@ impl Fetch {
             icache: Icache::default(),
             tlb: Tlb::default(),
             context: Context { privilege: Priv::M, satp: 0 },
-            s1_valid: false,
-            s1_pc: pc,
-            s1_valid_before: false,
-            s2_valid: false,
-            s2_pc: pc,
-            s2_pa: 0,
-            s2_fault: false,
-            s2_miss: false,
-            s2_made: Prediction::default(),
+            state: FetchState {
+                s1_pc: pc,
+                s2_pc: pc,
+                output: NO_DATA,
+                replay_before: true,
+                ..FetchState::default()
+            },
             s2_act: usize::MAX,
-            output: NO_DATA,
-            replay_before: true,
-            partial: None,
-            wrong_path: false,
-            queue: [Group::default(); RING],
-            head: 0,
-            queued: 0,
-            buffered: 0,
-            buffer: 0,
-            buffer_pc: 0,
-            buffer_made: Prediction::default(),
             group: Group::default(),
             group_valid: false,
             fire: false,
@@ -202,29 +196,30 @@ impl Fetch {
     pub fn calm(&self) -> bool {
         let cache = &self.icache;
         // The cache drops requests while words come in.
-        let with_us =
-            cache.s1_valid == self.s1_valid && cache.s2_valid == (self.s1_valid_before && self.s2_valid);
-        cache.calm() && with_us && !self.tlb.walking() && !self.s2_fault && !self.s2_miss
+        let with_us = cache.s1_valid == self.state.s1_valid
+            && cache.s2_valid == (self.state.s1_valid_before && self.state.s2_valid);
+        cache.calm() && with_us && !self.tlb.walking() && !self.state.s2_fault && !self.state.s2_miss
     }
 
     /// What decode sees in this cycle.
     #[inline(always)]
     pub fn offer(&mut self, bus: &Bus) -> Offer {
-        self.group_valid =
-            self.s1_valid_before && self.s2_valid && (self.icache.hit() || (self.s2_fault && !self.s2_miss));
-        self.fire = self.group_valid && self.queued < QUEUE;
+        self.group_valid = self.state.s1_valid_before
+            && self.state.s2_valid
+            && (self.icache.hit() || (self.state.s2_fault && !self.state.s2_miss));
+        self.fire = self.group_valid && self.state.queued < QUEUE;
         if self.group_valid {
-            let base = self.s2_pa & !3;
+            let base = self.state.s2_pa & !3;
             let word = bus.ram.get::<u32>(base).unwrap_or_else(|| {
                 let half = |pa| u32::from(bus.fetch(pa).unwrap_or(0));
                 half(base) | half(base + 2) << 16
             });
-            self.scan = if self.s2_made.hit || self.transfers(word) {
+            self.scan = if self.state.s2_made.hit || self.transfers(word) {
                 self.predecode(word)
             } else {
                 self.plain(word)
             };
-            let mut made = self.s2_made;
+            let mut made = self.state.s2_made;
             let by_btb = made.hit && made.taken;
             made.taken = by_btb;
             if !by_btb && self.scan.taken {
@@ -232,14 +227,20 @@ impl Fetch {
                 made.taken = true;
                 made.entry = NO_ENTRY;
             }
-            self.group = Group { pc: self.s2_pc, data: word, made };
+            self.group = Group { pc: self.state.s2_pc, data: word, made };
         }
-        let head = if self.queued > 0 {
-            Some(&self.queue[self.head % RING])
+        let head = if self.state.queued > 0 {
+            Some(&self.state.queue[self.state.head % RING])
         } else {
             self.group_valid.then_some(&self.group)
         };
-        Self::align(head, self.buffered, self.buffer, self.buffer_pc, &self.buffer_made)
+        Self::align(
+            head,
+            self.state.buffered,
+            self.state.buffer,
+            self.state.buffer_pc,
+            &self.state.buffer_made,
+        )
     }
 
     /// The aligner (IBuf.scala).
@@ -290,13 +291,13 @@ impl Fetch {
     pub(super) fn transfers(&self, word: u32) -> bool {
         let half =
             |bits: u32| bits & 0x73 == 0x63 || (bits & 3 == 1 && bits >= 0xa000) || bits & 0xe07f == 0x8002;
-        half(word & 0xffff) || half(word >> 16) || self.partial.is_some_and(|bits| half(bits.into()))
+        half(word & 0xffff) || half(word >> 16) || self.state.partial.is_some_and(|bits| half(bits.into()))
     }
 
     /// [`Fetch::predecode`] of a group without control transfers.
     #[inline(always)]
     pub(super) fn plain(&self, word: u32) -> Scan {
-        let first_begins = self.s2_pc & 2 == 0 && self.partial.is_none();
+        let first_begins = self.state.s2_pc & 2 == 0 && self.state.partial.is_none();
         let (low, high) = (word as u16, (word >> 16) as u16);
         let second_begins = !first_begins || is_rvc(low);
         Scan { partial: (second_begins && !is_rvc(high)).then_some(high | 3), ..Scan::default() }
@@ -304,11 +305,11 @@ impl Fetch {
 
     pub(super) fn predecode(&mut self, word: u32) -> Scan {
         let mut scan = Scan::default();
-        let base = self.s2_pc & !3;
-        let start = (self.s2_pc >> 1 & 1) as u8;
-        let made = self.s2_made;
+        let base = self.state.s2_pc & !3;
+        let start = (self.state.s2_pc >> 1 & 1) as u8;
+        let made = self.state.s2_made;
         let by_btb = made.hit && made.taken;
-        let mut previous = self.partial;
+        let mut previous = self.state.partial;
         let ras = self.btb.ras_head();
         for idx in 0..2u8 {
             let prev_rvi = previous.is_some_and(|bits| !is_rvc(bits));
@@ -401,7 +402,7 @@ impl Fetch {
     /// the prediction is compared with what the cache's data output happens to hold (Frontend.scala, scanInsns).
     #[inline(always)]
     pub(super) fn misfits(&mut self, bus: &Bus) -> bool {
-        if !self.s2_valid || !self.s2_made.hit || self.output == NO_DATA {
+        if !self.state.s2_valid || !self.state.s2_made.hit || self.state.output == NO_DATA {
             return false;
         }
         self.compare_output(bus)
@@ -409,13 +410,13 @@ impl Fetch {
 
     #[inline(never)]
     fn compare_output(&mut self, bus: &Bus) -> bool {
-        let Some(word) = bus.ram.get::<u32>(self.output) else { return false };
-        if self.btb.recorder.on && !bus.ram.line_has_code(self.output) {
-            self.btb.recorder.word(self.output, word);
+        let Some(word) = bus.ram.get::<u32>(self.state.output) else { return false };
+        if self.btb.recorder.on && !bus.ram.line_has_code(self.state.output) {
+            self.btb.recorder.word(self.state.output, word);
         }
         let (low, high) = (word as u16, (word >> 16) as u16);
-        let first_begins = self.s2_pc & 2 == 0 && self.partial.is_none();
-        match self.s2_made.bridx {
+        let first_begins = self.state.s2_pc & 2 == 0 && self.state.partial.is_none();
+        match self.state.s2_made.bridx {
             0 => first_begins && !is_rvc(low),
             _ => (!first_begins || is_rvc(low)) && !is_rvc(high),
         }
@@ -426,11 +427,11 @@ impl Fetch {
     pub(super) fn record_cycle(&mut self, env: &Env<'_>, s1_pa: u64) {
         let recorder = &mut self.btb.recorder;
         recorder.line(s1_pa >> 6);
-        if !self.icache.calm() || self.s2_fault || self.s2_miss {
+        if !self.icache.calm() || self.state.s2_fault || self.state.s2_miss {
             recorder.spoil();
         }
-        if self.s2_valid && self.s1_valid_before {
-            let pa = self.s2_pa & !3;
+        if self.state.s2_valid && self.state.s1_valid_before {
+            let pa = self.state.s2_pa & !3;
             match env.bus.ram.get::<u32>(pa) {
                 Some(word) if !env.bus.ram.line_has_code(pa) => recorder.word(pa, word),
                 _ => {}
@@ -440,10 +441,10 @@ impl Fetch {
 
     /// What the group that leaves the second stage tells the predictor: gives the entry that it wants.
     pub(super) fn second_stage(&mut self, scan: &Scan, queued_before: usize) -> Option<BtbUpdate> {
-        let wrong_path = self.wrong_path;
+        let wrong_path = self.state.wrong_path;
         if scan.flush {
             self.btb.flush();
-            self.wrong_path = true;
+            self.state.wrong_path = true;
         }
         if !wrong_path {
             if let Some(address) = scan.call {
@@ -452,18 +453,18 @@ impl Fetch {
                 self.btb.pop();
             }
             if scan.branch {
-                self.btb.advance_history(&self.s2_made);
+                self.btb.advance_history(&self.state.s2_made);
             }
         }
         if scan.unpredicted {
-            self.wrong_path = true;
+            self.state.wrong_path = true;
         }
-        self.partial = scan.partial;
+        self.state.partial = scan.partial;
         let update = |cfi| BtbUpdate {
             entry: NO_ENTRY,
             valid: true,
-            pc: self.s2_pc & !3,
-            br_pc: self.s2_pc & !3 | u64::from(scan.taken_idx) << 1,
+            pc: self.state.s2_pc & !3,
+            br_pc: self.state.s2_pc & !3 | u64::from(scan.taken_idx) << 1,
             cfi,
         };
         scan.update.filter(|_| !wrong_path && queued_before < 2).map(update)
@@ -485,48 +486,48 @@ impl Fetch {
         data_busy: bool,
     ) {
         let (fire, scan) = (self.fire, if self.group_valid { self.scan } else { Scan::default() });
-        let by_btb = self.s2_made.hit && self.s2_made.taken;
-        let replay = (self.s2_valid && !fire) || self.replay_before;
+        let by_btb = self.state.s2_made.hit && self.state.s2_made.taken;
+        let replay = (self.state.s2_valid && !fire) || self.state.replay_before;
         let bends = fire && !by_btb && scan.taken;
         let redirected = redirect.is_some() || bends;
-        let queued_before = self.queued;
+        let queued_before = self.state.queued;
         // Looked up in the state that the cycle began with.
-        let (made, to) = self.btb.cycle(self.s1_pc);
+        let (made, to) = self.btb.cycle(self.state.s1_pc);
 
         let own_update = if fire { self.second_stage(&scan, queued_before) } else { None };
         if !fire && self.misfits(env.bus) {
             self.btb.flush();
-            self.wrong_path = true;
+            self.state.wrong_path = true;
         }
 
         // First stage: translation, cache and prediction.
-        let looks_up = self.s1_valid && !replay;
+        let looks_up = self.state.s1_valid && !replay;
         let translation = self.tlb.fetch(
             &mut self.btb.recorder,
             env,
             self.context,
             walker,
             now,
-            self.s1_pc,
+            self.state.s1_pc,
             looks_up,
-            self.s2_valid,
+            self.state.s2_valid,
         );
         if self.btb.recorder.on {
             self.record_cycle(env, translation.pa);
         }
         let s1_kill = redirected || translation.miss || replay;
-        let killed = self.s2_fault || self.s2_miss;
+        let killed = self.state.s2_fault || self.state.s2_miss;
         let accessed = self.icache.s1_valid;
         self.icache.cycle(env, now, translation.pa, s1_kill, killed, data_busy);
         if accessed {
-            self.output = if self.icache.s2_hit { translation.pa & !3 } else { NO_DATA };
+            self.state.output = if self.icache.s2_hit { translation.pa & !3 } else { NO_DATA };
         }
 
-        let mut next = (self.s1_pc & !3).wrapping_add(4);
+        let mut next = (self.state.s1_pc & !3).wrapping_add(4);
         if made.hit && made.taken {
             next = to;
         }
-        if self.s2_valid
+        if self.state.s2_valid
             && self.group_valid
             && let Some(npc) = scan.npc
         {
@@ -534,12 +535,12 @@ impl Fetch {
         }
         let full = |n: usize| queued_before >= n;
         let space = !full(3)
-            || (!full(4) && (!self.s1_valid || !self.s2_valid))
-            || (!full(5) && !self.s1_valid && !self.s2_valid);
+            || (!full(4) && (!self.state.s1_valid || !self.state.s2_valid))
+            || (!full(5) && !self.state.s1_valid && !self.state.s2_valid);
         let s0_valid = redirect.is_some() || space;
         let npc = match redirect {
             Some(redirect) => redirect.pc & !1,
-            None if replay => self.s2_pc,
+            None if replay => self.state.s2_pc,
             None => next & !1,
         };
 
@@ -549,60 +550,61 @@ impl Fetch {
         if let Some(update) = update.or(own_update) {
             self.btb.update(update);
         }
-        self.replay_before = replay && !s0_valid;
-        self.s1_valid_before = self.s1_valid;
-        self.s2_valid = false;
+        self.state.replay_before = replay && !s0_valid;
+        self.state.s1_valid_before = self.state.s1_valid;
+        self.state.s2_valid = false;
         if !replay {
-            self.s2_valid = !redirected;
-            self.s2_pc = self.s1_pc;
-            self.s2_pa = translation.pa;
-            self.s2_fault = translation.fault;
-            self.s2_miss = translation.miss;
-            self.s2_made = made;
+            self.state.s2_valid = !redirected;
+            self.state.s2_pc = self.state.s1_pc;
+            self.state.s2_pa = translation.pa;
+            self.state.s2_fault = translation.fault;
+            self.state.s2_miss = translation.miss;
+            self.state.s2_made = made;
             self.s2_act = self.btb.recorder.last();
         }
         self.icache.request(s0_valid);
-        self.s1_pc = npc;
-        self.s1_valid = s0_valid;
+        self.state.s1_pc = npc;
+        self.state.s1_valid = s0_valid;
         if redirected {
-            self.partial = None;
+            self.state.partial = None;
         }
         if redirect.is_some() {
-            self.wrong_path = false;
+            self.state.wrong_path = false;
         }
     }
 
     #[inline(always)]
     fn advance_queue(&mut self, offer: &Offer, ready: bool, kill: bool) {
         if kill {
-            self.queued = 0;
-            self.buffered = 0;
+            self.state.queued = 0;
+            self.state.buffered = 0;
             return;
         }
         let mut pops = false;
         if ready {
-            let head = if self.queued > 0 { self.queue[self.head % RING] } else { self.group };
+            let head =
+                if self.state.queued > 0 { self.state.queue[self.state.head % RING] } else { self.group };
             if offer.pops {
                 pops = true;
-                self.buffered = 0;
+                self.state.buffered = 0;
                 if let Some(half) = offer.buffered_after {
-                    self.buffered = 1;
-                    self.buffer = (head.data >> (16 * half)) as u16;
-                    self.buffer_pc = (head.pc & !3) + 2 * u64::from(half);
-                    self.buffer_made = head.made;
+                    self.state.buffered = 1;
+                    self.state.buffer = (head.data >> (16 * half)) as u16;
+                    self.state.buffer_pc = (head.pc & !3) + 2 * u64::from(half);
+                    self.state.buffer_made = head.made;
                 }
             } else {
-                self.buffered = self.buffered.saturating_sub(offer.take);
+                self.state.buffered = self.state.buffered.saturating_sub(offer.take);
             }
         }
-        if pops && self.queued > 0 {
-            self.head = (self.head + 1) % RING;
-            self.queued -= 1;
+        if pops && self.state.queued > 0 {
+            self.state.head = (self.state.head + 1) % RING;
+            self.state.queued -= 1;
             pops = false;
         }
         if self.fire && !pops {
-            self.queue[(self.head + self.queued) % RING] = self.group;
-            self.queued += 1;
+            self.state.queue[(self.state.head + self.state.queued) % RING] = self.group;
+            self.state.queued += 1;
         }
     }
 }

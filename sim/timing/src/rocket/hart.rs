@@ -157,7 +157,7 @@ impl HartModel {
             if op.class == OpClass::Custom {
                 self.constrain_command(&mut at, &mut why);
             }
-            self.memory.constrain(op, self.pipe.last_issue(), &mut at, &mut why);
+            self.memory.constrain(op, &mut at, &mut why);
             if !op.class.is_memory() {
                 self.read_operands(env.hart, op);
             }

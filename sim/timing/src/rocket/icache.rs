@@ -33,8 +33,6 @@ pub struct Icache {
     /// Grows when a line appears or disappears.
     pub(super) generation: u64,
     pub(super) beat: bool,
-    /// Refills so far.
-    pub refills: u64,
 }
 
 impl Default for Icache {
@@ -59,7 +57,6 @@ impl Icache {
             invalidated: false,
             generation: 0,
             beat: false,
-            refills: 0,
         }
     }
 
@@ -107,7 +104,6 @@ impl Icache {
             let probe = now + env.params.l1i_probe;
             let (line, way) = (self.latched, self.lfsr.way(self.tags.ways()));
             self.refill = Some(Refill { line, way, asked: now, probe, beats: None });
-            self.refills += 1;
         }
         if self.s1_valid && can_request {
             self.latched = line;

@@ -33,8 +33,6 @@ pub struct Memory {
     pub(super) stores: [Pending; 2],
     /// Execution cycles of the latest run of back-to-back reads.
     pub(super) read_run: (u64, u64),
-    /// Issue of the latest access.
-    pub(super) last: u64,
     pub(super) fence: bool,
     /// An access after a fence issues no earlier.
     pub(super) idle: u64,
@@ -62,7 +60,7 @@ impl Memory {
 
     /// Holds `op` back for fences.
     #[inline]
-    pub fn constrain(&mut self, op: &Op, _last_issue: u64, at: &mut u64, why: &mut Cause) {
+    pub fn constrain(&mut self, op: &Op, at: &mut u64, why: &mut Cause) {
         let release = op.class == OpClass::FenceI || op.class.is_atomic() && op.raw >> 25 & 1 == 1;
         let held = self.fence && (op.class.is_memory() || op.class == OpClass::SfenceVma);
         if (release || held) && self.idle > *at {
@@ -200,7 +198,6 @@ impl HartModel {
             let from = issue + WRITE_BACK + u64::from(access.read);
             self.memory.stores(access.word(), access.mask(), from);
         }
-        self.memory.last = issue;
         self.memory.idle = issue + WRITE_BACK + 1;
         self.memory.fence = op.class.is_atomic() && op.raw >> 26 & 1 == 1;
         if produces(op) {
@@ -448,7 +445,6 @@ impl HartModel {
         self.memory.device_free = done + 1;
         self.memory.idle = done + 1;
         self.memory.fence = false;
-        self.memory.last = self.issue;
         if write {
             let clint = (0x200_0000..=0x200_ffff).contains(&pa);
             let arrival = if clint { env.params.interrupt_arrival } else { env.params.external_arrival };

@@ -89,6 +89,8 @@ impl TimingModel for Rocket {
     const DETAILED: bool = true;
     const BLOCKS: bool = true;
     const ORDERS_MEMORY: bool = true;
+    // CSR.scala, csr_stall.
+    const SLEEP_STOPS_MCYCLE: bool = true;
 
     #[inline]
     fn issue(&mut self, hart: &Hart, bus: &Bus, op: &Op, others: u64) -> Result<u64, u64> {

@@ -86,11 +86,6 @@ impl Pipeline {
         }
     }
 
-    /// The cycle in which the latest instruction issued.
-    pub fn last_issue(&self) -> u64 {
-        self.last_issue
-    }
-
     #[inline(always)]
     fn expect(&mut self, resolve: Resolve) {
         self.resolves[(self.first_resolve + self.resolve_count) & 1] = resolve;
@@ -218,8 +213,8 @@ impl Pipeline {
                     // A group that is not cacheable is offered at once, to be fetched again (Frontend.scala).
                     None => {
                         let fetch = &self.fetch;
-                        fetch.s2_valid
-                            && fetch.s2_pc == resolve.next
+                        fetch.state.s2_valid
+                            && fetch.state.s2_pc == resolve.next
                             && !env.bus.ram.contains(resolve.next, 4)
                     }
                 };

@@ -2,7 +2,7 @@
 //! history: described, so that two can be compared, and taken, so that it can be put back at another time.
 
 use super::btb::{Cfi, Prediction};
-use super::fetch::{Group, RING};
+use super::fetch::{FetchState, RING};
 use super::hart::HartModel;
 use super::pipeline::Resolve;
 use super::scoreboard::Scoreboard;
@@ -25,29 +25,6 @@ pub(super) struct Snapshot {
     read_run: (u64, u64),
     idle: u64,
     device_free: u64,
-    last: u64,
-}
-
-#[derive(Clone, Copy)]
-struct FetchState {
-    s1_valid: bool,
-    s1_pc: u64,
-    s1_valid_before: bool,
-    s2_valid: bool,
-    s2_pc: u64,
-    s2_pa: u64,
-    s2_made: Prediction,
-    output: u64,
-    replay_before: bool,
-    partial: Option<u16>,
-    wrong_path: bool,
-    queue: [Group; RING],
-    head: usize,
-    queued: usize,
-    buffered: u8,
-    buffer: u16,
-    buffer_pc: u64,
-    buffer_made: Prediction,
 }
 
 /// How far back times matter at all.
@@ -95,32 +72,32 @@ impl Snapshot {
             fetch.context.privilege as u64 | fetch.context.satp << 2,
             page,
             base,
-            u64::from(fetch.s1_valid)
-                | u64::from(fetch.s1_valid_before) << 1
-                | u64::from(fetch.s2_valid) << 2
-                | u64::from(fetch.replay_before) << 3
-                | u64::from(fetch.wrong_path) << 4
-                | u64::from(fetch.buffered) << 8
+            u64::from(fetch.state.s1_valid)
+                | u64::from(fetch.state.s1_valid_before) << 1
+                | u64::from(fetch.state.s2_valid) << 2
+                | u64::from(fetch.state.replay_before) << 3
+                | u64::from(fetch.state.wrong_path) << 4
+                | u64::from(fetch.state.buffered) << 8
                 | u64::from(pipe.accesses & 7) << 16
-                | (fetch.queued as u64) << 24
+                | (fetch.state.queued as u64) << 24
                 | (pipe.resolve_count as u64) << 32,
-            fetch.s1_pc,
-            fetch.s2_pc,
-            fetch.output,
-            fetch.partial.map_or(0, |half| u64::from(half) | 1 << 16),
+            fetch.state.s1_pc,
+            fetch.state.s2_pc,
+            fetch.state.output,
+            fetch.state.partial.map_or(0, |half| u64::from(half) | 1 << 16),
             pipe.executing.unwrap_or(0),
             prediction(&pipe.made, place, false),
         ]);
-        if fetch.s2_valid {
-            key.extend([fetch.s2_pa, prediction(&fetch.s2_made, place, true)]);
+        if fetch.state.s2_valid {
+            key.extend([fetch.state.s2_pa, prediction(&fetch.state.s2_made, place, true)]);
         }
-        for n in 0..fetch.queued {
-            let group = &fetch.queue[(fetch.head + n) % RING];
+        for n in 0..fetch.state.queued {
+            let group = &fetch.state.queue[(fetch.state.head + n) % RING];
             key.extend([group.pc, group.data.into(), prediction(&group.made, place, false)]);
         }
-        if fetch.buffered > 0 {
-            let made = prediction(&fetch.buffer_made, place, false);
-            key.extend([fetch.buffer.into(), fetch.buffer_pc, made]);
+        if fetch.state.buffered > 0 {
+            let made = prediction(&fetch.state.buffer_made, place, false);
+            key.extend([fetch.state.buffer.into(), fetch.state.buffer_pc, made]);
         }
         for n in 0..pipe.resolve_count {
             let resolve = &pipe.resolves[(pipe.first_resolve + n) & 1];
@@ -156,26 +133,7 @@ impl Snapshot {
         Self {
             now: pipe.now,
             place: fetch.btb.place(),
-            fetch: FetchState {
-                s1_valid: fetch.s1_valid,
-                s1_pc: fetch.s1_pc,
-                s1_valid_before: fetch.s1_valid_before,
-                s2_valid: fetch.s2_valid,
-                s2_pc: fetch.s2_pc,
-                s2_pa: fetch.s2_pa,
-                s2_made: fetch.s2_made,
-                output: fetch.output,
-                replay_before: fetch.replay_before,
-                partial: fetch.partial,
-                wrong_path: fetch.wrong_path,
-                queue: fetch.queue,
-                head: fetch.head,
-                queued: fetch.queued,
-                buffered: fetch.buffered,
-                buffer: fetch.buffer,
-                buffer_pc: fetch.buffer_pc,
-                buffer_made: fetch.buffer_made,
-            },
+            fetch: fetch.state,
             resolves: pipe.resolves,
             first_resolve: pipe.first_resolve,
             resolve_count: pipe.resolve_count,
@@ -188,7 +146,6 @@ impl Snapshot {
             read_run: memory.read_run,
             idle: memory.idle,
             device_free: memory.device_free,
-            last: memory.last,
         }
     }
 
@@ -201,29 +158,11 @@ impl Snapshot {
         let moved = |made: &Prediction| Prediction { place: made.place.wrapping_add(places), ..*made };
         let later = |at: u64| at.wrapping_add(by);
         let (fetch, state) = (&mut pipe.fetch, &self.fetch);
-        fetch.s1_valid = state.s1_valid;
-        fetch.s1_pc = state.s1_pc;
-        fetch.s1_valid_before = state.s1_valid_before;
-        fetch.s2_valid = state.s2_valid;
-        fetch.s2_pc = state.s2_pc;
-        fetch.s2_pa = state.s2_pa;
-        fetch.s2_made = moved(&state.s2_made);
-        fetch.s2_fault = false;
-        fetch.s2_miss = false;
-        fetch.output = state.output;
-        fetch.replay_before = state.replay_before;
-        fetch.partial = state.partial;
-        fetch.wrong_path = state.wrong_path;
-        fetch.queue = state.queue;
-        for group in &mut fetch.queue {
-            group.made = moved(&group.made);
+        fetch.state = *state;
+        let queued = fetch.state.queue.iter_mut().map(|group| &mut group.made);
+        for made in queued.chain([&mut fetch.state.s2_made, &mut fetch.state.buffer_made]) {
+            *made = moved(made);
         }
-        fetch.head = state.head;
-        fetch.queued = state.queued;
-        fetch.buffered = state.buffered;
-        fetch.buffer = state.buffer;
-        fetch.buffer_pc = state.buffer_pc;
-        fetch.buffer_made = moved(&state.buffer_made);
         let cache = &mut fetch.icache;
         cache.s1_valid = state.s1_valid;
         cache.s2_valid = state.s1_valid_before && state.s2_valid;
@@ -258,7 +197,6 @@ impl Snapshot {
         memory.read_run = (later(self.read_run.0), later(self.read_run.1));
         memory.idle = later(self.idle);
         memory.device_free = later(self.device_free);
-        memory.last = later(self.last);
         memory.dirtied = 0;
     }
 }

@@ -17,8 +17,6 @@ pub struct Walker {
     valid: u8,
     plru: Plru<PTE_CACHE>,
     free: u64,
-    /// Walks so far.
-    pub walks: u64,
 }
 
 impl Walker {
@@ -31,7 +29,6 @@ impl Walker {
         kind: AccessKind,
         privilege: Priv,
     ) -> (u64, Option<Walk>) {
-        self.walks += 1;
         let found = env.hart.walk(env.bus, va, kind, privilege).ok();
         let levels = satp_levels(env.hart.csr.satp);
         let mut at = now.max(self.free) + 1;
