@@ -4,10 +4,13 @@
 use super::params::Params;
 use super::replace::Lfsr;
 use super::uncore::MemoryPort;
-use crate::parts::tags::{Tags, line_of};
+use crate::parts::tags::{NO_LINE, Tags, line_of};
 
 /// Cycles after a refill in which no probe is seen (DCache.scala, blockProbeAfterGrantCycles - 1).
 const PROBES_HIDDEN: u64 = 7;
+
+/// Places for lines that are found quickly.
+const QUICK: usize = 256;
 
 /// What an access finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +78,9 @@ pub struct Dcache {
     lfsr: Lfsr,
     /// The way that waits for its line to come back.
     vacated: Option<usize>,
+    /// Lines that are there, by the low bits of their number, with a bit below that says whether they are dirty:
+    /// what the hardware finds by comparing the tags of a set at once.
+    quick: Box<[u64; QUICK]>,
     /// No access is accepted before this cycle.
     pub ready: u64,
     /// Towards the hub.
@@ -92,6 +98,7 @@ impl Dcache {
             shared: vec![0; params.l1d_sets as usize].into_boxed_slice(),
             lfsr: Lfsr::default(),
             vacated: None,
+            quick: Box::new([NO_LINE; QUICK]),
             ready: 0,
             side: ProbeSide::default(),
             refills: 0,
@@ -117,10 +124,23 @@ impl Dcache {
 
     /// Whether an access to `pa` hits and changes nothing.
     #[inline(always)]
-    pub(super) fn settled(&self, pa: u64, write: bool) -> bool {
+    pub(super) fn settled(&mut self, pa: u64, write: bool) -> bool {
         let line = line_of(pa);
-        let dirty = |way: usize| self.dirty[self.tags.set_of(line)] >> way & 1 == 1;
-        self.tags.find(line).is_some_and(|way| !write || dirty(way))
+        let quick = self.quick[line as usize % QUICK];
+        quick | u64::from(!write) == line << 1 | 1 || self.find_settled(line, write)
+    }
+
+    #[inline(never)]
+    fn find_settled(&mut self, line: u64, write: bool) -> bool {
+        let Some((set, way)) = self.find(line) else { return false };
+        let dirty = self.dirty[set] >> way & 1 == 1;
+        self.quick[line as usize % QUICK] = line << 1 | u64::from(dirty);
+        dirty || !write
+    }
+
+    /// The line that takes the place of `line` among those that are found quickly, if it is there, goes or changes.
+    fn forget(&mut self, line: u64) {
+        self.quick[line as usize % QUICK] = NO_LINE;
     }
 
     /// Whether others may have the line of `pa` too.
@@ -132,6 +152,7 @@ impl Dcache {
     pub fn give_up(&mut self, pa: u64) {
         if let Some((_, way)) = self.find(line_of(pa)) {
             self.tags.evict(line_of(pa), way);
+            self.forget(line_of(pa));
             self.vacated = Some(way);
         }
     }
@@ -152,8 +173,10 @@ impl Dcache {
     pub fn evict(&mut self, pa: u64) -> bool {
         let (line, way) = (line_of(pa), self.lfsr.way(self.tags.ways()));
         let set = self.tags.set_of(line);
-        let dirty = self.tags.evict(line, way).is_some() && self.dirty[set] >> way & 1 == 1;
+        let victim = self.tags.evict(line, way);
+        let dirty = victim.is_some() && self.dirty[set] >> way & 1 == 1;
         self.dirty[set] &= !(1 << way);
+        victim.into_iter().for_each(|line| self.forget(line));
         dirty
     }
 
@@ -170,6 +193,8 @@ impl Dcache {
     pub fn install(&mut self, line: u64, dirty: bool, shared: bool) {
         let way = self.vacated.take().unwrap_or(self.lfsr.way(self.tags.ways()));
         let set = self.tags.set_of(line);
+        let victim = self.tags.evict(line, way);
+        victim.into_iter().for_each(|line| self.forget(line));
         self.tags.put(line, way);
         self.dirty[set] = self.dirty[set] & !(1 << way) | u16::from(dirty) << way;
         self.shared[set] = self.shared[set] & !(1 << way) | u16::from(shared) << way;
@@ -182,6 +207,7 @@ impl Dcache {
         let Some((set, way)) = self.find(line) else { return Copy::Absent };
         let dirty = self.dirty[set] >> way & 1 == 1;
         self.dirty[set] &= !(1 << way);
+        self.forget(line);
         if takes {
             self.tags.evict(line, way);
         } else {

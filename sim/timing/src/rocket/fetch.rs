@@ -422,6 +422,12 @@ impl Fetch {
         }
     }
 
+    /// Whether it matters which direction the lookup gave that goes with the group in the second stage.
+    pub(super) fn direction_matters(&self, bus: &Bus) -> bool {
+        let word = bus.ram.get::<u32>(self.state.s2_pa & !3);
+        self.state.s2_valid && word.is_none_or(|word| self.transfers(word))
+    }
+
     /// What a cycle depends on beside the predictor.
     #[cold]
     pub(super) fn record_cycle(&mut self, env: &Env<'_>, s1_pa: u64) {

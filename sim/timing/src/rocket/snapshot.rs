@@ -45,7 +45,8 @@ fn prediction(made: &Prediction, place: u8, direction: bool) -> u64 {
 
 impl Snapshot {
     /// Adds to `key` everything that what follows depends on; `false` if the state is none to come back to.
-    pub fn describe(hart: &mut HartModel, key: &mut Vec<u64>) -> bool {
+    /// `given`: the direction that the latest lookup gave is among it.
+    pub fn describe(hart: &mut HartModel, given: bool, key: &mut Vec<u64>) -> bool {
         let now = hart.pipe.now;
         hart.memory.drain(now);
         let pipe = &hart.pipe;
@@ -89,7 +90,7 @@ impl Snapshot {
             prediction(&pipe.made, place, false),
         ]);
         if fetch.state.s2_valid {
-            key.extend([fetch.state.s2_pa, prediction(&fetch.state.s2_made, place, true)]);
+            key.extend([fetch.state.s2_pa, prediction(&fetch.state.s2_made, place, given)]);
         }
         for n in 0..fetch.state.queued {
             let group = &fetch.state.queue[(fetch.state.head + n) % RING];
