@@ -193,6 +193,7 @@ fn low(addr: u64) -> u16 {
     (addr >> 1) as u16 & 0x1fff
 }
 
+/// The index is one part of the address exclusive-or another of the history.
 fn bht_index(addr: u64, history: u8) -> usize {
     let hi = addr >> 2;
     let address = (hi & 0x1ff) ^ (hi >> 9 & 3);
@@ -590,14 +591,39 @@ impl Btb {
         self.bht[usize::from(index) % BHT_ENTRIES] = u8::from(taken);
     }
 
-    /// Uses of entries in a row, of which the tree learns as `uses` says, and then of `used`.
+    /// Uses of entries in a row, of which the tree learns as `uses` says, and then of `used` and of `update`. What
+    /// was under way before changes no entry.
     #[inline(always)]
-    pub(super) fn uses(&mut self, uses: (u32, u32), used: Option<u8>) {
-        if let Some(way) = self.registers.used {
-            self.registers.plru.access(usize::from(way));
+    pub(super) fn uses(&mut self, uses: (u32, u32), used: Option<u8>, update: Option<BtbUpdate>) {
+        let registers = &mut self.registers;
+        if let Some(way) = registers.update.map(|update| update.entry).or(registers.used) {
+            registers.plru.access(usize::from(way));
         }
-        self.registers.plru.access_all(uses);
-        self.registers.used = used;
+        registers.plru.access_all(uses);
+        (registers.used, registers.update) = (used, update);
+    }
+
+    /// Whether the change that is under way changes nothing but the use of its entry when the next lookup is at
+    /// `target`.
+    #[cold]
+    pub(super) fn confirms_update(&self, target: u64) -> bool {
+        self.registers.update.is_none_or(|update| self.confirms(&update, target))
+    }
+
+    /// Whether `update` with `target` changes nothing but the use of its entry: as [`Btb::apply`] has it.
+    pub(super) fn confirms(&self, update: &BtbUpdate, target: u64) -> bool {
+        let (entries, way) = (&self.entries, usize::from(update.entry));
+        let (page, target_page) = (self.page_match(update.pc), self.page_match(target));
+        update.entry < NO_ENTRY
+            && page != 0
+            && target_page != 0
+            && (entries.valid >> way & 1 == 1) == update.valid
+            && entries.tags[way] == low(update.pc)
+            && entries.targets[way] == low(target)
+            && entries.tag_pages[way] == page.trailing_zeros() as u8 + 1
+            && entries.target_pages[way] == target_page.trailing_zeros() as u8
+            && entries.cfi[way] == update.cfi
+            && entries.bridx[way] == (update.br_pc >> 1 & 1) as u8
     }
 
     /// The return-address stack.

@@ -1,6 +1,7 @@
 //! The L1 data cache (DCache.scala): write-back, blocking, replacement by LFSR. A line is shared, exclusive and
 //! clean, or dirty; without other caches none is ever shared.
 
+use super::memo::Outcome;
 use super::params::Params;
 use super::replace::Lfsr;
 use super::uncore::MemoryPort;
@@ -68,6 +69,18 @@ impl ProbeSide {
     }
 }
 
+/// How a set was before a change.
+#[derive(Debug, Clone, Copy)]
+struct Change {
+    /// A line of the set.
+    line: u64,
+    way: usize,
+    tag: Option<u64>,
+    dirty: u16,
+    shared: u16,
+    lfsr: Lfsr,
+}
+
 /// The data cache.
 pub struct Dcache {
     tags: Tags,
@@ -81,6 +94,8 @@ pub struct Dcache {
     /// Lines that are there, by the low bits of their number, with a bit below that says whether they are dirty:
     /// what the hardware finds by comparing the tags of a set at once.
     quick: Box<[u64; QUICK]>,
+    /// What to undo if the repetition of a block fails.
+    changes: Vec<Change>,
     /// No access is accepted before this cycle.
     pub ready: u64,
     /// Towards the hub.
@@ -99,6 +114,7 @@ impl Dcache {
             lfsr: Lfsr::default(),
             vacated: None,
             quick: Box::new([NO_LINE; QUICK]),
+            changes: Vec::new(),
             ready: 0,
             side: ProbeSide::default(),
             refills: 0,
@@ -141,6 +157,59 @@ impl Dcache {
     /// The line that takes the place of `line` among those that are found quickly, if it is there, goes or changes.
     fn forget(&mut self, line: u64) {
         self.quick[line as usize % QUICK] = NO_LINE;
+    }
+
+    /// The access to `pa` has the `outcome` again, whose changes [`Dcache::undo`] undoes; whether it can.
+    #[inline]
+    pub(super) fn repeat(&mut self, pa: u64, write: bool, outcome: Outcome) -> bool {
+        let line = line_of(pa);
+        let set = self.tags.set_of(line);
+        let (found, lfsr) = (self.tags.find(line), self.lfsr);
+        let (dirty, shared) = (self.dirty[set], self.shared[set]);
+        match (outcome, found) {
+            (Outcome::Settled, Some(way)) => !write || dirty >> way & 1 == 1,
+            (Outcome::Dirties, Some(way)) => {
+                let clean = (dirty | shared) >> way & 1 == 0;
+                if clean {
+                    self.changes.push(Change { line, way, tag: Some(line), dirty, shared, lfsr });
+                    self.dirty[set] |= 1 << way;
+                }
+                clean
+            }
+            (Outcome::Misses { dirty: expected }, None) => {
+                let way = self.lfsr.way(self.tags.ways());
+                let tag = self.tags.evict(line, way);
+                if (tag.is_some() && dirty >> way & 1 == 1) != expected {
+                    tag.into_iter().for_each(|tag| self.tags.put(tag, way));
+                    return false;
+                }
+                self.changes.push(Change { line, way, tag, dirty, shared, lfsr });
+                tag.into_iter().for_each(|tag| self.forget(tag));
+                self.install(line, write, false);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// What [`Dcache::repeat`] changed stays as it is.
+    pub(super) fn keep(&mut self) {
+        self.changes.clear();
+    }
+
+    /// What [`Dcache::repeat`] changed goes back to what it was.
+    #[cold]
+    pub(super) fn undo(&mut self) {
+        while let Some(Change { line, way, tag, dirty, shared, lfsr }) = self.changes.pop() {
+            let set = self.tags.set_of(line);
+            if tag != Some(line) {
+                self.tags.evict(line, way);
+                tag.into_iter().for_each(|tag| self.tags.put(tag, way));
+                self.refills -= 1;
+            }
+            self.forget(line);
+            (self.dirty[set], self.shared[set], self.lfsr) = (dirty, shared, lfsr);
+        }
     }
 
     /// Whether others may have the line of `pa` too.

@@ -1,17 +1,16 @@
 //! One hart: when each instruction can leave the decode stage, and what of it makes the pipeline start anew.
 
 use relsim_core::hart::{Hart, Priv, RunState};
-use relsim_core::insn::{Op, OpClass};
+use relsim_core::insn::{FactKind, Op, OpClass};
 use relsim_core::timing::{BlockRun, CycleCause as Cause, Fact, Ledger};
 use relsim_core::trap::TrapTaken;
 
 use super::icache::Icache;
 use super::memo::Check;
 use super::memory::{Memory, Progress};
-use super::muldiv;
 use super::params::Params;
 use super::pipeline::Pipeline;
-use super::scoreboard::{Scoreboard, produces_x};
+use super::scoreboard::{Scoreboard, operand_cycles, produces_x};
 use super::tlb::Tlb;
 use super::uncore::Env;
 
@@ -121,15 +120,17 @@ impl HartModel {
         for (n, op) in run.ops.iter().enumerate() {
             let pc = env.hart.pc_of(op);
             self.issue(env, op, pc);
-            if op.class.is_memory() || matches!(op.class, OpClass::Mul | OpClass::Div) {
+            if let Some(kind) = op.class.fact() {
                 env.fact = facts.next().copied().unwrap_or_default();
-                if !op.class.is_memory() {
-                    let iterations = muldiv::iterations(op, env.fact.a, env.fact.b, env.params);
-                    self.pipe.fetch.btb.recorder.check(Check::MulDiv { op: n as u8, iterations });
+                if kind == FactKind::Floats {
+                    self.floats = (env.fact.a, env.fact.b);
+                }
+                if kind != FactKind::Access {
+                    let cycles = operand_cycles(op, (env.fact.a, env.fact.b), env.params);
+                    self.pipe.fetch.btb.recorder.check(Check::Operands { op: n as u8, cycles });
                 }
             }
-            let whole = n == last && run.whole;
-            let next = if whole { env.hart.next_pc } else { pc.wrapping_add(u64::from(op.len)) };
+            let next = if n == last { run.next } else { pc.wrapping_add(u64::from(op.len)) };
             self.retired(env, op, pc, next);
         }
     }

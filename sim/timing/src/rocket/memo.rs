@@ -11,15 +11,14 @@ mod edge;
 mod effect;
 mod record;
 
-use std::collections::HashMap;
-
 use relsim_core::timing::{BlockRun, CycleCause};
+use rustc_hash::FxHashMap;
 
 use super::hart::HartModel;
 use super::snapshot::Snapshot;
 use super::uncore::Env;
-use edge::Edge;
-pub(super) use record::{Act, Check, Recorder};
+use edge::{Edge, Taken};
+pub(super) use record::{Act, Check, Outcome, Recorder};
 
 /// Nodes at a time; beyond that all are forgotten.
 const MAX_NODES: usize = 1 << 14;
@@ -29,7 +28,7 @@ const MAX_EDGES: usize = 24;
 const NOWHERE: u32 = u32::MAX;
 
 struct Node {
-    snapshot: Snapshot,
+    snapshot: Box<Snapshot>,
     /// The direction that the latest lookup gave is part of it.
     given: bool,
     edges: Vec<Edge>,
@@ -40,7 +39,7 @@ struct Node {
 /// What a hart's model remembers.
 pub struct Memo {
     nodes: Vec<Node>,
-    ids: HashMap<Box<[u64]>, u32>,
+    ids: FxHashMap<Box<[u64]>, u32>,
     at: u32,
     code_epoch: u64,
     key: Vec<u64>,
@@ -50,7 +49,7 @@ pub struct Memo {
 impl Memo {
     /// Nothing yet. Without `remember` it stays like that.
     pub fn new(remember: bool) -> Self {
-        let (nodes, ids, key) = (Vec::new(), HashMap::new(), Vec::new());
+        let (nodes, ids, key) = (Vec::new(), FxHashMap::default(), Vec::new());
         Self { nodes, ids, at: NOWHERE, code_epoch: 0, key, remember }
     }
 
@@ -77,14 +76,14 @@ impl Memo {
                 && edge.follow(hart, env, run)
             {
                 self.at = edge.to;
-                hart.next = env.hart.next_pc;
+                hart.next = run.next;
                 return;
             }
             for (n, edge) in node.edges.iter_mut().enumerate() {
                 if edge.serial == run.serial && edge.pc == pc && n != latest && edge.follow(hart, env, run) {
                     node.latest = n as u32;
                     self.at = edge.to;
-                    hart.next = env.hart.next_pc;
+                    hart.next = run.next;
                     return;
                 }
             }
@@ -104,7 +103,7 @@ impl Memo {
         self.leave(hart);
         let full = self.nodes.len() >= MAX_NODES;
         if epoch != self.code_epoch || full {
-            (self.nodes, self.ids) = (Vec::new(), HashMap::new());
+            (self.nodes, self.ids) = (Vec::new(), FxHashMap::default());
             self.code_epoch = epoch;
         }
         let from = if epoch == self.code_epoch && !full && expected && (from as usize) < self.nodes.len() {
@@ -116,9 +115,12 @@ impl Memo {
         let privilege = hart.pipe.fetch.context.privilege;
         let ledger = hart.pipe.ledger.clone();
         let entries = hart.pipe.fetch.btb.generation;
+        let (port, refills) = (env.uncore.port.free, env.dcache().refills);
         hart.pipe.fetch.s2_act = usize::MAX;
         let given = from != NOWHERE && self.nodes[from as usize].given;
-        hart.pipe.fetch.btb.recorder.begin(given);
+        if from != NOWHERE {
+            hart.pipe.fetch.btb.recorder.begin(given);
+        }
         hart.time_block(env, run);
         let given = hart.pipe.fetch.direction_matters(env.bus);
         if given {
@@ -134,13 +136,25 @@ impl Memo {
             Some(&to) => to,
             None => {
                 let to = self.nodes.len() as u32;
-                self.nodes.push(Node { snapshot: Snapshot::take(hart), given, edges: Vec::new(), latest: 0 });
+                self.nodes.push(Node {
+                    snapshot: Box::new(Snapshot::take(hart)),
+                    given,
+                    edges: Vec::new(),
+                    latest: 0,
+                });
                 self.ids.insert(self.key.clone().into_boxed_slice(), to);
                 to
             }
         };
         let recorder = &hart.pipe.fetch.btb.recorder;
-        if from != NOWHERE && !recorder.spoilt {
+        let (dcache, after) = env.data();
+        let done = match dcache.refills != refills {
+            true => (dcache.ready.saturating_sub(begun), after.free.saturating_sub(begun)),
+            false => (0, 0),
+        };
+        // What comes over a port that is not free yet depends on when it is.
+        let port_matters = done != (0, 0) && port > begun;
+        if from != NOWHERE && !recorder.spoilt && !port_matters {
             let passed = hart.pipe.now - begun;
             let causes: Vec<_> = CycleCause::ALL
                 .into_iter()
@@ -154,7 +168,8 @@ impl Memo {
                 }
                 let changes = hart.pipe.fetch.btb.generation != entries;
                 let causes = causes.into_boxed_slice();
-                edges.push(Edge::new(run, env.hart.pc, to, causes, recorder, changes));
+                let taken = Taken { to, causes, recorder, changes, done };
+                edges.push(Edge::new(run, env.hart.pc, taken, env.params));
             }
         }
         self.at = to;

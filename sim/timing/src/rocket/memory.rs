@@ -7,7 +7,7 @@ use relsim_core::timing::CycleCause as Cause;
 use super::dcache::Found;
 use super::hart::{HartModel, WRITE_BACK};
 use super::hub::Want;
-use super::memo::Check;
+use super::memo::{Check, Outcome};
 use super::params::Params;
 use super::tlb::Tlb;
 use super::uncore::Env;
@@ -24,6 +24,15 @@ pub(super) struct Pending {
     /// First cycle in which it could go to the data array.
     pub(super) from: u64,
     pub(super) live: bool,
+}
+
+/// What a load finds in the store buffer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Conflict {
+    /// The stores that are in it, a bit each.
+    pub(super) live: u8,
+    /// One of them is to its bytes.
+    pub(super) found: bool,
 }
 
 /// Data-side state of a hart.
@@ -73,11 +82,12 @@ impl Memory {
         self.tlb.flush(va);
     }
 
-    /// Whether the load of `mask` in `word`, issued in cycle `issue`, finds the word in the store buffer.
-    fn conflicts(&mut self, issue: u64, word: u64, mask: u8) -> bool {
+    /// What the load of `mask` in `word`, issued in cycle `issue`, finds in the store buffer.
+    fn conflict(&mut self, issue: u64, word: u64, mask: u8) -> Conflict {
         self.drain(issue);
         let same = |s: &Pending| s.live && s.word == word && s.mask & mask != 0;
-        self.stores.iter().any(same)
+        let live = |n: usize| u8::from(self.stores[n].live) << n;
+        Conflict { live: live(0) | live(1), found: self.stores.iter().any(same) }
     }
 
     /// Stores go from the buffer to the data array, up to what a load issued in cycle `issue` finds.
@@ -126,6 +136,13 @@ pub(super) fn size_log2(op: &Op) -> u32 {
     if op.raw >> 13 & 3 == 2 { 2 } else { 3 }
 }
 
+/// The 8-byte word that an access of 2^`size` bytes to `va` goes to, as far as the store buffer compares it, and
+/// which bytes of it.
+#[inline(always)]
+pub(super) fn span(va: u64, size: u32) -> (u64, u8) {
+    (va >> 3 & 0x1ff, (((1u16 << (1 << size)) - 1) << (va & 7)) as u8)
+}
+
 /// How far an access among several harts has got.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Progress {
@@ -158,11 +175,11 @@ impl Access {
     }
 
     fn word(&self) -> u64 {
-        self.va >> 3 & 0x1ff
+        span(self.va, self.size).0
     }
 
     fn mask(&self) -> u8 {
-        (((1u16 << (1 << self.size)) - 1) << (self.va & 7)) as u8
+        span(self.va, self.size).1
     }
 
     fn kind(&self) -> AccessKind {
@@ -178,12 +195,13 @@ impl HartModel {
         let failed = op.class == OpClass::StoreConditional && env.hart.x(op.rd) != 0;
         let memory = env.bus.ram.contains(access.pa, 1);
         if !self.progress.made {
+            let mut conflict = Conflict::default();
             if !self.progress.checked {
-                self.hazards(env, op, &access, pc, next);
+                conflict = self.hazards(env, op, &access, pc, next);
             }
-            self.record_access(access.read, access.write, access.size);
             if memory {
-                self.cached(env, pc, next, access.pa, access.write);
+                let outcome = self.cached(env, pc, next, access.pa, access.write);
+                self.record_access(&access, conflict, outcome);
             } else {
                 self.device(env, op, pc, next, access.pa, access.write);
                 return;
@@ -213,7 +231,7 @@ impl HartModel {
 
     /// Replays for what is in the way within the hart.
     #[inline]
-    fn hazards(&mut self, env: &mut Env<'_>, op: &Op, access: &Access, pc: u64, next: u64) {
+    fn hazards(&mut self, env: &mut Env<'_>, op: &Op, access: &Access, pc: u64, next: u64) -> Conflict {
         if super::scoreboard::is_fp(op.class) {
             while let Some(at) = self.board.refuses(op, self.issue, env.params) {
                 self.replay(env, pc, next, at, Cause::FloatingPoint);
@@ -223,7 +241,6 @@ impl HartModel {
         // second by its `req.ready` (DCache.scala, s2_update_meta).
         let dirtied = self.memory.dirtied;
         if dirtied != 0 && (self.issue == dirtied + 1 || self.issue == dirtied + 2) {
-            self.pipe.fetch.btb.recorder.spoil();
             self.memory.dirtied = 0;
             self.replay(env, pc, next, 0, Cause::StoreHazard);
         }
@@ -239,11 +256,15 @@ impl HartModel {
             self.replay(env, pc, next, done + 1, Cause::DataTlb);
             let _ = self.memory.tlb.data(env, &mut self.pipe.walker, self.issue + 2, va, kind);
         }
-        if access.read && self.memory.conflicts(self.issue, access.word(), access.mask()) {
-            self.pipe.fetch.btb.recorder.spoil();
+        if !access.read {
+            return Conflict::default();
+        }
+        let conflict = self.memory.conflict(self.issue, access.word(), access.mask());
+        if conflict.found {
             self.memory.reads(self.issue);
             self.replay(env, pc, next, 0, Cause::StoreHazard);
         }
+        conflict
     }
 
     /// Whether the store-conditional that has issued finds its reservation alive.
@@ -374,17 +395,17 @@ impl HartModel {
         false
     }
 
-    fn cached(&mut self, env: &mut Env<'_>, pc: u64, next: u64, pa: u64, write: bool) {
+    fn cached(&mut self, env: &mut Env<'_>, pc: u64, next: u64, pa: u64, write: bool) -> Outcome {
         match env.dcache().access(pa, write) {
             // A single cache shares no line.
-            Found::Hit | Found::Upgrade => {}
+            Found::Hit | Found::Upgrade => Outcome::Settled,
             Found::HitMakesDirty => {
-                self.pipe.fetch.btb.recorder.spoil();
                 self.memory.dirtied = self.issue;
+                Outcome::Dirties
             }
             Found::Miss => {
-                self.pipe.fetch.btb.recorder.spoil();
-                if env.dcache().evict(pa) {
+                let dirty = env.dcache().evict(pa);
+                if dirty {
                     let at = self.issue + env.params.writeback;
                     self.replay(env, pc, next, at, Cause::DataCache);
                 }
@@ -393,22 +414,25 @@ impl HartModel {
                 let (dcache, port) = env.data();
                 let last = dcache.refill(params, port, refused, pa, write);
                 self.replay(env, pc, next, last, Cause::DataCache);
+                Outcome::Misses { dirty }
             }
         }
     }
 
     /// What a repetition of the access has to find.
     #[inline(always)]
-    fn record_access(&mut self, read: bool, write: bool, size: u32) {
+    fn record_access(&mut self, access: &Access, conflict: Conflict, outcome: Outcome) {
         let recorder = &mut self.pipe.fetch.btb.recorder;
         if recorder.on {
-            let live = |n: usize| u8::from(self.memory.stores[n].live) << n;
-            let live = live(0) | live(1);
-            if read && write {
+            if access.read && access.write {
                 recorder.spoil();
             }
-            let size = size as u8;
-            recorder.check(if write { Check::Store { size } } else { Check::Load { live, size } });
+            let size = access.size as u8;
+            recorder.check(if access.write {
+                Check::Store { size, outcome }
+            } else {
+                Check::Load { conflict, size, outcome }
+            });
         }
     }
 

@@ -103,6 +103,24 @@ const fn special_single(bits: u64) -> bool {
     bits >> 32 != 0xffff_ffff || low << 1 == 0 || low >> 23 & 0xff == 0xff
 }
 
+/// How long `op` takes as far as its operands decide it: iterations of a multiplication or division, cycles of
+/// one in floating point.
+pub fn operand_cycles(op: &Op, (a, b): (u64, u64), params: &Params) -> u64 {
+    let root = op.raw >> 27 == 0b01011;
+    let (special, latency) = match op.class {
+        OpClass::FpDivSingle => (
+            special_single(a) || (!root && special_single(b)),
+            if root { params.fsqrt_single } else { params.fdiv_single },
+        ),
+        OpClass::FpDivDouble => (
+            special_double(a) || (!root && special_double(b)),
+            if root { params.fsqrt_double } else { params.fdiv_double },
+        ),
+        _ => return muldiv::iterations(op, a, b, params),
+    };
+    if special { params.fdiv_special } else { latency }
+}
+
 const fn file(op: &Op, operand: u32) -> u8 {
     op.files >> (2 * operand) & 3
 }
@@ -260,7 +278,7 @@ impl Scoreboard {
                 self.flags_busy = self.flags_busy.max(issue + 4);
             }
             OpClass::Mul | OpClass::Div => {
-                let at = issue + 2 + muldiv::iterations(op, operands.0, operands.1, params);
+                let at = issue + 2 + operand_cycles(op, operands, params);
                 self.set_x(op.rd, issue + 4, Cause::MulDiv);
                 self.muldiv_free = issue + 2;
                 self.late = Some(Late { rd: op.rd, at });
@@ -268,17 +286,8 @@ impl Scoreboard {
             OpClass::FpArithSingle => self.float(op, issue, params.fma_single),
             OpClass::FpArithDouble => self.float(op, issue, params.fma_double),
             OpClass::FpMisc | OpClass::IntToFp => self.float(op, issue, params.fp_short),
-            OpClass::FpDivSingle => {
-                let root = op.raw >> 27 == 0b01011;
-                let special = special_single(floats.0) || (!root && special_single(floats.1));
-                let latency = if root { params.fsqrt_single } else { params.fdiv_single };
-                self.divides(op, issue, if special { params.fdiv_special } else { latency });
-            }
-            OpClass::FpDivDouble => {
-                let root = op.raw >> 27 == 0b01011;
-                let special = special_double(floats.0) || (!root && special_double(floats.1));
-                let latency = if root { params.fsqrt_double } else { params.fdiv_double };
-                self.divides(op, issue, if special { params.fdiv_special } else { latency });
+            OpClass::FpDivSingle | OpClass::FpDivDouble => {
+                self.divides(op, issue, operand_cycles(op, floats, params));
             }
             OpClass::Load
             | OpClass::Store

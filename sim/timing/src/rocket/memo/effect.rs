@@ -1,7 +1,7 @@
 //! What a block asks of the branch predictor and does to it, worked out once for all: where no entry changes, the
 //! many small steps come to a few masks, a shift of the history and some bits of the direction table.
 
-use super::super::btb::{BTB_ENTRIES, Btb, Found, HISTORY_BITS, NO_ENTRY};
+use super::super::btb::{BTB_ENTRIES, Btb, BtbUpdate, Found, HISTORY_BITS, NO_ENTRY};
 use super::super::replace::Plru;
 use super::record::Act;
 
@@ -44,13 +44,49 @@ impl History {
     }
 }
 
-/// A bit of the direction table that is looked at, or written.
+/// Where in the direction table something is, after the history that the block begins with.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    address: u16,
+    left: u8,
+    right: u8,
+    /// The bits of the history that come from before the block, and those that the block gave.
+    old: u8,
+    new: u8,
+}
+
+impl Place {
+    fn new(pc: u64, history: &History) -> Self {
+        let new = history.new.min(HISTORY_BITS);
+        Self {
+            address: Btb::direction_index(pc, 0),
+            left: history.forgotten as u8,
+            right: (64 - HISTORY_BITS + history.new).min(63) as u8,
+            old: (0xffu32 >> new) as u8,
+            new: (history.bits >> (64 - HISTORY_BITS)) as u8,
+        }
+    }
+
+    #[inline(always)]
+    fn index(&self, before: u64) -> u16 {
+        let old = before.wrapping_shl(self.left.into()).wrapping_shr(self.right.into()) as u8;
+        self.address ^ Btb::direction_index(0, old & self.old | self.new)
+    }
+}
+
+/// A bit of the direction table that matters, or that is learnt.
 #[derive(Debug, Clone, Copy)]
 struct Direction {
-    pc: u64,
-    history: History,
+    place: Place,
     taken: bool,
-    writes: bool,
+    learnt: bool,
+}
+
+/// A change of an entry that changes nothing but its use, since it is like that already.
+#[derive(Debug, Clone, Copy)]
+struct Confirmed {
+    update: BtbUpdate,
+    target: u64,
 }
 
 /// A lookup and what it has to find.
@@ -72,12 +108,18 @@ enum Stack {
 #[derive(Debug)]
 pub(super) struct Effect {
     lookups: Box<[Lookup]>,
+    confirmed: Box<[Confirmed]>,
+    /// In order.
     directions: Box<[Direction]>,
     stack: Box<[Stack]>,
     /// What the uses of entries do to the tree: the bits that stay, and those that are set.
     uses: (u32, u32),
     /// The entry whose use the tree learns of in the next cycle.
     used: Option<u8>,
+    /// The change that is under way at the end.
+    update: Option<BtbUpdate>,
+    /// Where the first lookup is.
+    first: u64,
     history: History,
     place: u8,
     /// The entries at which every lookup was last seen to find the same.
@@ -88,20 +130,33 @@ impl Effect {
     /// Of `acts`, if it is as simple as that.
     pub fn of(acts: &[Act]) -> Option<Self> {
         let (mut lookups, mut directions, mut stack) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut confirmed, mut update) = (Vec::new(), None::<BtbUpdate>);
+        let mut short = true;
+        let mut learnt = 0;
         let (mut uses, mut used) = ((u32::MAX, 0), None);
         let mut history = History::default();
         let mut place = 0u8;
-        let mut writes = 0;
         for act in acts {
             match *act {
                 Act::Cycle { pc, found, made, branch, .. } => {
-                    if let Some(way) = used.take() {
+                    let before = used.take();
+                    // A change goes before the use of an entry.
+                    let way = match update.take() {
+                        Some(update) => {
+                            confirmed.push(Confirmed { update, target: pc });
+                            Some(update.entry)
+                        }
+                        None => before,
+                    };
+                    if let Some(way) = way {
                         let (stays, set) = Plru::<BTB_ENTRIES>::use_of(usize::from(way))?;
                         uses = (uses.0 & stays, uses.1 & stays | set);
                     }
                     lookups.push(Lookup { pc, found });
                     if branch || found.branches {
-                        directions.push(Direction { pc, history, taken: made.bht_taken, writes: false });
+                        short &= history.is_short();
+                        let place = Place::new(pc, &history);
+                        directions.push(Direction { place, taken: made.bht_taken, learnt: false });
                     }
                     if made.hit && made.taken {
                         used = Some(made.entry).filter(|&entry| entry < NO_ENTRY);
@@ -117,8 +172,9 @@ impl Effect {
                 }
                 Act::Branch { pc, since, taken, wrong } => {
                     let then = history.back(since.into());
-                    directions.push(Direction { pc, history: then, taken, writes: true });
-                    writes += 1;
+                    short &= then.is_short();
+                    directions.push(Direction { place: Place::new(pc, &then), taken, learnt: true });
+                    learnt += 1;
                     if wrong {
                         history = then;
                         history.advance(taken);
@@ -129,13 +185,18 @@ impl Effect {
                     history = history.back(since.into());
                     place = place.wrapping_sub(since);
                 }
+                // Others take the place of an entry.
+                Act::Update(change) if change.entry < NO_ENTRY => update = Some(change),
                 Act::Update(_) | Act::Page { .. } => return None,
             }
         }
-        let short = history.is_short() && directions.iter().all(|d| d.history.is_short());
-        (short && writes <= MAX_WRITES).then(|| Self {
+        let first = lookups.first()?.pc;
+        (short && history.is_short() && learnt <= MAX_WRITES).then(|| Self {
             lookups: lookups.into_boxed_slice(),
             directions: directions.into_boxed_slice(),
+            confirmed: confirmed.into_boxed_slice(),
+            update,
+            first,
             stack: stack.into_boxed_slice(),
             uses,
             used,
@@ -145,39 +206,53 @@ impl Effect {
         })
     }
 
+    /// Whether a change that is under way changes nothing that the effect is about.
+    #[inline(always)]
+    pub fn begins(&self, btb: &Btb) -> bool {
+        btb.settled() || btb.confirms_update(self.first)
+    }
+
     /// Has the effect if everything that is asked is answered as it was; whether that is so. If not, nothing
-    /// has changed. No change of an entry may be under way.
+    /// has changed. [`Effect::begins`] has to hold.
     #[inline(always)]
     pub fn repeat(&mut self, btb: &mut Btb) -> bool {
         if self.entries != btb.generation {
-            if !self.lookups.iter().all(|lookup| btb.find(lookup.pc) == Some(lookup.found)) {
+            let confirms = |c: &Confirmed| btb.confirms(&c.update, c.target);
+            if !self.lookups.iter().all(|lookup| btb.find(lookup.pc) == Some(lookup.found))
+                || !self.confirmed.iter().all(confirms)
+            {
                 return false;
             }
             self.entries = btb.generation;
         }
         let before = btb.history();
-        let mut written = [(0u16, false); MAX_WRITES];
+        // Their places, with the directions in the lowest bit.
+        let mut written = [0u16; MAX_WRITES];
         let mut writes = 0;
         for direction in &self.directions {
-            let history = (direction.history.after(before) >> (64 - HISTORY_BITS)) as u8;
-            let index = Btb::direction_index(direction.pc, history);
-            if direction.writes {
-                written[writes % MAX_WRITES] = (index, direction.taken);
+            let index = direction.place.index(before);
+            if direction.learnt {
+                written[writes % MAX_WRITES] = index << 1 | u16::from(direction.taken);
                 writes += 1;
                 continue;
             }
-            let latest = written[..writes].iter().rev().find(|write| write.0 == index);
-            if latest.map_or(btb.direction(index), |write| write.1) != direction.taken {
+            let mut taken = btb.direction(index);
+            for &write in &written[..writes.min(MAX_WRITES)] {
+                if write >> 1 == index {
+                    taken = write & 1 == 1;
+                }
+            }
+            if taken != direction.taken {
                 return false;
             }
         }
         if !self.stack.is_empty() && !self.stacks(btb) {
             return false;
         }
-        for &(index, taken) in &written[..writes.min(MAX_WRITES)] {
-            btb.set_direction(index, taken);
+        for &write in &written[..writes.min(MAX_WRITES)] {
+            btb.set_direction(write >> 1, write & 1 == 1);
         }
-        btb.uses(self.uses, self.used);
+        btb.uses(self.uses, self.used, self.update);
         btb.set_history(self.history.after(before), self.place);
         true
     }

@@ -2,6 +2,7 @@
 //! answers, and what they are told.
 
 use super::super::btb::{BtbUpdate, Found, Prediction};
+use super::super::memory::Conflict;
 
 /// Something asked of, or told to, the branch predictor or the instruction TLB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,15 +40,26 @@ pub(in super::super) enum Act {
     Page { va: u64, pa: u64, uses: bool },
 }
 
-/// What an edge expects of an access, multiplication or division.
+/// What becomes of the line of an access.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Outcome {
+    /// It is there, and nothing of it changes.
+    Settled,
+    /// It is there, and becomes dirty.
+    Dirties,
+    /// It comes from memory, in the place of one that is dirty or not.
+    Misses { dirty: bool },
+}
+
+/// What a block found that its operands and addresses decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Check {
-    /// A load of 2^`size` bytes that hits, and not in the stores that are `live`.
-    Load { live: u8, size: u8 },
-    /// A store of 2^`size` bytes to a line that is dirty.
-    Store { size: u8 },
-    /// So many iterations.
-    MulDiv { op: u8, iterations: u64 },
+    /// A load of 2^`size` bytes.
+    Load { conflict: Conflict, size: u8, outcome: Outcome },
+    /// A store of 2^`size` bytes.
+    Store { size: u8, outcome: Outcome },
+    /// A multiplication or division, instruction number `op`, which took so long.
+    Operands { op: u8, cycles: u64 },
 }
 
 /// No lookup of this block.
