@@ -432,8 +432,9 @@ impl Btb {
         u32::from(self.registers.place.wrapping_sub(made.place)) & 63
     }
 
-    /// A branch resolved: the table learns its direction, and the history starts anew if it was wrong.
-    pub fn resolve_branch(&mut self, pc: u64, made: &Prediction, taken: bool, wrong: bool) {
+    /// A branch resolved: the table learns its direction if it `learns`, and the history starts anew if it was
+    /// wrong.
+    pub fn resolve_branch(&mut self, pc: u64, made: &Prediction, taken: bool, wrong: bool, learns: bool) {
         let since = self.since(made);
         self.recorder.act(Act::Branch { pc, since: since as u8, taken, wrong });
         let then = self.registers.history << since;
@@ -441,7 +442,11 @@ impl Btb {
         if self.recorder.replaying {
             self.overwritten.push((index as u16, self.bht[index]));
         }
-        self.bht[index] = u8::from(taken);
+        if learns {
+            self.bht[index] = u8::from(taken);
+        } else {
+            self.recorder.spoil();
+        }
         if wrong {
             self.registers.history = u64::from(taken) << 63 | then >> 1;
             self.registers.place = made.place.wrapping_add(1);
@@ -536,7 +541,7 @@ impl Btb {
             Act::Branch { pc, since, taken, wrong } => {
                 let made =
                     Prediction { place: self.registers.place.wrapping_sub(since), ..Prediction::default() };
-                self.resolve_branch(pc, &made, taken, wrong);
+                self.resolve_branch(pc, &made, taken, wrong, true);
             }
             Act::Forget { since } => {
                 let made =

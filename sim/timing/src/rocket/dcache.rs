@@ -81,6 +81,53 @@ struct Change {
     lfsr: Lfsr,
 }
 
+/// The tile's crossbar (BaseTile.scala, tlMasterXbar): of two caches that ask in one cycle it serves the one that
+/// was not served last, and the other has to try again with its access.
+#[derive(Debug, Clone, Copy)]
+pub struct Crossbar {
+    /// The data cache has its turn when both ask: also after reset.
+    data_next: bool,
+    /// When the data cache asks.
+    asks: Option<u64>,
+}
+
+impl Default for Crossbar {
+    fn default() -> Self {
+        Self { data_next: true, asks: None }
+    }
+}
+
+impl Crossbar {
+    /// The data cache is going to ask in cycle `at`.
+    pub fn ask(&mut self, at: u64) {
+        self.asks = Some(at);
+    }
+
+    /// The instruction cache asks in cycle `now`: whether it is served.
+    pub fn serves_instructions(&mut self, now: u64) -> bool {
+        if self.asks == Some(now) {
+            if self.data_next {
+                return false;
+            }
+            self.asks = None;
+        }
+        self.data_next = true;
+        true
+    }
+
+    /// Whether the data cache was served in the cycle that it asked in, which has passed.
+    pub fn served_data(&mut self) -> bool {
+        let served = self.asks.take().is_some();
+        self.data_next &= !served;
+        served
+    }
+
+    /// The data cache asks, and is served.
+    pub fn serves_data(&mut self) {
+        self.data_next = false;
+    }
+}
+
 /// The data cache.
 pub struct Dcache {
     tags: Tags,
@@ -100,6 +147,8 @@ pub struct Dcache {
     pub ready: u64,
     /// Towards the hub.
     pub side: ProbeSide,
+    /// The way out of the tile, which it shares with the instruction cache.
+    pub crossbar: Crossbar,
     /// Refills so far.
     pub refills: u64,
 }
@@ -117,6 +166,7 @@ impl Dcache {
             changes: Vec::new(),
             ready: 0,
             side: ProbeSide::default(),
+            crossbar: Crossbar::default(),
             refills: 0,
         }
     }

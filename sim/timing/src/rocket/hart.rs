@@ -67,13 +67,32 @@ impl HartModel {
 
     /// Replays the instruction at `pc`, which was refused at write-back, no earlier than `at`.
     pub(super) fn replay(&mut self, env: &mut Env<'_>, pc: u64, next: u64, at: u64, cause: Cause) -> u64 {
-        self.pipe.plain(self.issue, pc, next);
-        self.pipe.restart(self.issue + WRITE_BACK, pc, cause);
-        // A fence behind it has gone through decode before the refusal, and holds it back when it comes again.
-        let fence = self.pipe.drain(env);
-        let at = if fence { at.max(self.memory.idle()) } else { at };
-        self.issue = self.pipe.run(env, pc, at, cause);
+        let from = self.refuse(env, pc, next, cause);
+        self.issue = self.pipe.run(env, pc, at.max(from), cause);
         self.issue
+    }
+
+    /// Replays the access at `pc`, no earlier than `at`, for which the data cache was not ready when it executed: it gets no further, so
+    /// that nothing looks at what was fetched behind it (RocketCore.scala, replay_ex_structural).
+    pub(super) fn replay_unready(&mut self, env: &mut Env<'_>, pc: u64, at: u64, cause: Cause) {
+        let from = self.drain(env, pc, cause);
+        self.issue = self.pipe.run(env, pc, at.max(from), cause);
+    }
+
+    /// Goes on to the cycle in which the instruction at `pc` is refused: it comes again no earlier than the cycle
+    /// that this gives.
+    pub(super) fn refuse(&mut self, env: &mut Env<'_>, pc: u64, next: u64, cause: Cause) -> u64 {
+        self.pipe.plain(self.issue, pc, next);
+        self.drain(env, pc, cause)
+    }
+
+    fn drain(&mut self, env: &mut Env<'_>, pc: u64, cause: Cause) -> u64 {
+        self.pipe.restart(self.issue + WRITE_BACK, pc, cause);
+        if let Some((rd, late)) = self.progress.loads {
+            self.pipe.holds_up(rd, self.issue + late);
+        }
+        // A fence behind it has gone through decode before the refusal, and holds it back when it comes again.
+        if self.pipe.drain(env) { self.memory.idle() } else { 0 }
     }
 
     /// The built-in firmware, or a debugger, has moved the program counter.
@@ -145,6 +164,28 @@ fn csr_flushes(op: &Op) -> bool {
 }
 
 impl HartModel {
+    /// Whether `op` is a branch to the instruction behind it that is taken: what comes next does not tell.
+    #[inline]
+    fn is_taken_to_next(&mut self, op: &Op) -> bool {
+        if op.class != OpClass::Branch || op.imm != i32::from(op.len) {
+            return false;
+        }
+        self.pipe.fetch.btb.recorder.spoil();
+        let (a, b) = (self.operands.a, self.operands.b);
+        let condition = match op.len {
+            2 => op.raw >> 13 & 1,
+            _ => op.raw >> 12 & 7,
+        };
+        match condition {
+            0 => a == b,
+            1 => a != b,
+            4 => (a as i64) < b as i64,
+            5 => a as i64 >= b as i64,
+            6 => a < b,
+            _ => a >= b,
+        }
+    }
+
     /// See [`relsim_core::timing::TimingModel::issue`].
     #[inline]
     pub fn issue(&mut self, env: &mut Env<'_>, op: &Op, pc: u64) {
@@ -184,10 +225,14 @@ impl HartModel {
         self.board.write_back(issue, produces_x(op.class));
         self.board.produce(op, issue, (env.fact.a, env.fact.b), self.floats, env.params);
         match op.class {
-            OpClass::Branch | OpClass::Jump | OpClass::JumpIndirect => self.pipe.control(issue, pc, op, next),
+            OpClass::Branch | OpClass::Jump | OpClass::JumpIndirect => {
+                let goes = next != pc + u64::from(op.len) || self.is_taken_to_next(op);
+                self.pipe.control(issue, pc, op, next, goes);
+            }
             OpClass::Csr => {
                 self.pipe.plain(issue, pc, next);
                 if csr_flushes(op) {
+                    self.pipe.holds_up(op.rd, issue + WRITE_BACK);
                     self.pipe.restart(issue + WRITE_BACK, next, Cause::Flush);
                     self.pipe.context_changes();
                 }
@@ -198,8 +243,9 @@ impl HartModel {
                 self.pipe.context_changes();
             }
             OpClass::SfenceVma => {
-                self.pipe.plain(issue, pc, next);
-                self.pipe.restart_early(issue + 2, next);
+                // The memory stage takes the address for that of the next instruction (RocketCore.scala, mem_npc).
+                self.pipe.plain(issue, pc, env.fact.a & !1);
+                self.pipe.restart_early(issue + 2, env.fact.a & !1);
                 self.pipe.restart(issue + WRITE_BACK, next, Cause::Flush);
                 let va = (op.rs1 != 0).then_some(env.fact.a);
                 self.memory.flush_translations(va);

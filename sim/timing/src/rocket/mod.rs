@@ -20,6 +20,7 @@ pub mod muldiv;
 pub mod params;
 mod pipeline;
 mod scoreboard;
+mod shadow;
 mod snapshot;
 pub mod tlb;
 pub mod uncore;

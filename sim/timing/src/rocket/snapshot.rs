@@ -78,6 +78,8 @@ impl Snapshot {
                 | u64::from(fetch.state.s2_valid) << 2
                 | u64::from(fetch.state.replay_before) << 3
                 | u64::from(fetch.state.wrong_path) << 4
+                | u64::from(fetch.state.s1_speculative) << 5
+                | u64::from(fetch.state.s2_speculative) << 6
                 | u64::from(fetch.state.buffered) << 8
                 | u64::from(pipe.accesses & 7) << 16
                 | (fetch.state.queued as u64) << 24
@@ -94,15 +96,26 @@ impl Snapshot {
         }
         for n in 0..fetch.state.queued {
             let group = &fetch.state.queue[(fetch.state.head + n) % RING];
-            key.extend([group.pc, group.data.into(), prediction(&group.made, place, false)]);
+            let data = u64::from(group.data) | u64::from(group.again) << 32;
+            key.extend([group.pc, data, prediction(&group.made, place, false)]);
         }
         if fetch.state.buffered > 0 {
             let made = prediction(&fetch.state.buffer_made, place, false);
-            key.extend([fetch.state.buffer.into(), fetch.state.buffer_pc, made]);
+            let half = u64::from(fetch.state.buffer) | u64::from(fetch.state.buffer_again) << 16;
+            key.extend([half, fetch.state.buffer_pc, made]);
         }
         for n in 0..pipe.resolve_count {
             let resolve = &pipe.resolves[(pipe.first_resolve + n) & 1];
             let last = n + 1 == pipe.resolve_count;
+            // A branch that was taken to the next instruction: the address does not tell.
+            let length = if resolve.rvc { 2 } else { 4 };
+            if last
+                && resolve.kind == Some(Cfi::Branch)
+                && resolve.taken
+                && resolve.next == resolve.pc + length
+            {
+                return false;
+            }
             key.extend([
                 relative(resolve.cycle, now),
                 resolve.pc,

@@ -73,6 +73,7 @@ impl Walker {
                 env.dcache().install(pa >> 6, false, true);
                 last + 1
             } else {
+                dcache.crossbar.serves_data();
                 dcache.refill(params, port, refused, pa, false) + 1
             };
         }

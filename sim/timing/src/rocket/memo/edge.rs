@@ -268,6 +268,7 @@ impl Edge {
         dcache.keep();
         if self.done != (0, 0) {
             (dcache.ready, port.free) = (now + self.done.0, now + self.done.1);
+            dcache.crossbar.serves_data();
         }
         self.commit(hart, run, translates);
         true
