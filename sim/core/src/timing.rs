@@ -212,6 +212,12 @@ impl Ledger {
         self.cycles.iter().map(|row| row[cause as usize]).sum()
     }
 
+    /// What `self` has and `before`, an earlier state of the same ledger, had not.
+    pub fn since<'a>(&'a self, before: &'a Self) -> impl Iterator<Item = (Priv, CycleCause, u64)> + 'a {
+        let cells = [Priv::U, Priv::S, Priv::M].into_iter().flat_map(|p| CycleCause::ALL.map(|c| (p, c)));
+        cells.map(|(p, c)| (p, c, self.get(p, c) - before.get(p, c))).filter(|cell| cell.2 > 0)
+    }
+
     /// Adds what `now` has and `before`, an earlier state of the same ledger, had not.
     pub fn add_difference(&mut self, now: &Self, before: &Self) {
         let cells = self.cycles.iter_mut().flatten();

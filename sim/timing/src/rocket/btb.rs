@@ -548,7 +548,7 @@ impl Btb {
                     Prediction { place: self.registers.place.wrapping_sub(since), ..Prediction::default() };
                 self.reset_history(&made);
             }
-            Act::Page { .. } => {}
+            Act::Page { .. } | Act::Context(_) => {}
         }
         true
     }

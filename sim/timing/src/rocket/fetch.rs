@@ -469,6 +469,12 @@ impl Fetch {
         }
     }
 
+    /// Privilege and translation of fetches change.
+    pub(super) fn enter(&mut self, context: Context) {
+        self.context = context;
+        self.tlb.context_changes();
+    }
+
     /// Whether it matters which direction the lookup gave that goes with the group in the second stage.
     pub(super) fn direction_matters(&self, bus: &Bus) -> bool {
         let word = bus.ram.get::<u32>(self.state.s2_pa & !3);

@@ -209,6 +209,14 @@ impl HartModel {
         }
     }
 
+    /// `op` has issued as it did before in the same circumstances, in the cycle that [`HartModel::issue`] would give.
+    #[inline]
+    pub(super) fn issues_again(&mut self, env: &Env<'_>, op: &Op, pc: u64) {
+        self.read_operands(env.hart, op);
+        self.issued = Some(pc);
+        self.begins();
+    }
+
     /// See [`relsim_core::timing::TimingModel::retired`].
     #[inline]
     pub fn retired(&mut self, env: &mut Env<'_>, op: &Op, pc: u64, next: u64) {

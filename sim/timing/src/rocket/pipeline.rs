@@ -8,6 +8,7 @@ use relsim_core::timing::{CycleCause as Cause, Ledger};
 use super::btb::{BHT_ENTRIES, BtbUpdate, Cfi, Prediction};
 use super::fetch::{Fetch, Offer, Redirect};
 use super::hart::WRITE_BACK;
+use super::memo::Act;
 use super::shadow;
 use super::tlb::Context;
 use super::uncore::Env;
@@ -27,9 +28,9 @@ pub(super) struct Resolve {
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Restart {
-    cycle: u64,
-    pc: u64,
-    cause: Cause,
+    pub(super) cycle: u64,
+    pub(super) pc: u64,
+    pub(super) cause: Cause,
 }
 
 /// Fetch side and what is between decode and write-back.
@@ -61,7 +62,7 @@ pub struct Pipeline {
     /// A `fence` went through decode behind an instruction that was replayed.
     pub(super) shadow_fence: bool,
     /// What may not leave decode while a restart is ahead: users of these registers, up to the cycle.
-    shadow: Vec<(u32, u64)>,
+    pub(super) shadow: Vec<(u32, u64)>,
 }
 
 impl Pipeline {
@@ -353,10 +354,12 @@ impl Pipeline {
 
     fn commit_context(&mut self, hart: &Hart) {
         if std::mem::take(&mut self.context_changes) {
-            self.fetch.context = Context::of(hart);
-            self.fetch.tlb.context_changes();
+            let context = Context::of(hart);
+            self.fetch.btb.recorder.act(Act::Context(context));
+            self.fetch.enter(context);
         }
         if let Some(va) = self.flush.take() {
+            self.fetch.btb.recorder.spoil();
             self.fetch.tlb.flush(va);
             if va.is_none() {
                 self.walker.flush();

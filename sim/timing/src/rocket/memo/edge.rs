@@ -1,6 +1,6 @@
 //! A block timed from one node to another: what it cost, and what has to be as it was for it to cost the same.
 
-use relsim_core::hart::Priv;
+use relsim_core::hart::{Hart, Priv};
 use relsim_core::insn::Op;
 use relsim_core::mmu::satp_levels;
 use relsim_core::timing::{BlockRun, CycleCause, Fact};
@@ -12,6 +12,7 @@ use super::super::memory::{Memory, span};
 use super::super::muldiv::multiplicands;
 use super::super::params::Params;
 use super::super::scoreboard::operand_cycles;
+use super::super::tlb::Context;
 use super::super::uncore::Env;
 use super::effect::Effect;
 use super::record::{Act, Check, Outcome, Recorder};
@@ -36,7 +37,7 @@ pub(super) struct Edge {
     asks: Box<[Ask]>,
     /// What the store buffer is told last.
     stores: [Source; 2],
-    causes: Box<[(CycleCause, u64)]>,
+    causes: Box<[(Priv, CycleCause, u64)]>,
     /// If lines come: when the data cache and the memory port are done with it, counted from the beginning.
     done: (u64, u64),
     steps: Steps,
@@ -124,6 +125,7 @@ fn asks(checks: &[Check], ops: &[Op], params: &Params) -> (Box<[Ask]>, [Source; 
 struct Steps {
     /// Entries of the predictor change.
     heavy: bool,
+    /// Pages are looked up, or the context changes.
     pages: bool,
     /// The first lookup, if it is quiet: what happened just before takes effect with it.
     first: Option<Act>,
@@ -143,7 +145,7 @@ impl Steps {
         };
         Self {
             heavy: heavy || acts.iter().any(|act| matches!(act, Act::Update(_))),
-            pages: acts.iter().any(|act| matches!(act, Act::Page { .. })),
+            pages: acts.iter().any(|act| matches!(act, Act::Page { .. } | Act::Context(_))),
             first: acts.iter().copied().find(is_lookup).filter(quiet),
             quiet: acts.iter().filter(|act| quiet(act)).filter_map(tag).collect(),
             loud: acts.iter().copied().filter(|act| !quiet(act)).collect(),
@@ -153,7 +155,7 @@ impl Steps {
     /// Asks and tells the predictor everything again; whether all answers are the same. If not, nothing has
     /// changed.
     #[inline(never)]
-    fn repeat(&self, fetch: &mut Fetch) -> bool {
+    fn repeat(&self, fetch: &mut Fetch, hart: &Hart) -> bool {
         if !fetch.btb.are_free(&self.quiet) {
             return false;
         }
@@ -164,7 +166,7 @@ impl Steps {
         let registers = fetch.btb.registers();
         // Also a change that is under way from before takes effect.
         let entries = (self.heavy || !fetch.btb.settled()).then(|| fetch.btb.entries());
-        let order = self.pages.then(|| fetch.tlb.order());
+        let order = self.pages.then(|| (fetch.tlb.order(), fetch.context));
         fetch.btb.recorder.replaying = true;
         let mut same = first.is_none_or(|act| fetch.btb.replay(&act));
         for act in &self.loud {
@@ -173,14 +175,19 @@ impl Steps {
             }
             same = match *act {
                 Act::Page { va, pa, uses } => fetch.tlb.again(fetch.context, va, uses) == Some(pa),
+                Act::Context(context) => {
+                    fetch.enter(context);
+                    context == Context::of(hart)
+                }
                 _ => fetch.btb.replay(act),
             };
         }
         fetch.btb.recorder.replaying = false;
         if !same {
             fetch.btb.undo(&registers, entries.as_ref());
-            if let Some(order) = order {
+            if let Some((order, context)) = order {
                 fetch.tlb.reorder(order);
+                fetch.context = context;
             }
         }
         fetch.btb.keep();
@@ -199,7 +206,7 @@ pub(super) struct Taken<'a> {
     /// The node behind it.
     pub to: u32,
     /// Its cycles.
-    pub causes: Box<[(CycleCause, u64)]>,
+    pub causes: Box<[(Priv, CycleCause, u64)]>,
     /// What it asked and told.
     pub recorder: &'a Recorder,
     /// Entries of the predictor changed.
@@ -222,7 +229,7 @@ impl Edge {
             pc,
             to,
             changes_lines: recorder.checks.iter().any(changes_line),
-            cycles: causes.iter().map(|cause| cause.1).sum(),
+            cycles: causes.iter().map(|cause| cause.2).sum(),
             cache: u64::MAX,
             effect: Effect::of(&recorder.acts),
             lines: recorder.lines.clone().into_boxed_slice(),
@@ -291,14 +298,13 @@ impl Edge {
         }
         match &mut self.effect {
             Some(effect) if effect.begins(&fetch.btb) => effect.repeat(&mut fetch.btb),
-            _ => self.steps.repeat(fetch),
+            _ => self.steps.repeat(fetch, env.hart),
         }
     }
 
     #[inline(always)]
     fn commit(&self, hart: &mut HartModel, run: BlockRun<'_>, translates: bool) {
-        let privilege = hart.pipe.fetch.context.privilege;
-        for &(cause, cycles) in &self.causes {
+        for &(privilege, cause, cycles) in &self.causes {
             hart.pipe.ledger.charge(privilege, cause, cycles);
         }
         hart.pipe.now += self.cycles;

@@ -187,7 +187,7 @@ impl Effect {
                 }
                 // Others take the place of an entry.
                 Act::Update(change) if change.entry < NO_ENTRY => update = Some(change),
-                Act::Update(_) | Act::Page { .. } => return None,
+                Act::Update(_) | Act::Page { .. } | Act::Context(_) => return None,
             }
         }
         let first = lookups.first()?.pc;

@@ -3,6 +3,7 @@
 
 use super::super::btb::{BtbUpdate, Found, Prediction};
 use super::super::memory::Conflict;
+use super::super::tlb::Context;
 
 /// Something asked of, or told to, the branch predictor or the instruction TLB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +39,8 @@ pub(in super::super) enum Act {
     Forget { since: u8 },
     /// Another page is fetched from.
     Page { va: u64, pa: u64, uses: bool },
+    /// Privilege and translation of fetches change.
+    Context(Context),
 }
 
 /// What becomes of the line of an access.
