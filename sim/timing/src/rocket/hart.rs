@@ -68,11 +68,23 @@ impl HartModel {
 
     /// Replays the instruction at `pc`, which was refused at write-back, no earlier than `at`.
     pub(super) fn replay(&mut self, env: &mut Env<'_>, pc: u64, next: u64, at: u64, cause: Cause) -> u64 {
+        self.replay_in_order(env, pc, next, (at, at), cause)
+    }
+
+    /// The same where it is to come no earlier than `at.1` instead of `at.0` if a fence holds it back in decode.
+    pub(super) fn replay_in_order(
+        &mut self,
+        env: &mut Env<'_>,
+        pc: u64,
+        next: u64,
+        at: (u64, u64),
+        cause: Cause,
+    ) -> u64 {
         self.pipe.plain(self.issue, pc, next);
         self.pipe.restart(self.issue + WRITE_BACK, pc, cause);
         // A fence behind it has gone through decode before the refusal, and holds it back when it comes again.
         let fence = self.pipe.drain(env);
-        let at = if fence { at.max(self.memory.idle()) } else { at };
+        let at = if fence { at.1.max(self.memory.idle()) } else { at.0 };
         self.issue = self.pipe.run(env, pc, at, cause);
         self.issue
     }

@@ -392,7 +392,8 @@ impl HartModel {
                 let params = env.params;
                 let (dcache, port) = env.data();
                 let last = dcache.refill(params, port, refused, pa, write);
-                self.replay(env, pc, next, last, Cause::DataCache);
+                // Held back in decode, it sees the end of the refill a cycle later than it would be refused.
+                self.replay_in_order(env, pc, next, (last, last + 1), Cause::DataCache);
             }
         }
     }
@@ -443,7 +444,8 @@ impl HartModel {
         env.uncore.devices[device] = taken + occupied;
         let done = taken + latency;
         self.memory.device_free = done + 1;
-        self.memory.idle = done + 1;
+        // Where decode waits for it, a load counts as answered with its data, a store a cycle behind its response.
+        self.memory.idle = done + u64::from(!produces(op));
         self.memory.fence = false;
         if write {
             let clint = (0x200_0000..=0x200_ffff).contains(&pa);
