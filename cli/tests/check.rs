@@ -440,8 +440,7 @@ fn own_case(name: &str, alias: &str, set: &str) -> String {
 const MATTERS_TO_NO_CASE: &[(&str, &str)] = &[
     ("itlb_sectors", "no case fetches from more pages than it holds"),
     ("itlb_superpages", "the same"),
-    ("dtlb_sectors", "no case uses more pages than it holds"),
-    ("dtlb_superpages", "the same"),
+    ("dtlb_superpages", "no case uses more of them than it holds"),
     ("probe_dirty", "nothing is accessed that early behind the probe of a dirty line"),
     (
         "reservation",

@@ -59,15 +59,17 @@ const EFFECTS: &[Effect] = &[
     ("memory_read_latency", 21, &[
         (1, "fence_after_store_miss fence_after_load_miss fence_after_load_miss_dirty load_miss load_miss_alu \
             load_miss_last_word load_miss_twice load_miss_hit load_miss_dirty store_miss store_miss_dirty \
-            amo_miss"),
+            amo_miss dtlb_miss_entry_miss dtlb_miss_entry_miss_dirty"),
         (2, "fence_i icache_miss_on_wrong_path"),
     ]),
     ("memory_read_latency", 22, &[
         (2, "fence_after_store_miss fence_after_load_miss fence_after_load_miss_dirty load_miss load_miss_alu \
             load_miss_last_word load_miss_twice load_miss_hit load_miss_dirty store_miss store_miss_dirty \
-            amo_miss fence_i icache_miss_straight icache_miss_jump"),
+            amo_miss fence_i icache_miss_straight icache_miss_jump dtlb_miss_entry_miss \
+            dtlb_miss_entry_miss_dirty"),
         (4, "icache_two_misses icache_miss_on_wrong_path"),
     ]),
+    ("dtlb_sectors", 9, &[(-11, "dtlb_nine_sectors")]),
     ("mul_step", 16, &[
         (-4, "mul_long_use mul_negative_use mulh_use"),
         (-2, "mulw_long_use"),
@@ -90,23 +92,25 @@ const EFFECTS: &[Effect] = &[
     ("l1d_request", 3, &[
         (1, "fence_after_store_miss fence_after_load_miss fence_after_load_miss_dirty load_miss load_miss_alu \
             load_miss_last_word load_miss_twice load_miss_hit load_miss_dirty store_miss store_miss_dirty \
-            amo_miss"),
+            amo_miss dtlb_miss_entry_miss dtlb_miss_entry_miss_dirty"),
     ]),
     ("refill_return", 2, &[
         (1, "fence_after_store_miss fence_after_load_miss fence_after_load_miss_dirty load_miss load_miss_alu \
             load_miss_last_word load_miss_twice load_miss_hit load_miss_dirty store_miss store_miss_dirty \
-            amo_miss"),
+            amo_miss dtlb_miss_entry_miss dtlb_miss_entry_miss_dirty"),
         (2, "fence_i icache_miss_on_wrong_path"),
     ]),
-    ("writeback", 17, &[(1, "fence_after_load_miss_dirty load_miss_dirty store_miss_dirty")]),
+    ("writeback", 17, &[
+        (1, "fence_after_load_miss_dirty load_miss_dirty store_miss_dirty dtlb_miss_entry_miss_dirty"),
+    ]),
     ("redirect_load_int", 3, &[
         (1, "lw_use ld_use ld_gap_use ld_store_data branch_waits_for_load store_load_same store_load_other \
             store_gap1_load_same store_gap2_load_same store_load_other_half lr_sc amoadd_use fence_load \
             fence_after_store_load load_miss load_miss_last_word load_miss_twice load_miss_hit load_miss_dirty \
             amo_miss dtlb_hit dtlb_hit_in_sector dtlb_miss_in_sector dtlb_miss dtlb_miss_walk_from_root \
-            dtlb_miss_superpage dtlb_miss_superpage_walk_from_root dtlb_miss_gigapage clint_load_fence_hit \
-            clint_store_fence_hit plic_store_fence_hit mmio_load_fence_hit mmio_store_fence_hit \
-            plic_load_mmio_store_fence_hit"),
+            dtlb_miss_superpage dtlb_miss_superpage_walk_from_root dtlb_miss_gigapage dtlb_miss_entry_miss \
+            dtlb_miss_entry_miss_dirty dtlb_nine_sectors clint_load_fence_hit clint_store_fence_hit \
+            plic_store_fence_hit mmio_load_fence_hit mmio_store_fence_hit plic_load_mmio_store_fence_hit"),
         (2, "ld_address"),
     ]),
     ("redirect_load_slow", 4, &[(1, "lb_use lhu_use lb_gap_use lr_sc sc_in_time sc_too_late sc_without_lr")]),

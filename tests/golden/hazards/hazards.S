@@ -1019,6 +1019,44 @@ returns_behind:
   translate_no_more
   jr s10
 
+# The entry of the page has left the L1D: it lies in set 32.
+  .macro entry_missed name, what
+  program \name
+  fill_set \what
+  translate
+  li t0, 0x40010c00
+  ld t1, 0(t0)
+  li t0, 0x40100c00
+  begin
+  ld t1, 0(t0)
+  add t1, t1, t1
+  csrr s2, mcycle
+  csrr s3, minstret
+  translate_no_more
+  jr s10
+  .endm
+
+  entry_missed dtlb_miss_entry_miss, ld
+  entry_missed dtlb_miss_entry_miss_dirty, sd
+
+# The first of nine sectors again.
+  program dtlb_nine_sectors
+  translate
+  li t0, 0x40010d00
+  li t1, 0x4000 + 64
+  .rept 9
+  ld t2, 0(t0)
+  add t0, t0, t1
+  .endr
+  li t0, 0x40010d00
+  begin
+  ld t1, 0(t0)
+  add t1, t1, t1
+  csrr s2, mcycle
+  csrr s3, minstret
+  translate_no_more
+  jr s10
+
 # Jumps in S mode to where the same code is mapped once more, \less below, once the walker has seen \before.
   .macro fetched name, less, before=0, visits=0, forgets=0
   program \name
