@@ -67,32 +67,32 @@ impl HartModel {
 
     /// Replays the instruction at `pc`, which was refused at write-back, no earlier than `at`.
     pub(super) fn replay(&mut self, env: &mut Env<'_>, pc: u64, next: u64, at: u64, cause: Cause) -> u64 {
-        let from = self.refuse(env, pc, next, cause);
-        self.issue = self.pipe.run(env, pc, at.max(from), cause);
+        let held = self.refuse(env, pc, next, cause).unwrap_or(0);
+        self.issue = self.pipe.run(env, pc, at.max(held), cause);
         self.issue
     }
 
     /// Replays the access at `pc`, no earlier than `at`, for which the data cache was not ready when it executed: it gets no further, so
     /// that nothing looks at what was fetched behind it (RocketCore.scala, replay_ex_structural).
     pub(super) fn replay_unready(&mut self, env: &mut Env<'_>, pc: u64, at: u64, cause: Cause) {
-        let from = self.drain(env, pc, cause);
-        self.issue = self.pipe.run(env, pc, at.max(from), cause);
+        let held = self.drain(env, pc, cause).unwrap_or(0);
+        self.issue = self.pipe.run(env, pc, at.max(held), cause);
     }
 
-    /// Goes on to the cycle in which the instruction at `pc` is refused: it comes again no earlier than the cycle
-    /// that this gives.
-    pub(super) fn refuse(&mut self, env: &mut Env<'_>, pc: u64, next: u64, cause: Cause) -> u64 {
+    /// Goes on to the cycle in which the instruction at `pc` is refused: if a fence holds it back then, up to which
+    /// cycle.
+    pub(super) fn refuse(&mut self, env: &mut Env<'_>, pc: u64, next: u64, cause: Cause) -> Option<u64> {
         self.pipe.plain(self.issue, pc, next);
         self.drain(env, pc, cause)
     }
 
-    fn drain(&mut self, env: &mut Env<'_>, pc: u64, cause: Cause) -> u64 {
+    fn drain(&mut self, env: &mut Env<'_>, pc: u64, cause: Cause) -> Option<u64> {
         self.pipe.restart(self.issue + WRITE_BACK, pc, cause);
         if let Some((rd, late)) = self.progress.loads {
             self.pipe.holds_up(rd, self.issue + late);
         }
         // A fence behind it has gone through decode before the refusal, and holds it back when it comes again.
-        if self.pipe.drain(env) { self.memory.idle() } else { 0 }
+        self.pipe.drain(env).then(|| self.memory.idle())
     }
 
     /// The built-in firmware, or a debugger, has moved the program counter.

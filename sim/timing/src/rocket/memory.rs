@@ -434,25 +434,29 @@ impl HartModel {
                 }
                 let refused = self.issue + WRITE_BACK;
                 env.dcache().crossbar.ask(refused);
-                let from = self.refuse(env, pc, next, Cause::DataCache);
+                let held = self.refuse(env, pc, next, Cause::DataCache);
                 if !env.dcache().crossbar.served_data() {
                     // It has invalidated the victim meanwhile, and held decode back for it (DCache.scala,
                     // s_voluntary_write_meta; RocketCore.scala, dcache_blocked).
-                    self.issue = self.pipe.run(env, pc, from.max(refused + 3), Cause::InstructionCache);
+                    let at = held.unwrap_or(0).max(refused + 3);
+                    self.issue = self.pipe.run(env, pc, at, Cause::InstructionCache);
                     return None;
                 }
                 let params = env.params;
                 let (dcache, port) = env.data();
                 let last = dcache.refill(params, port, refused, pa, write);
+                // Held back in decode, it sees the end of the refill a cycle later than it would be refused.
+                let end = held.map_or(last, |idle| idle.max(last + 1));
                 if released > refused {
                     // Decode takes the victim's acknowledgement for the line, and tries again too early
                     // (RocketCore.scala, dcache_blocked; DCache.scala, perf.grant).
-                    self.issue = self.pipe.run(env, pc, released.min(last).max(from), Cause::DataCache);
+                    let early = released.min(last).max(held.unwrap_or(0));
+                    self.issue = self.pipe.run(env, pc, early, Cause::DataCache);
                     if self.issue < last {
-                        self.replay_unready(env, pc, last, Cause::DataCache);
+                        self.replay_unready(env, pc, end, Cause::DataCache);
                     }
                 } else {
-                    self.issue = self.pipe.run(env, pc, last.max(from), Cause::DataCache);
+                    self.issue = self.pipe.run(env, pc, end, Cause::DataCache);
                 }
                 Some(Outcome::Misses { dirty })
             }
@@ -508,7 +512,8 @@ impl HartModel {
         env.uncore.devices[device] = taken + occupied;
         let done = taken + latency;
         self.memory.device_free = done + 1;
-        self.memory.idle = done + 1;
+        // Where decode waits for it, a load counts as answered with its data, a store a cycle behind its response.
+        self.memory.idle = done + u64::from(!produces(op));
         self.memory.fence = false;
         if write {
             let clint = (0x200_0000..=0x200_ffff).contains(&pa);
