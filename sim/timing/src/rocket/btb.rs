@@ -1,6 +1,6 @@
 //! Branch prediction: BTB, BHT and return-address stack (BTB.scala).
 
-use super::memo::{Act, Recorder};
+use super::memo::{Act, Named, Origin, Recorder};
 use super::replace::Plru;
 
 /// Entries of the BTB.
@@ -47,6 +47,15 @@ pub struct Prediction {
     pub bht_taken: bool,
     /// The place in the global history that it was looked up at, modulo 256.
     pub place: u8,
+    /// Which lookup found the entry.
+    pub(super) origin: Origin,
+}
+
+impl Prediction {
+    /// Whether `entry` names the entry that was found, whose number means nothing by itself.
+    pub(super) fn names(&self) -> bool {
+        self.hit && self.entry < NO_ENTRY
+    }
 }
 
 /// A change to the BTB: takes effect one cycle later, with the fetch address of that cycle as the target.
@@ -54,6 +63,8 @@ pub struct Prediction {
 pub struct BtbUpdate {
     /// The entry to change, or [`NO_ENTRY`] for the one to replace.
     pub entry: u8,
+    /// Which lookup found it, if one did.
+    pub(super) origin: Origin,
     /// Whether the entry becomes valid.
     pub valid: bool,
     /// Address of the fetch group.
@@ -80,6 +91,8 @@ pub struct Btb {
     registers: Registers,
     /// Grows when an entry changes.
     pub(super) generation: u64,
+    /// By entry: the generation at which what it says changed last.
+    versions: [u64; ROOM],
     /// Directions that were overwritten, while a replay may still fail.
     overwritten: Vec<(u16, u8)>,
     /// What is asked of the predictor and told to it, while somebody wants to know.
@@ -143,6 +156,14 @@ pub(super) struct Found {
     pub(super) to: u64,
 }
 
+impl Found {
+    /// Whether it says the same, wherever the entry is.
+    #[inline(always)]
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        Self { entry: if self.hit { other.entry } else { self.entry }, ..*self } == *other
+    }
+}
+
 /// The entries of the BTB, and the pages that they share.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Entries {
@@ -156,6 +177,14 @@ pub(super) struct Entries {
     pages: [u64; PAGES],
     page_valid: u8,
     next_page: usize,
+}
+
+/// The entries with what tells whether they have changed, to undo a change.
+#[derive(Clone, Copy)]
+pub(super) struct Saved {
+    entries: Entries,
+    generation: u64,
+    versions: [u64; ROOM],
 }
 
 impl Default for Entries {
@@ -183,6 +212,7 @@ impl Default for Btb {
             bht: [0; BHT_ENTRIES],
             registers: Registers::default(),
             generation: 0,
+            versions: [0; ROOM],
             overwritten: Vec::new(),
             recorder: Recorder::default(),
         }
@@ -252,7 +282,8 @@ impl Btb {
         if found.returns {
             self.recorder.returns(self.ras_head());
         }
-        let (made, to) = self.unrecorded_cycle(pc);
+        let (mut made, to) = self.unrecorded_cycle(pc);
+        made.origin = self.recorder.origin();
         self.recorder.cycle(Act::Cycle { pc, found, made, to, quiet, branch: false });
         (made, to)
     }
@@ -288,7 +319,7 @@ impl Btb {
         (made, 0)
     }
 
-    /// What the entries say about `pc`; `None` where several speak.
+    /// What the entries say about `pc`, with the number of the one that says it; `None` where several speak.
     #[inline(always)]
     pub(super) fn find(&self, pc: u64) -> Option<Found> {
         match self.slots[usize::from(low(pc)) % TAGS] {
@@ -404,6 +435,11 @@ impl Btb {
             self.index(old);
             self.index(low(update.pc));
             self.generation += 1;
+            if new_index || new_target {
+                // Others may share the page.
+                self.versions = [self.generation; ROOM];
+            }
+            self.versions[way] = self.generation;
         }
     }
 
@@ -485,8 +521,35 @@ impl Btb {
     }
 
     /// The entries, where a replay may change these.
-    pub(super) fn entries(&self) -> (Entries, u64) {
-        (self.entries, self.generation)
+    pub(super) fn entries(&self) -> Saved {
+        Saved { entries: self.entries, generation: self.generation, versions: self.versions }
+    }
+
+    /// Whether a lookup of `pc` finds the same as `found`, wherever that is now, which `found` then says. `version` is
+    /// that of the entry when it was last looked at.
+    #[inline(always)]
+    pub(super) fn finds(&self, pc: u64, found: &mut Found, version: &mut u64) -> bool {
+        let slot = self.slots[usize::from(low(pc)) % TAGS];
+        if slot == SLOT_FREE {
+            return *found == Found::default();
+        }
+        let way = slot.wrapping_sub(1);
+        if way == found.entry && *version == self.versions[usize::from(way) % ROOM] {
+            return true;
+        }
+        self.finds_changed(pc, found, version)
+    }
+
+    #[inline(never)]
+    fn finds_changed(&self, pc: u64, found: &mut Found, version: &mut u64) -> bool {
+        match self.find(pc) {
+            Some(now) if now.is_like(found) => {
+                found.entry = now.entry;
+                *version = self.versions[usize::from(now.entry) % ROOM];
+                true
+            }
+            _ => false,
+        }
     }
 
     /// A replay begins, or has succeeded: what it overwrote need not be remembered.
@@ -497,12 +560,12 @@ impl Btb {
 
     /// Undoes a replay that failed.
     #[cold]
-    pub(super) fn undo(&mut self, registers: &Registers, entries: Option<&(Entries, u64)>) {
+    pub(super) fn undo(&mut self, registers: &Registers, entries: Option<&Saved>) {
         self.registers = *registers;
         while let Some((index, taken)) = self.overwritten.pop() {
             self.bht[usize::from(index)] = taken;
         }
-        if let Some(&(entries, generation)) = entries
+        if let Some(&Saved { entries, generation, versions }) = entries
             && generation != self.generation
         {
             let changed = std::mem::replace(&mut self.entries, entries).tags;
@@ -510,13 +573,13 @@ impl Btb {
                 self.index(now);
                 self.index(then);
             }
-            self.generation = generation;
+            (self.generation, self.versions) = (generation, versions);
         }
     }
 
     /// Does again what was recorded; whether the answer is what it was then.
     #[inline(always)]
-    pub(super) fn replay(&mut self, act: &Act) -> bool {
+    pub(super) fn replay(&mut self, act: &Act, named: &mut Named) -> bool {
         match *act {
             Act::Cycle { pc, made: then, to, branch, .. } => {
                 // That would change entries, which only some replays can undo.
@@ -524,9 +587,10 @@ impl Btb {
                     return false;
                 }
                 let (made, now_to) = self.unrecorded_cycle(pc);
+                named.finds(then.origin, made.entry);
                 return made.hit == then.hit
                     && made.taken == then.taken
-                    && made.entry == then.entry
+                    && (made.entry == then.entry || made.names())
                     && made.bridx == then.bridx
                     && now_to == to
                     && (!branch || made.bht_taken == then.bht_taken);
@@ -537,7 +601,9 @@ impl Btb {
             Act::Advance(taken) => {
                 self.advance_history(&Prediction { bht_taken: taken, ..Prediction::default() });
             }
-            Act::Update(update) => self.update(update),
+            Act::Update(update) => {
+                self.update(BtbUpdate { entry: named.entry(update.origin, update.entry), ..update });
+            }
             Act::Branch { pc, since, taken, wrong } => {
                 let made =
                     Prediction { place: self.registers.place.wrapping_sub(since), ..Prediction::default() };

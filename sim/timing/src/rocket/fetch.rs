@@ -10,6 +10,7 @@ use relsim_core::hart::Priv;
 
 use super::btb::{Btb, BtbUpdate, Cfi, NO_ENTRY, Prediction};
 use super::icache::Icache;
+use super::memo::Origin;
 use super::tlb::{Context, Tlb};
 use super::uncore::Env;
 use super::walker::Walker;
@@ -521,6 +522,7 @@ impl Fetch {
         self.state.partial = scan.partial;
         let update = |cfi| BtbUpdate {
             entry: NO_ENTRY,
+            origin: Origin::default(),
             valid: true,
             pc: self.state.s2_pc & !3,
             br_pc: self.state.s2_pc & !3 | u64::from(scan.taken_idx) << 1,

@@ -9,17 +9,20 @@
 
 mod edge;
 mod effect;
+mod origin;
 mod record;
 
 use relsim_core::insn::{Op, OpClass};
 use relsim_core::timing::BlockRun;
 use relsim_core::trap::TrapTaken;
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
 use super::hart::HartModel;
-use super::snapshot::Snapshot;
+use super::snapshot::{Snapshot, predictions};
 use super::uncore::Env;
-use edge::{Edge, Taken};
+use edge::{Causes, Edge, Taken};
+pub(super) use origin::{Named, Origin};
 pub(super) use record::{Act, Check, Outcome, Recorder};
 
 /// Nodes at a time; beyond that all are forgotten.
@@ -51,8 +54,27 @@ struct Node {
     /// The direction that the latest lookup gave is part of it.
     given: bool,
     edges: Vec<Edge>,
+    /// By edge: the block and where it begins.
+    keys: Vec<(u64, u64)>,
     /// The edge that was followed last.
     latest: u32,
+    /// The edge that is the next to be forgotten.
+    oldest: u32,
+}
+
+impl Node {
+    /// Another edge, perhaps in the place of an old one.
+    fn add(&mut self, key: (u64, u64), edge: Edge) {
+        if self.edges.len() < MAX_EDGES {
+            self.latest = self.edges.len() as u32;
+            self.edges.push(edge);
+            self.keys.push(key);
+            return;
+        }
+        let place = self.oldest as usize % MAX_EDGES;
+        (self.edges[place], self.keys[place]) = (edge, key);
+        (self.latest, self.oldest) = (place as u32, self.oldest.wrapping_add(1));
+    }
 }
 
 /// What a hart's model remembers.
@@ -60,6 +82,8 @@ pub struct Memo {
     nodes: Vec<Node>,
     ids: FxHashMap<Box<[u64]>, u32>,
     at: u32,
+    /// The entries of the predictions that are on their way.
+    named: Named,
     code_epoch: u64,
     key: Vec<u64>,
     remember: bool,
@@ -69,7 +93,7 @@ impl Memo {
     /// Nothing yet. Without `remember` it stays like that.
     pub fn new(remember: bool) -> Self {
         let (nodes, ids, key) = (Vec::new(), FxHashMap::default(), Vec::new());
-        Self { nodes, ids, at: NOWHERE, code_epoch: 0, key, remember }
+        Self { nodes, ids, at: NOWHERE, named: Named::default(), code_epoch: 0, key, remember }
     }
 
     /// Brings `hart` up to date.
@@ -77,6 +101,11 @@ impl Memo {
     pub fn leave(&mut self, hart: &mut HartModel) {
         if self.at != NOWHERE {
             self.nodes[self.at as usize].snapshot.restore(hart);
+            for (made, &entry) in predictions(hart).zip(&self.named.places) {
+                if made.names() {
+                    made.entry = entry;
+                }
+            }
             self.at = NOWHERE;
         }
     }
@@ -158,17 +187,17 @@ impl Memo {
             return false;
         }
         let node = &mut self.nodes[self.at as usize];
-        let latest = node.latest as usize;
-        if let Some(edge) = node.edges.get_mut(latest)
-            && edge.serial == run.serial
-            && edge.pc == pc
-            && edge.follow(hart, env, run)
+        let (latest, key) = (node.latest as usize, (run.serial, pc));
+        if node.keys.get(latest) == Some(&key)
+            && let Some(edge) = node.edges.get_mut(latest)
+            && edge.follow(hart, env, run, &mut self.named)
         {
             self.at = edge.to;
             return true;
         }
-        for (n, edge) in node.edges.iter_mut().enumerate() {
-            if edge.serial == run.serial && edge.pc == pc && n != latest && edge.follow(hart, env, run) {
+        for (n, _) in node.keys.iter().enumerate().filter(|&(n, k)| *k == key && n != latest) {
+            let edge = &mut node.edges[n];
+            if edge.follow(hart, env, run, &mut self.named) {
                 node.latest = n as u32;
                 self.at = edge.to;
                 return true;
@@ -209,6 +238,9 @@ impl Memo {
         let given = from != NOWHERE && self.nodes[from as usize].given;
         if from != NOWHERE {
             hart.pipe.fetch.btb.recorder.begin(given);
+            for (n, made) in predictions(hart).enumerate() {
+                made.origin = Origin::Place(n as u8);
+            }
         }
         step(hart, env);
         let given = hart.pipe.fetch.direction_matters(env.bus);
@@ -229,12 +261,19 @@ impl Memo {
                     snapshot: Box::new(Snapshot::take(hart)),
                     given,
                     edges: Vec::new(),
+                    keys: Vec::new(),
                     latest: 0,
+                    oldest: 0,
                 });
                 self.ids.insert(self.key.clone().into_boxed_slice(), to);
                 to
             }
         };
+        let mut origins = SmallVec::new();
+        for (made, place) in predictions(hart).zip(&mut self.named.places) {
+            *place = made.entry;
+            origins.push(if made.names() { made.origin } else { Origin::Itself });
+        }
         let recorder = &hart.pipe.fetch.btb.recorder;
         let (dcache, after) = env.data();
         let done = match dcache.refills != refills {
@@ -245,15 +284,11 @@ impl Memo {
         let port_matters = done != (0, 0) && port > begun;
         if from != NOWHERE && !recorder.spoilt && !port_matters {
             let passed = hart.pipe.now - begun;
-            let causes: Box<[_]> = hart.pipe.ledger.since(&ledger).collect();
+            let causes: Causes = hart.pipe.ledger.since(&ledger).collect();
             if causes.iter().map(|c| c.2).sum::<u64>() == passed {
-                let edges = &mut self.nodes[from as usize].edges;
-                if edges.len() >= MAX_EDGES {
-                    edges.remove(0);
-                }
                 let changes = hart.pipe.fetch.btb.generation != entries;
-                let taken = Taken { to, causes, recorder, changes, done };
-                edges.push(Edge::new(run, pc, taken, env.params));
+                let taken = Taken { to, causes, recorder, origins, changes, done };
+                self.nodes[from as usize].add((run.serial, pc), Edge::new(run, taken, env.params));
             }
         }
         self.at = to;

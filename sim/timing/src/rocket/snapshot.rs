@@ -4,6 +4,7 @@
 use super::btb::{Cfi, Prediction};
 use super::fetch::{FetchState, RING};
 use super::hart::HartModel;
+use super::memory::Pending;
 use super::pipeline::{Resolve, Restart};
 use super::scoreboard::Scoreboard;
 use relsim_core::timing::CycleCause;
@@ -27,10 +28,14 @@ pub(super) struct Snapshot {
     board: Scoreboard,
     live: [bool; 2],
     from: [u64; 2],
+    dirtied: u64,
     read_run: (u64, u64),
     idle: u64,
     device_free: u64,
 }
+
+/// No relative time: the run of reads does not matter.
+const NO_RUN: u64 = 1 << 32;
 
 /// How far back times matter at all.
 const PAST: i64 = -64;
@@ -44,8 +49,28 @@ fn prediction(made: &Prediction, place: u8, direction: bool) -> u64 {
         | u64::from(made.taken) << 1
         | u64::from(made.bht_taken && direction) << 2
         | u64::from(made.bridx) << 8
-        | u64::from(made.entry) << 16
+        | u64::from(if made.names() { u8::MAX } else { made.entry }) << 16
         | u64::from(place.wrapping_sub(made.place)) << 24
+}
+
+/// The predictions that are on their way in `hart`, in the order of their places.
+pub(super) fn predictions(hart: &mut HartModel) -> impl Iterator<Item = &mut Prediction> {
+    let pipe = &mut hart.pipe;
+    let FetchState { s2_valid, s2_made, queue, head, queued, buffered, buffer_made, .. } =
+        &mut pipe.fetch.state;
+    let (head, queued) = (*head, *queued);
+    let (first, resolve_count) = (pipe.first_resolve, pipe.resolve_count);
+    // The ring, from its head on.
+    let (before, from) = queue.split_at_mut(head % RING);
+    let ring = from.iter_mut().chain(before).take(queued).map(|group| &mut group.made);
+    let (one, two) = pipe.resolves.split_at_mut(1);
+    let resolves = if first & 1 == 0 { [&mut one[0], &mut two[0]] } else { [&mut two[0], &mut one[0]] };
+    [&mut pipe.made]
+        .into_iter()
+        .chain(s2_valid.then_some(s2_made))
+        .chain(ring)
+        .chain((*buffered > 0).then_some(buffer_made))
+        .chain(resolves.into_iter().take(resolve_count).map(|resolve| &mut resolve.made))
 }
 
 impl Snapshot {
@@ -67,7 +92,6 @@ impl Snapshot {
             && !fetch.icache.beat
             && hart.issued.is_none_or(|pc| pc == hart.next)
             && hart.coprocessor_free <= now
-            && hart.memory.dirtied + 1 < now
             && hart.interrupt_at <= now
             && hart.memory.device_free <= now;
         if !still {
@@ -148,10 +172,17 @@ impl Snapshot {
         for store in &memory.stores {
             key.push(if store.live { relative(store.from, now) } else { u64::MAX });
         }
+        // A run of reads matters to stores that wait for its end, and to a read that goes on with it.
+        let (run_from, run_to) = memory.read_run;
+        let waits = |store: &Pending| store.live && (run_from..=run_to).contains(&store.from);
+        key.extend(if run_to > now || memory.stores.iter().any(waits) {
+            [relative(run_from, now), relative(run_to, now)]
+        } else {
+            [NO_RUN, NO_RUN]
+        });
         key.extend([
-            relative(memory.read_run.0, now),
-            relative(memory.read_run.1, now),
-            relative(memory.idle, now),
+            memory.idle.saturating_sub(now),
+            if memory.dirtied + 2 > now { now - memory.dirtied } else { u64::MAX },
         ]);
         true
     }
@@ -176,6 +207,7 @@ impl Snapshot {
             shadow: pipe.shadow.clone().into_boxed_slice(),
             fence: memory.fence,
             board: hart.board.clone(),
+            dirtied: if memory.dirtied + 2 > pipe.now { memory.dirtied } else { 0 },
             live: [memory.stores[0].live, memory.stores[1].live],
             from: [memory.stores[0].from, memory.stores[1].from],
             read_run: memory.read_run,
@@ -238,6 +270,6 @@ impl Snapshot {
         memory.read_run = (later(self.read_run.0), later(self.read_run.1));
         memory.idle = later(self.idle);
         memory.device_free = later(self.device_free);
-        memory.dirtied = 0;
+        memory.dirtied = if self.dirtied == 0 { 0 } else { later(self.dirtied) };
     }
 }

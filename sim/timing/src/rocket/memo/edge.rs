@@ -4,6 +4,7 @@ use relsim_core::hart::{Hart, Priv};
 use relsim_core::insn::Op;
 use relsim_core::mmu::satp_levels;
 use relsim_core::timing::{BlockRun, CycleCause, Fact};
+use smallvec::SmallVec;
 
 use super::super::btb::Btb;
 use super::super::fetch::Fetch;
@@ -15,14 +16,14 @@ use super::super::scoreboard::operand_cycles;
 use super::super::tlb::Context;
 use super::super::uncore::Env;
 use super::effect::Effect;
+use super::origin::{Named, Origin};
 use super::record::{Act, Check, Outcome, Recorder};
 
-/// See the module.
+/// Cycles by privilege and cause.
+pub(super) type Causes = SmallVec<[(Priv, CycleCause, u64); 3]>;
+
+/// See the module. What every repetition looks at stands in it, not elsewhere in memory.
 pub(super) struct Edge {
-    /// Of the block.
-    pub serial: u64,
-    /// Where the block begins.
-    pub pc: u64,
     /// The node behind it.
     pub to: u32,
     /// Lines come and go, or become dirty.
@@ -34,10 +35,12 @@ pub(super) struct Edge {
     effect: Option<Effect>,
     lines: Box<[u64]>,
     words: Box<[(u64, u32)]>,
-    asks: Box<[Ask]>,
+    /// Where the predictions come from that are on their way at the end.
+    origins: SmallVec<[Origin; 10]>,
+    asks: SmallVec<[Ask; 3]>,
     /// What the store buffer is told last.
     stores: [Source; 2],
-    causes: Box<[(Priv, CycleCause, u64)]>,
+    causes: Causes,
     /// If lines come: when the data cache and the memory port are done with it, counted from the beginning.
     done: (u64, u64),
     steps: Steps,
@@ -99,7 +102,7 @@ enum Ask {
 }
 
 /// `checks` in terms of the facts, and what the store buffer is told last.
-fn asks(checks: &[Check], ops: &[Op], params: &Params) -> (Box<[Ask]>, [Source; 2]) {
+fn asks(checks: &[Check], ops: &[Op], params: &Params) -> (SmallVec<[Ask; 3]>, [Source; 2]) {
     let mut stores = [Source::Before(0), Source::Before(1)];
     let ask = |(n, check): (usize, &Check)| match *check {
         Check::Operands { op, cycles } => {
@@ -155,7 +158,7 @@ impl Steps {
     /// Asks and tells the predictor everything again; whether all answers are the same. If not, nothing has
     /// changed.
     #[inline(never)]
-    fn repeat(&self, fetch: &mut Fetch, hart: &Hart) -> bool {
+    fn repeat(&self, fetch: &mut Fetch, hart: &Hart, named: &mut Named) -> bool {
         if !fetch.btb.are_free(&self.quiet) {
             return false;
         }
@@ -168,7 +171,7 @@ impl Steps {
         let entries = (self.heavy || !fetch.btb.settled()).then(|| fetch.btb.entries());
         let order = self.pages.then(|| (fetch.tlb.order(), fetch.context));
         fetch.btb.recorder.replaying = true;
-        let mut same = first.is_none_or(|act| fetch.btb.replay(&act));
+        let mut same = first.is_none_or(|act| fetch.btb.replay(&act, named));
         for act in &self.loud {
             if !same {
                 break;
@@ -179,7 +182,7 @@ impl Steps {
                     fetch.enter(context);
                     context == Context::of(hart)
                 }
-                _ => fetch.btb.replay(act),
+                _ => fetch.btb.replay(act, named),
             };
         }
         fetch.btb.recorder.replaying = false;
@@ -206,9 +209,11 @@ pub(super) struct Taken<'a> {
     /// The node behind it.
     pub to: u32,
     /// Its cycles.
-    pub causes: Box<[(Priv, CycleCause, u64)]>,
+    pub causes: Causes,
     /// What it asked and told.
     pub recorder: &'a Recorder,
+    /// Where the predictions come from that are on their way at the end.
+    pub origins: SmallVec<[Origin; 10]>,
     /// Entries of the predictor changed.
     pub changes: bool,
     /// When the data cache and the memory port are done with its lines, counted from the beginning.
@@ -216,17 +221,15 @@ pub(super) struct Taken<'a> {
 }
 
 impl Edge {
-    /// The block `run` at `pc`.
-    pub fn new(run: BlockRun<'_>, pc: u64, taken: Taken<'_>, params: &Params) -> Self {
-        let Taken { to, causes, recorder, changes, done } = taken;
+    /// The block `run`.
+    pub fn new(run: BlockRun<'_>, taken: Taken<'_>, params: &Params) -> Self {
+        let Taken { to, causes, recorder, origins, changes, done } = taken;
         let (asks, stores) = asks(&recorder.checks, run.ops, params);
         let changes_line = |check: &Check| match *check {
             Check::Load { outcome, .. } | Check::Store { outcome, .. } => outcome != Outcome::Settled,
             Check::Operands { .. } => false,
         };
         Self {
-            serial: run.serial,
-            pc,
             to,
             changes_lines: recorder.checks.iter().any(changes_line),
             cycles: causes.iter().map(|cause| cause.2).sum(),
@@ -234,6 +237,7 @@ impl Edge {
             effect: Effect::of(&recorder.acts),
             lines: recorder.lines.clone().into_boxed_slice(),
             words: recorder.words.clone().into_boxed_slice(),
+            origins,
             asks,
             stores,
             causes,
@@ -244,15 +248,24 @@ impl Edge {
 
     /// Follows the edge if everything is as it was; whether it is.
     #[inline(always)]
-    pub fn follow(&mut self, hart: &mut HartModel, env: &mut Env<'_>, run: BlockRun<'_>) -> bool {
-        if self.asks.len() != run.facts.len() {
+    pub fn follow(
+        &mut self,
+        hart: &mut HartModel,
+        env: &mut Env<'_>,
+        run: BlockRun<'_>,
+        named: &mut Named,
+    ) -> bool {
+        let btb = &hart.pipe.fetch.btb;
+        if self.asks.len() != run.facts.len()
+            || self.effect.as_ref().is_some_and(|effect| effect.is_refused(btb))
+        {
             return false;
         }
         if self.changes_lines {
-            return self.follow_with_changes(hart, env, run);
+            return self.follow_with_changes(hart, env, run, named);
         }
         let translates = translates(env);
-        if !self.accesses::<false>(hart, env, run, translates) || !self.fetches(hart, env) {
+        if !self.accesses::<false>(hart, env, run, translates) || !self.fetches(hart, env, named) {
             return false;
         }
         self.commit(hart, run, translates);
@@ -261,13 +274,19 @@ impl Edge {
 
     /// [`Edge::follow`] where lines come and go.
     #[inline(never)]
-    fn follow_with_changes(&mut self, hart: &mut HartModel, env: &mut Env<'_>, run: BlockRun<'_>) -> bool {
+    fn follow_with_changes(
+        &mut self,
+        hart: &mut HartModel,
+        env: &mut Env<'_>,
+        run: BlockRun<'_>,
+        named: &mut Named,
+    ) -> bool {
         let now = hart.pipe.now;
         if env.uncore.port.free > now {
             return false;
         }
         let translates = translates(env);
-        if !self.accesses::<true>(hart, env, run, translates) || !self.fetches(hart, env) {
+        if !self.accesses::<true>(hart, env, run, translates) || !self.fetches(hart, env, named) {
             env.dcache().undo();
             return false;
         }
@@ -283,7 +302,7 @@ impl Edge {
 
     /// Whether fetch finds what it found. If so, the predictor has learnt what it learnt.
     #[inline(always)]
-    fn fetches(&mut self, hart: &mut HartModel, env: &mut Env<'_>) -> bool {
+    fn fetches(&mut self, hart: &mut HartModel, env: &mut Env<'_>, named: &mut Named) -> bool {
         let fetch = &mut hart.pipe.fetch;
         if self.cache != fetch.icache.generation {
             if !self.lines.iter().all(|&line| fetch.icache.holds(line)) {
@@ -296,10 +315,14 @@ impl Edge {
                 return false;
             }
         }
-        match &mut self.effect {
-            Some(effect) if effect.begins(&fetch.btb) => effect.repeat(&mut fetch.btb),
-            _ => self.steps.repeat(fetch, env.hart),
+        let same = match &mut self.effect {
+            Some(effect) if effect.begins(&fetch.btb) => effect.repeat(&mut fetch.btb, named),
+            _ => self.steps.repeat(fetch, env.hart, named),
+        };
+        if same {
+            named.moves(&self.origins);
         }
+        same
     }
 
     #[inline(always)]

@@ -1,8 +1,11 @@
 //! What a block asks of the branch predictor and does to it, worked out once for all: where no entry changes, the
 //! many small steps come to a few masks, a shift of the history and some bits of the direction table.
 
+use smallvec::SmallVec;
+
 use super::super::btb::{BTB_ENTRIES, Btb, BtbUpdate, Found, HISTORY_BITS, NO_ENTRY};
 use super::super::replace::Plru;
+use super::origin::{Named, Origin};
 use super::record::Act;
 
 /// Directions that a block may write: enough for every block there is.
@@ -89,11 +92,22 @@ struct Confirmed {
     target: u64,
 }
 
+/// What the tree of the entries learns of.
+#[derive(Debug, Clone, Copy)]
+enum Use {
+    /// The entry that this lookup finds.
+    Lookup(u16),
+    /// The entry of this change.
+    Change(u8),
+}
+
 /// A lookup and what it has to find.
 #[derive(Debug, Clone, Copy)]
 struct Lookup {
     pc: u64,
     found: Found,
+    /// Of the entry, when it was last looked at.
+    version: u64,
 }
 
 /// A use of the return-address stack.
@@ -107,33 +121,45 @@ enum Stack {
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Effect {
+    /// Without repetitions in a row.
     lookups: Box<[Lookup]>,
+    /// The lookups that find an entry, by their number in the edge, and their index here.
+    named: SmallVec<[(u8, u16); 4]>,
     confirmed: Box<[Confirmed]>,
     /// In order.
-    directions: Box<[Direction]>,
+    directions: SmallVec<[Direction; 4]>,
     stack: Box<[Stack]>,
-    /// What the uses of entries do to the tree: the bits that stay, and those that are set.
-    uses: (u32, u32),
-    /// The entry whose use the tree learns of in the next cycle.
-    used: Option<u8>,
+    uses: Box<[Use]>,
+    /// What they do to the tree: the bits that stay, and those that are set.
+    learns: (u32, u32),
+    /// The lookup of whose entry the tree learns in the next cycle.
+    used: Option<u16>,
     /// The change that is under way at the end.
     update: Option<BtbUpdate>,
     /// Where the first lookup is.
     first: u64,
     history: History,
     place: u8,
-    /// The entries at which every lookup was last seen to find the same.
+    /// The generation of the entries at which every lookup was last seen to find the same.
     entries: u64,
+    /// The one at which a lookup was last seen to find something else.
+    refused: u64,
+}
+
+/// `update` with the number of its entry.
+fn named_update(update: BtbUpdate, named: &Named) -> BtbUpdate {
+    BtbUpdate { entry: named.entry(update.origin, update.entry), ..update }
 }
 
 impl Effect {
     /// Of `acts`, if it is as simple as that.
     pub fn of(acts: &[Act]) -> Option<Self> {
-        let (mut lookups, mut directions, mut stack) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut lookups, mut stack) = (Vec::<Lookup>::new(), Vec::new());
+        let (mut named, mut directions) = (SmallVec::new(), SmallVec::new());
         let (mut confirmed, mut update) = (Vec::new(), None::<BtbUpdate>);
         let mut short = true;
         let mut learnt = 0;
-        let (mut uses, mut used) = ((u32::MAX, 0), None);
+        let (mut uses, mut used) = (Vec::new(), None);
         let mut history = History::default();
         let mut place = 0u8;
         for act in acts {
@@ -141,26 +167,27 @@ impl Effect {
                 Act::Cycle { pc, found, made, branch, .. } => {
                     let before = used.take();
                     // A change goes before the use of an entry.
-                    let way = match update.take() {
+                    match update.take() {
                         Some(update) => {
+                            uses.push(Use::Change(confirmed.len() as u8));
                             confirmed.push(Confirmed { update, target: pc });
-                            Some(update.entry)
                         }
-                        None => before,
-                    };
-                    if let Some(way) = way {
-                        let (stays, set) = Plru::<BTB_ENTRIES>::use_of(usize::from(way))?;
-                        uses = (uses.0 & stays, uses.1 & stays | set);
+                        None => uses.extend(before.map(Use::Lookup)),
                     }
-                    lookups.push(Lookup { pc, found });
+                    if lookups.last().is_none_or(|last| last.pc != pc || last.found != found) {
+                        lookups.push(Lookup { pc, found, version: u64::MAX });
+                    }
+                    let index = (lookups.len() - 1) as u16;
+                    if let (true, Origin::Lookup(n)) = (made.names(), made.origin) {
+                        named.push((n, index));
+                    }
+                    if made.hit && made.taken {
+                        used = Some(index);
+                    }
                     if branch || found.branches {
                         short &= history.is_short();
                         let place = Place::new(pc, &history);
                         directions.push(Direction { place, taken: made.bht_taken, learnt: false });
-                    }
-                    if made.hit && made.taken {
-                        used = Some(made.entry).filter(|&entry| entry < NO_ENTRY);
-                        used?;
                     }
                 }
                 Act::Returns(to) => stack.push(Stack::Says(to)),
@@ -193,16 +220,19 @@ impl Effect {
         let first = lookups.first()?.pc;
         (short && history.is_short() && learnt <= MAX_WRITES).then(|| Self {
             lookups: lookups.into_boxed_slice(),
-            directions: directions.into_boxed_slice(),
+            named,
+            directions,
             confirmed: confirmed.into_boxed_slice(),
             update,
             first,
             stack: stack.into_boxed_slice(),
-            uses,
+            uses: uses.into_boxed_slice(),
+            learns: (u32::MAX, 0),
             used,
             history,
             place,
             entries: u64::MAX,
+            refused: u64::MAX,
         })
     }
 
@@ -212,19 +242,16 @@ impl Effect {
         btb.settled() || btb.confirms_update(self.first)
     }
 
+    /// Whether a lookup is known to find something else.
+    #[inline(always)]
+    pub fn is_refused(&self, btb: &Btb) -> bool {
+        self.refused == btb.generation && btb.settled()
+    }
+
     /// Has the effect if everything that is asked is answered as it was; whether that is so. If not, nothing
     /// has changed. [`Effect::begins`] has to hold.
     #[inline(always)]
-    pub fn repeat(&mut self, btb: &mut Btb) -> bool {
-        if self.entries != btb.generation {
-            let confirms = |c: &Confirmed| btb.confirms(&c.update, c.target);
-            if !self.lookups.iter().all(|lookup| btb.find(lookup.pc) == Some(lookup.found))
-                || !self.confirmed.iter().all(confirms)
-            {
-                return false;
-            }
-            self.entries = btb.generation;
-        }
+    pub fn repeat(&mut self, btb: &mut Btb, named: &mut Named) -> bool {
         let before = btb.history();
         // Their places, with the directions in the lowest bit.
         let mut written = [0u16; MAX_WRITES];
@@ -246,15 +273,67 @@ impl Effect {
                 return false;
             }
         }
+        if self.entries != btb.generation && !self.finds(btb) {
+            return false;
+        }
+        for &(n, index) in &self.named {
+            named.found[usize::from(n)] = self.lookups[usize::from(index)].found.entry;
+        }
+        if !self.confirmed.is_empty() && !self.confirms(btb, named) {
+            return false;
+        }
         if !self.stack.is_empty() && !self.stacks(btb) {
             return false;
         }
         for &write in &written[..writes.min(MAX_WRITES)] {
             btb.set_direction(write >> 1, write & 1 == 1);
         }
-        btb.uses(self.uses, self.used, self.update);
+        let used = self.used.and_then(|n| self.lookups.get(usize::from(n))).map(|lookup| lookup.found.entry);
+        let update = self.update.map(|update| named_update(update, named));
+        btb.uses(self.learns, used, update);
         btb.set_history(self.history.after(before), self.place);
         true
+    }
+
+    /// Whether every lookup finds what it found, wherever that is now.
+    #[inline(never)]
+    fn finds(&mut self, btb: &Btb) -> bool {
+        for Lookup { pc, found, version } in &mut self.lookups {
+            if !btb.finds(*pc, found, version) {
+                self.refused = btb.generation;
+                return false;
+            }
+        }
+        self.learns = self.uses_of(|_| 0);
+        self.entries = btb.generation;
+        true
+    }
+
+    /// What the uses of entries do to the tree, if changes are to entries as `changed` says.
+    fn uses_of(&self, changed: impl Fn(usize) -> u8) -> (u32, u32) {
+        let mut learns = (u32::MAX, 0);
+        for step in &self.uses {
+            let way = match *step {
+                Use::Lookup(n) => self.lookups[usize::from(n)].found.entry,
+                Use::Change(n) => changed(usize::from(n)),
+            };
+            if let Some((stays, set)) = Plru::<BTB_ENTRIES>::use_of(usize::from(way)) {
+                learns = (learns.0 & stays, learns.1 & stays | set);
+            }
+        }
+        learns
+    }
+
+    /// Whether every change changes nothing but the use of its entry.
+    #[inline(never)]
+    fn confirms(&mut self, btb: &Btb, named: &Named) -> bool {
+        let confirms = |c: &Confirmed| btb.confirms(&named_update(c.update, named), c.target);
+        let all = self.confirmed.iter().all(confirms);
+        if all {
+            let changed = |n: usize| named_update(self.confirmed[n].update, named).entry;
+            self.learns = self.uses_of(changed);
+        }
+        all
     }
 
     /// Whether the return-address stack says what it said; if so it is used as it was.

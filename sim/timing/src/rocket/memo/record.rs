@@ -4,6 +4,7 @@
 use super::super::btb::{BtbUpdate, Found, Prediction};
 use super::super::memory::Conflict;
 use super::super::tlb::Context;
+use super::origin::{LOOKUPS, Origin};
 
 /// Something asked of, or told to, the branch predictor or the instruction TLB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +79,7 @@ pub(in super::super) struct Recorder {
     pub(super) spoilt: bool,
     pub(super) acts: Vec<Act>,
     last_cycle: usize,
+    lookups: usize,
     /// The direction of the lookup that was made just before the block is known to be the same.
     pub(super) given: bool,
     pub(super) lines: Vec<u64>,
@@ -92,6 +94,7 @@ impl Recorder {
         self.given = given;
         self.spoilt = false;
         self.last_cycle = EARLIER;
+        self.lookups = 0;
         self.acts.clear();
         self.lines.clear();
         self.words.clear();
@@ -115,6 +118,14 @@ impl Recorder {
     pub fn cycle(&mut self, act: Act) {
         self.last_cycle = self.acts.len();
         self.acts.push(act);
+    }
+
+    /// The lookup that is being made.
+    pub(in super::super) fn origin(&mut self) -> Origin {
+        let n = self.lookups;
+        self.lookups += 1;
+        self.spoilt |= n >= LOOKUPS;
+        Origin::Lookup(n as u8)
     }
 
     /// The latest lookup.
