@@ -10,13 +10,33 @@ use super::memo::Check;
 use super::memory::{Memory, Progress};
 use super::muldiv;
 use super::params::Params;
-use super::pipeline::Pipeline;
+use super::pipeline::{GRANT, Pipeline, READY};
 use super::scoreboard::{Scoreboard, produces_x};
 use super::tlb::Tlb;
 use super::uncore::Env;
 
 /// Cycles from issue to write-back.
 pub const WRITE_BACK: u64 = 3;
+
+/// An instruction on its way to its issue: its address, and what holds it back until when.
+type Start = (u64, u64, Cause);
+
+/// A replay on its way.
+#[derive(Debug, Clone, Copy)]
+struct Replay {
+    pc: u64,
+    /// It does not issue before this cycle; [`GRANT`] while it waits for a line, [`READY`] for the cache.
+    at: u64,
+    cause: Cause,
+    /// Cycles that it is held longer than the line's refill.
+    late: u64,
+    /// Fetch has started anew.
+    drained: bool,
+    /// A fence behind it holds it back until then.
+    fence: u64,
+    /// Cycles charged to waiting for lines before.
+    charged: u64,
+}
 
 /// The model of one hart.
 pub struct HartModel {
@@ -36,6 +56,8 @@ pub struct HartModel {
     pub(super) coprocessor_free: u64,
     /// How far the access that has issued has got.
     pub(super) progress: Progress,
+    start: Option<Start>,
+    again: Option<Replay>,
 }
 
 impl HartModel {
@@ -58,6 +80,8 @@ impl HartModel {
             interrupt_at: 0,
             coprocessor_free: 0,
             progress: Progress::default(),
+            start: None,
+            again: None,
         }
     }
 
@@ -67,14 +91,78 @@ impl HartModel {
     }
 
     /// Replays the instruction at `pc`, which was refused at write-back, no earlier than `at`.
-    pub(super) fn replay(&mut self, env: &mut Env<'_>, pc: u64, next: u64, at: u64, cause: Cause) -> u64 {
+    ///
+    /// # Errors
+    /// The cycle up to which other harts have to go on first; [`HartModel::resume`] goes on with it.
+    pub(super) fn replay(
+        &mut self,
+        env: &mut Env<'_>,
+        pc: u64,
+        next: u64,
+        at: u64,
+        cause: Cause,
+    ) -> Result<(), u64> {
         self.pipe.plain(self.issue, pc, next);
         self.pipe.restart(self.issue + WRITE_BACK, pc, cause);
-        // A fence behind it has gone through decode before the refusal, and holds it back when it comes again.
-        let fence = self.pipe.drain(env);
-        let at = if fence { at.max(self.memory.idle()) } else { at };
-        self.issue = self.pipe.run(env, pc, at, cause);
-        self.issue
+        self.again = Some(Replay { pc, at, cause, late: 0, drained: false, fence: 0, charged: 0 });
+        self.resume(env)
+    }
+
+    /// The same, until `late` cycles after the data cache has got the line that it waits for.
+    pub(super) fn replay_for_line(
+        &mut self,
+        env: &mut Env<'_>,
+        pc: u64,
+        next: u64,
+        late: u64,
+    ) -> Result<(), u64> {
+        let cause = Cause::DataCache;
+        self.pipe.plain(self.issue, pc, next);
+        self.pipe.restart(self.issue + WRITE_BACK, pc, cause);
+        let charged = self.pipe.ledger.by_cause(cause);
+        self.again = Some(Replay { pc, at: GRANT, cause, late, drained: false, fence: 0, charged });
+        self.resume(env)
+    }
+
+    /// Goes on with a replay, if there is one.
+    #[inline]
+    pub(super) fn resume(&mut self, env: &mut Env<'_>) -> Result<(), u64> {
+        if self.again.is_some() { self.go_on(env) } else { Ok(()) }
+    }
+
+    fn go_on(&mut self, env: &mut Env<'_>) -> Result<(), u64> {
+        let Some(mut again) = self.again else { return Ok(()) };
+        if !again.drained {
+            // A fence behind it has gone through decode before the refusal, and holds it back when it comes
+            // again.
+            let fence = self.pipe.drain(env)?;
+            again.fence = if fence { self.memory.idle() } else { 0 };
+            again.drained = true;
+            self.again = Some(again);
+        }
+        if again.at == READY {
+            self.pipe.run(env, again.pc, READY, again.cause)?;
+            again.at = env.dcache().side.ready() + 1;
+            self.again = Some(again);
+        }
+        if again.at == GRANT {
+            self.pipe.run(env, again.pc, GRANT, again.cause)?;
+            let me = env.hart.config.id;
+            if let Some(grant) = env.hub().and_then(|(hub, _)| hub.grant(me)) {
+                self.progress.line_came();
+                if grant.remote {
+                    let privilege = self.pipe.fetch.context.privilege;
+                    let cycles = self.pipe.ledger.by_cause(again.cause) - again.charged;
+                    self.pipe.ledger.recharge(privilege, again.cause, Cause::Coherence, cycles);
+                    again.cause = Cause::Coherence;
+                }
+                again.at = grant.last + again.late;
+            }
+            self.again = Some(again);
+        }
+        self.issue = self.pipe.run(env, again.pc, again.at.max(again.fence), again.cause)?;
+        self.again = None;
+        Ok(())
     }
 
     /// The built-in firmware, or a debugger, has moved the program counter.
@@ -120,7 +208,8 @@ impl HartModel {
         let last = run.ops.len() - 1;
         for (n, op) in run.ops.iter().enumerate() {
             let pc = env.hart.pc_of(op);
-            self.issue(env, op, pc);
+            // A lone hart waits for nobody.
+            let _ = self.issue(env, op, pc);
             if op.class.is_memory() || matches!(op.class, OpClass::Mul | OpClass::Div) {
                 env.fact = facts.next().copied().unwrap_or_default();
                 if !op.class.is_memory() {
@@ -145,26 +234,84 @@ fn csr_flushes(op: &Op) -> bool {
 
 impl HartModel {
     /// See [`relsim_core::timing::TimingModel::issue`].
+    ///
+    /// # Errors
+    /// The cycle up to which other harts have to go on first.
     #[inline]
-    pub fn issue(&mut self, env: &mut Env<'_>, op: &Op, pc: u64) {
-        if self.issued != Some(pc) {
-            if pc != self.next {
-                self.moved(pc);
-            }
-            let (mut at, mut why) = self.board.earliest(op);
-            // It wakes a cycle after it has seen the interrupt.
-            self.outside(env.hart, env.uncore.interrupt_at + 1, &mut at, &mut why);
-            if op.class == OpClass::Custom {
-                self.constrain_command(&mut at, &mut why);
-            }
-            self.memory.constrain(op, &mut at, &mut why);
-            if !op.class.is_memory() {
-                self.read_operands(env.hart, op);
-            }
-            self.issue = self.pipe.run(env, pc, at, why);
+    pub fn issue(&mut self, env: &mut Env<'_>, op: &Op, pc: u64) -> Result<(), u64> {
+        if self.issued == Some(pc) {
+            return self.resume(env);
+        }
+        let (at, why) = match self.start {
+            Some((start, at, why)) if start == pc => (at, why),
+            _ => self.starts(env, op, pc),
+        };
+        if self.memory.device_load != 0 && self.trusts_device(env, pc, at, why) {
             self.issued = Some(pc);
             self.begins();
+            return self.resume(env);
         }
+        match self.pipe.run(env, pc, at, why) {
+            Ok(issue) => self.issue = issue,
+            Err(cycle) => {
+                self.start = Some((pc, at, why));
+                return Err(cycle);
+            }
+        }
+        self.start = None;
+        self.issued = Some(pc);
+        self.begins();
+        Ok(())
+    }
+
+    /// Whether the instruction at `pc` has left decode as if the load from a device in front of it had hit. It is
+    /// replayed when that is refuted (RocketCore.scala, replay_ex_load_use): fetch starts anew.
+    #[cold]
+    fn trusts_device(&mut self, env: &mut Env<'_>, pc: u64, at: u64, why: Cause) -> bool {
+        let leaves = std::mem::take(&mut self.memory.device_load) + 2;
+        if why != Cause::Mmio || at <= leaves || self.pipe.now >= leaves || self.start.is_some() {
+            return false;
+        }
+        let offer = self.pipe.fetch.offer(env.bus);
+        if !offer.valid || offer.pc != pc {
+            return false;
+        }
+        let Ok(issue) = self.pipe.run(env, pc, leaves, why) else { return false };
+        self.issue = issue;
+        self.pipe.restart(issue + WRITE_BACK, pc, why);
+        self.again = Some(Replay { pc, at, cause: why, late: 0, drained: false, fence: 0, charged: 0 });
+        true
+    }
+
+    /// What holds `op`, which comes next, back in decode.
+    #[inline]
+    fn starts(&mut self, env: &mut Env<'_>, op: &Op, pc: u64) -> (u64, Cause) {
+        if pc != self.next {
+            self.moved(pc);
+        }
+        let (mut at, mut why) = self.board.earliest(op);
+        // It wakes a cycle after it has seen the interrupt.
+        self.outside(env.hart, env.uncore.interrupt_at + 1, &mut at, &mut why);
+        if op.class == OpClass::Custom {
+            self.constrain_command(&mut at, &mut why);
+        }
+        self.memory.constrain(op, &mut at, &mut why);
+        if !op.class.is_memory() {
+            self.read_operands(env.hart, op);
+        }
+        (at, why)
+    }
+
+    /// Replays the floating-point `op`, which touches no memory, for the unit that it waits for.
+    ///
+    /// # Errors
+    /// The cycle up to which other harts have to go on first.
+    pub fn wait_for_unit(&mut self, env: &mut Env<'_>, op: &Op, pc: u64) -> Result<(), u64> {
+        self.resume(env)?;
+        while let Some(at) = self.board.refuses(op, self.issue, env.params) {
+            self.replay(env, pc, pc.wrapping_add(op.len.into()), at, Cause::FloatingPoint)?;
+        }
+        Ok(())
     }
 
     /// See [`relsim_core::timing::TimingModel::retired`].
@@ -176,7 +323,7 @@ impl HartModel {
             self.access(env, op, pc, next);
         } else if op.class.is_float() {
             while let Some(at) = self.board.refuses(op, self.issue, env.params) {
-                self.replay(env, pc, next, at, Cause::FloatingPoint);
+                let _ = self.replay(env, pc, next, at, Cause::FloatingPoint);
             }
         }
         let issue = self.issue;
@@ -213,7 +360,7 @@ impl HartModel {
                 self.pipe.plain(issue, pc, next);
                 self.pipe.restart(issue + WRITE_BACK, next, Cause::Flush);
                 if env.hart.state == RunState::Waiting {
-                    self.pipe.sleeps();
+                    self.pipe.sleeps(env);
                 }
             }
             OpClass::Custom => {
@@ -248,15 +395,20 @@ impl HartModel {
 
     /// See [`relsim_core::timing::TimingModel::trapped`].
     pub fn trapped(&mut self, env: &mut Env<'_>, trap: &TrapTaken) -> u64 {
-        if self.issued.take().is_none() {
+        self.start = None;
+        let replays = self.again.take().is_some() && trap.interrupt;
+        if self.issued.take().is_none() || replays {
             // Nothing is on its way: an interrupt, or a fetch that faults. It goes down the pipeline in the
             // place of the instruction at `epc`.
-            if trap.epc != self.next {
+            if trap.epc != self.next && !replays {
                 self.moved(trap.epc);
             }
             let (mut at, mut why) = (if trap.interrupt { env.uncore.interrupt_at } else { 0 }, Cause::Flush);
             self.outside(env.hart, 0, &mut at, &mut why);
-            self.issue = self.pipe.run(env, trap.epc, at, why);
+            // With no regard to harts that are behind: it has been taken.
+            if let Ok(issue) = self.pipe.run(env, trap.epc, at, why) {
+                self.issue = issue;
+            }
         }
         self.next = env.hart.pc;
         self.pipe.restart(self.issue + WRITE_BACK, env.hart.pc, Cause::Flush);

@@ -9,12 +9,9 @@ use super::hart::{HartModel, WRITE_BACK};
 use super::hub::Want;
 use super::memo::Check;
 use super::params::Params;
+use super::pipeline::READY;
 use super::tlb::Tlb;
 use super::uncore::Env;
-
-/// An access may be made when the others know of all of theirs that are this many cycles older: no request of
-/// theirs that is still to come has its probe here in time.
-const HEAD_START: u64 = 5;
 
 /// A store that may still be in the store buffer.
 #[derive(Debug, Clone, Copy, Default)]
@@ -36,6 +33,8 @@ pub struct Memory {
     pub(super) fence: bool,
     /// An access after a fence issues no earlier.
     pub(super) idle: u64,
+    /// Issue of the latest load from a device, until the next instruction.
+    pub(super) device_load: u64,
     /// Nothing for a device is under way from this cycle on.
     pub(super) device_free: u64,
     /// Issue of the latest store that changed the state of a line.
@@ -139,6 +138,13 @@ pub struct Progress {
     reserved: bool,
 }
 
+impl Progress {
+    /// The line that the data cache waits for has come, or will at a known time.
+    pub(super) fn line_came(&mut self) {
+        self.waits = false;
+    }
+}
+
 /// What an access is, once its address is known.
 #[derive(Debug, Clone, Copy)]
 struct Access {
@@ -179,7 +185,8 @@ impl HartModel {
         let memory = env.bus.ram.contains(access.pa, 1);
         if !self.progress.made {
             if !self.progress.checked {
-                self.hazards(env, op, &access, pc, next);
+                // A lone hart waits for nobody.
+                let _ = self.hazards(env, op, &access, pc, next);
             }
             self.record_access(access.read, access.write, access.size);
             if memory {
@@ -212,11 +219,21 @@ impl HartModel {
     }
 
     /// Replays for what is in the way within the hart.
+    ///
+    /// # Errors
+    /// The cycle up to which other harts have to go on first; to be called again when the replay is through.
     #[inline]
-    fn hazards(&mut self, env: &mut Env<'_>, op: &Op, access: &Access, pc: u64, next: u64) {
+    fn hazards(
+        &mut self,
+        env: &mut Env<'_>,
+        op: &Op,
+        access: &Access,
+        pc: u64,
+        next: u64,
+    ) -> Result<(), u64> {
         if super::scoreboard::is_fp(op.class) {
             while let Some(at) = self.board.refuses(op, self.issue, env.params) {
-                self.replay(env, pc, next, at, Cause::FloatingPoint);
+                self.replay(env, pc, next, at, Cause::FloatingPoint)?;
             }
         }
         // The two slots behind a store that changes its line's state are refused: the first by the cache, the
@@ -225,25 +242,26 @@ impl HartModel {
         if dirtied != 0 && (self.issue == dirtied + 1 || self.issue == dirtied + 2) {
             self.pipe.fetch.btb.recorder.spoil();
             self.memory.dirtied = 0;
-            self.replay(env, pc, next, 0, Cause::StoreHazard);
+            self.replay(env, pc, next, 0, Cause::StoreHazard)?;
         }
         // The probe for an instruction fetch takes the tags before an access that executes in its cycle.
         while self.pipe.probed(env, self.issue + 1) {
             self.pipe.fetch.btb.recorder.spoil();
-            self.replay(env, pc, next, 0, Cause::InstructionCache);
+            self.replay(env, pc, next, 0, Cause::InstructionCache)?;
         }
         let (va, kind) = (access.va, access.kind());
         let walker = &mut self.pipe.walker;
         if let Some(done) = self.memory.tlb.data(env, walker, self.issue + 2, va, kind) {
             self.pipe.fetch.btb.recorder.spoil();
-            self.replay(env, pc, next, done + 1, Cause::DataTlb);
+            self.replay(env, pc, next, done + 1, Cause::DataTlb)?;
             let _ = self.memory.tlb.data(env, &mut self.pipe.walker, self.issue + 2, va, kind);
         }
         if access.read && self.memory.conflicts(self.issue, access.word(), access.mask()) {
             self.pipe.fetch.btb.recorder.spoil();
             self.memory.reads(self.issue);
-            self.replay(env, pc, next, 0, Cause::StoreHazard);
+            self.replay(env, pc, next, 0, Cause::StoreHazard)?;
         }
+        Ok(())
     }
 
     /// Whether the store-conditional that has issued finds its reservation alive.
@@ -252,6 +270,7 @@ impl HartModel {
     }
 
     /// A new instruction has issued.
+    #[inline]
     pub(super) fn begins(&mut self) {
         self.progress = Progress { waits: self.progress.waits, ..Progress::default() };
     }
@@ -277,57 +296,67 @@ impl HartModel {
     /// # Errors
     /// The cycle up to which the other harts have to go on first.
     pub(super) fn access_in_turn(&mut self, env: &mut Env<'_>, op: &Op, pc: u64) -> Result<(), u64> {
+        self.resume(env)?;
         if self.progress.made {
             return Ok(());
         }
         let Some((access, memory)) = Self::target(env, op) else { return Ok(()) };
         let next = pc.wrapping_add(u64::from(op.len));
-        if !memory {
-            if !self.progress.checked {
-                self.progress.checked = true;
-                self.hazards(env, op, &access, pc, next);
-                self.wait_for_device(env, pc, next);
-            }
-            return Ok(());
-        }
         let me = env.hart.config.id;
+        // Held back in decode, an ordered one sees the end of the refill a cycle later than others.
+        let late = u64::from(op.class.is_atomic() && op.raw >> 25 & 3 != 0);
         loop {
-            let Some((hub, mut around)) = env.hub() else { return Ok(()) };
-            if self.progress.waits {
-                let grant = hub.grant(&mut around, me)?;
-                self.progress.waits = false;
-                let cause = if grant.remote { Cause::Coherence } else { Cause::DataCache };
-                // Held back in decode, an ordered one sees the end of the refill a cycle later than others.
-                let ordered = op.class.is_atomic() && op.raw >> 25 & 3 != 0;
-                self.replay(env, pc, next, grant.last + u64::from(ordered), cause);
+            if self.progress.waits && memory {
+                self.replay_for_line(env, pc, next, late)?;
                 continue;
             }
-            // In its first stage but one it meets the probes of accesses that are five cycles older.
-            let cycle = self.issue + 1;
-            around.dcaches[me].side.known = cycle;
+            // In its first stage but one it meets the probes for fetches that are three cycles older.
+            let (cycle, issue, others) = (self.issue + 1, self.issue, env.others);
+            let Some((hub, mut around)) = env.hub() else { return Ok(()) };
+            let side = &mut around.dcaches[me].side;
+            (side.known, side.fetched) = (cycle, issue);
             hub.advance(&mut around);
-            if around.all_known().saturating_add(HEAD_START) <= cycle {
-                return Err(cycle + 2);
+            if others < issue + 2 {
+                return Err(issue + WRITE_BACK);
             }
             if !self.progress.checked {
+                self.hazards(env, op, &access, pc, next)?;
                 self.progress.checked = true;
-                self.hazards(env, op, &access, pc, next);
-                if self.issue + 1 != cycle {
+                if self.issue != issue {
                     continue;
                 }
             }
             if env.dcache().side.refuses(cycle) {
-                self.replay(env, pc, next, 0, Cause::Coherence);
+                env.dcache().side.turned_away = cycle;
+                // Decode holds accesses from the refusal on until the cache is ready (RocketCore.scala,
+                // dcache_blocked).
+                self.replay(env, pc, next, READY, Cause::Coherence)?;
                 continue;
             }
-            if self.looks_up(env, op, &access, pc, next) {
+            if !memory {
+                let side = &mut env.dcache().side;
+                (side.last, side.known) = (cycle, cycle + 1);
+                self.wait_for_device(env, pc, next)?;
+                if self.issue == issue {
+                    return Ok(());
+                }
+                continue;
+            }
+            if self.looks_up(env, op, &access, pc, next)? {
                 return Ok(());
             }
         }
     }
 
     /// Looks its line up: whether it is there. If not, asks for it.
-    fn looks_up(&mut self, env: &mut Env<'_>, op: &Op, access: &Access, pc: u64, next: u64) -> bool {
+    fn looks_up(
+        &mut self,
+        env: &mut Env<'_>,
+        op: &Op,
+        access: &Access,
+        pc: u64,
+        next: u64,
+    ) -> Result<bool, u64> {
         let (cycle, refused) = (self.issue + 1, self.issue + WRITE_BACK);
         let reserves = op.class == OpClass::LoadReserved;
         let lifetime = env.params.reservation;
@@ -350,7 +379,7 @@ impl HartModel {
                 }
                 self.progress.reserved = alive;
                 self.progress.made = true;
-                return true;
+                return Ok(true);
             }
             Found::Miss | Found::Upgrade => {
                 side.reserved = side.reserved.min(refused + 1);
@@ -360,18 +389,23 @@ impl HartModel {
                 if found == Found::Miss && dcache.evict(access.pa) {
                     let at = self.issue + env.params.writeback;
                     env.dcache().side.busy = at;
-                    self.replay(env, pc, next, at, Cause::DataCache);
-                    return false;
+                    let me = env.hart.config.id;
+                    if let Some((hub, _)) = env.hub() {
+                        hub.release(me, refused);
+                    }
+                    self.replay(env, pc, next, at, Cause::DataCache)?;
+                    return Ok(false);
                 }
             }
         }
         let (line, me) = (access.pa >> 6, env.hart.config.id);
         if let Some((hub, mut around)) = env.hub() {
-            let want = Want { line, exclusive: access.write || reserves, dirty: access.write };
+            let exclusive = access.write || reserves;
+            let want = Want { line, exclusive, dirty: access.write, fetch: false };
             hub.request(&mut around, me, want, refused);
             self.progress.waits = true;
         }
-        false
+        Ok(false)
     }
 
     fn cached(&mut self, env: &mut Env<'_>, pc: u64, next: u64, pa: u64, write: bool) {
@@ -386,13 +420,13 @@ impl HartModel {
                 self.pipe.fetch.btb.recorder.spoil();
                 if env.dcache().evict(pa) {
                     let at = self.issue + env.params.writeback;
-                    self.replay(env, pc, next, at, Cause::DataCache);
+                    let _ = self.replay(env, pc, next, at, Cause::DataCache);
                 }
                 let refused = self.issue + WRITE_BACK;
                 let params = env.params;
                 let (dcache, port) = env.data();
                 let last = dcache.refill(params, port, refused, pa, write);
-                self.replay(env, pc, next, last, Cause::DataCache);
+                let _ = self.replay(env, pc, next, last, Cause::DataCache);
             }
         }
     }
@@ -412,17 +446,20 @@ impl HartModel {
         }
     }
 
-    /// Replays while an earlier access to a device is under way.
-    fn wait_for_device(&mut self, env: &mut Env<'_>, pc: u64, next: u64) {
-        while self.issue + WRITE_BACK < self.memory.device_free {
-            self.replay(env, pc, next, 0, Cause::Mmio);
+    /// Replays once if an earlier access to a device is under way.
+    fn wait_for_device(&mut self, env: &mut Env<'_>, pc: u64, next: u64) -> Result<(), u64> {
+        if self.issue + WRITE_BACK < self.memory.device_free {
+            self.replay(env, pc, next, 0, Cause::Mmio)?;
         }
+        Ok(())
     }
 
     #[allow(clippy::too_many_arguments)]
     fn device(&mut self, env: &mut Env<'_>, op: &Op, pc: u64, next: u64, pa: u64, write: bool) {
         self.pipe.fetch.btb.recorder.spoil();
-        self.wait_for_device(env, pc, next);
+        while self.issue + WRITE_BACK < self.memory.device_free {
+            let _ = self.wait_for_device(env, pc, next);
+        }
         let p = env.params;
         let latency = match (pa, write) {
             (0x200_0000..=0x200_ffff, false) => p.clint_read,
@@ -453,6 +490,7 @@ impl HartModel {
         }
         if produces(op) {
             self.board.loaded(op, done, Cause::Mmio);
+            self.memory.device_load = self.issue;
         }
     }
 }
