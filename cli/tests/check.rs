@@ -8,6 +8,7 @@ use assert_cmd::Command;
 use common::*;
 use predicates::prelude::*;
 use predicates::str::contains;
+use relsim_machine::{ParamDef, Shape, Timing};
 
 /// Loads from sixteen cache lines, each of which has to be fetched from memory, prints a line, and ends with
 /// `code`.
@@ -359,6 +360,133 @@ fn summaries_for_ci() {
 }
 
 #[cfg(unix)]
+/// Loads from `lines` cache lines, then from the first of them eight times over, as the functions `cold` and
+/// `warm`, and ends.
+fn functions(lines: i32) -> Vec<u8> {
+    let mut words = vec![auipc(T0, 1)];
+    words.extend((0..lines).map(|line| load(3, T1, T0, 64 * line)));
+    let cold = 4 * words.len() as u64;
+    words.extend((0..8).map(|_| load(3, T1, T0, 0)));
+    words.extend(finish(0x5555));
+    let warm = 4 * words.len() as u64 - cold;
+    elf_with(RAM, &bytes(&words), &[("cold", RAM, cold), ("warm<T>|x", RAM + cold, warm)])
+}
+
+#[test]
+fn functions_that_changed_are_told() {
+    let files = Files::new();
+    files.add("guest.elf", &functions(16));
+    let file = files.add("cases.toml", CASE.as_bytes());
+    check(&file, &["--bless"]).assert().success();
+    let cycles = value(&file, "cycles");
+    // Chosen since the values were recorded: nothing is wrong with those.
+    edit(&file, "timing = \"rocket\"\n", "timing = \"rocket\" # a model\nfunctions = 3 # all\n");
+    check(&file, &[])
+        .assert()
+        .success()
+        .stdout(contains("    no functions are recorded yet: relsim check --bless"));
+    check(&file, &["--bless"]).assert().success().stdout(contains("1 case recorded in"));
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.contains("functions = 3 # all\n") && value(&file, "cycles") == cycles, "{text}");
+    let recorded = text.lines().find_map(|line| line.strip_prefix("functions = { ")).unwrap();
+    let recorded: Vec<(&str, u64)> = recorded
+        .trim_end_matches(" }")
+        .split(", ")
+        .map(|entry| entry.split_once(" = ").unwrap())
+        .map(|(name, cycles)| (name.trim_matches('"'), cycles.parse().unwrap()))
+        .collect();
+    let names: Vec<_> = recorded.iter().map(|entry| entry.0).collect();
+    assert_eq!(names, ["0x1000", "cold", "warm<T>|x"]);
+    assert_eq!(recorded.iter().map(|entry| entry.1).sum::<u64>(), cycles);
+    check(&file, &[]).assert().success().stdout(contains("functions").not());
+    check(&file, &["--bless"]).assert().success().stdout(contains("is up to date"));
+
+    edit(&file, "timing = \"rocket\"", "set.memory_read_latency = 21\ntiming = \"rocket\"");
+    let (cold, summary) = (recorded[1].1, files.path("summary.md"));
+    let told = format!("    functions whose cycles changed most:\n        cold: {cold} -> ");
+    check(&file, &["--markdown", summary.to_str().unwrap()]).assert().code(1).stdout(contains(told));
+    let markdown = std::fs::read_to_string(&summary).unwrap();
+    let table = format!(
+        "\nFunctions whose cycles changed most:\n\n| function | recorded | now | difference | per cent |\n\
+         |---|--:|--:|--:|--:|\n| cold | {cold} | "
+    );
+    assert!(markdown.contains(&table), "{markdown}");
+
+    // Of another image, too; what is new there is named if it weighs enough.
+    edit(&file, "set.memory_read_latency = 21\n", "");
+    files.add("guest.elf", &functions(8));
+    let less = check(&file, &["--markdown", summary.to_str().unwrap()]).assert().code(5);
+    less.stdout(contains("the image is not the recorded one").and(contains(format!("cold: {cold} -> "))));
+    let markdown = std::fs::read_to_string(&summary).unwrap();
+    assert!(markdown.contains("| cold |") && !markdown.contains("<T>"), "{markdown}");
+    edit(&file, "functions = 3 # all\n", "");
+    check(&file, &["--bless"]).assert().success();
+    assert!(!std::fs::read_to_string(&file).unwrap().contains("functions"));
+}
+
+/// The case `name` of relsim's own checks, with its recorded values and `set`, under the name `alias`; its files are
+/// those of the repository.
+fn own_case(name: &str, alias: &str, set: &str) -> String {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/checks");
+    let text = std::fs::read_to_string(directory.join("relsim.toml")).unwrap();
+    let head = format!("\nname = \"{name}\"\n");
+    let case = text.split("[[case]]").find(|case| case.starts_with(&head)).unwrap();
+    let case = case.replace(&head, &format!("\nname = \"{alias}\"\nset = {{ {set} }}\n"));
+    let case = case.replace("image = \"../", &format!("image = \"{}/../", directory.display()));
+    format!("[[case]]{case}")
+}
+
+/// Parameters of `rocket` of which one more or less changes none of the cases below, and why.
+const MATTERS_TO_NO_CASE: &[(&str, &str)] = &[
+    ("itlb_sectors", "no case fetches from more pages than it holds"),
+    ("itlb_superpages", "the same"),
+    ("dtlb_superpages", "no case uses more of them than it holds"),
+    ("probe_dirty", "nothing is accessed that early behind the probe of a dirty line"),
+    (
+        "reservation",
+        "nothing takes that long from load-reserved to store-conditional on one of several harts",
+    ),
+    ("clint_occupied", "no two harts access it at once"),
+    ("plic_occupied", "the same"),
+];
+
+/// Every parameter, changed by one (powers of two: doubled), in those of relsim's own cases that need no other
+/// files: the check fails and names it.
+#[test]
+fn every_parameter_that_matters_fails_a_check_and_is_named() {
+    let files = Files::new();
+    let mut left: Vec<_> = Timing::by_name("rocket").unwrap().model().parameters.iter().collect();
+    let changed = |parameter: &ParamDef| match parameter.shape {
+        Shape::PowerOfTwo => parameter.default * 2,
+        Shape::Any if parameter.default == parameter.max => parameter.default - 1,
+        Shape::Any => parameter.default + 1,
+    };
+    for case in ["hazards, rocket", "demonstration, rocket"] {
+        let texts = left.iter().map(|p| own_case(case, p.name, &format!("{} = {}", p.name, changed(p))));
+        let file = files.add("cases.toml", texts.collect::<String>().as_bytes());
+        let output = check(&file, &[]).assert().code(1).get_output().stdout.clone();
+        let output = String::from_utf8(output).unwrap();
+        left.retain(|p| {
+            let of = |line: &&str| line.split_whitespace().rev().nth(4) == Some(p.name);
+            let mut lines = output.lines().skip_while(|line| line.starts_with(' ') || !of(line));
+            let verdict = lines.next().unwrap_or_else(|| panic!("{case}, {}: {output}", p.name));
+            let details: Vec<_> = lines.take_while(|line| line.starts_with(' ')).map(str::trim).collect();
+            let why = format!("machine: {} {} -> {} (set by the case)", p.name, p.default, changed(p));
+            assert!(details.contains(&why.as_str()), "{case}, {}: {output}", p.name);
+            if verdict.starts_with("ok ") {
+                return true;
+            }
+            let shown = verdict.starts_with("regression ") || verdict.starts_with("improvement ");
+            let counts = details.iter().any(|line| line.starts_with("cycles: "));
+            assert!(shown && counts, "{case}, {}: {verdict}\n{details:?}", p.name);
+            false
+        });
+    }
+    let left: Vec<_> = left.iter().map(|p| p.name).collect();
+    let known: Vec<_> = MATTERS_TO_NO_CASE.iter().map(|row| row.0).collect();
+    assert_eq!(left, known);
+}
+
 #[test]
 fn ctrl_c_leaves_the_file_alone() {
     use std::process::{Command, Stdio};

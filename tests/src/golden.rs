@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use relsim_core::device::Console;
 use relsim_core::hart::Priv;
 use relsim_loader::{Image, ParseOptions};
-use relsim_machine::{Limits, Machine, MachineConfig, Payload, Piece, Timing, platform};
+use relsim_machine::{Exit, Limits, Machine, MachineConfig, Payload, Piece, Timing, platform};
 
 /// The RTL's rows.
 pub const REFERENCE: &str = include_str!("../golden/rocket.csv");
@@ -47,6 +47,12 @@ pub const MULTI_RUNS: &[(&str, &[u8], u64, u64)] = &[
     multi!("lrsc", 20, 20),
     multi!("probe2", 20, 20),
 ];
+
+/// The RTL's rows of the hazard programs.
+pub const HAZARD_REFERENCE: &str = include_str!("../golden/hazards/rocket.csv");
+
+/// The hazard programs.
+pub const HAZARDS: &[u8] = include_bytes!("../golden/hazards/hazards.elf.gz");
 
 /// A row: `name,iterations,instret,cycles`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,6 +154,17 @@ pub fn machine_of(
     quantum: Option<u64>,
     console: Box<dyn Console>,
 ) -> Machine {
+    let latencies = [("memory_read_latency", latency.0), ("memory_write_latency", latency.1)];
+    machine_with(harts, bytes, &latencies, quantum, console)
+}
+
+fn machine_with(
+    harts: usize,
+    bytes: &[u8],
+    parameters: &[(&str, u64)],
+    quantum: Option<u64>,
+    console: Box<dyn Console>,
+) -> Machine {
     let options = ParseOptions { ram_base: platform::ROCKET_GOLDEN.ram_base, ..ParseOptions::default() };
     let image = Image::parse("golden", bytes, &options).expect("a golden file is an ELF file");
     let pieces = image.segments.iter().map(|s| Piece {
@@ -167,8 +184,8 @@ pub fn machine_of(
     config.timing = Timing::by_name("rocket").expect("a model");
     config.harts = harts;
     config.quantum_cycles = quantum.unwrap_or(config.quantum_cycles);
-    for (name, value) in [("memory_read_latency", latency.0), ("memory_write_latency", latency.1)] {
-        config.timing.set(name, value).expect("a latency within bounds");
+    for &(name, value) in parameters {
+        config.timing.set(name, value).expect("a parameter within bounds");
     }
     Machine::build(config, &payload, Vec::new(), console).expect("the machine fits together")
 }
@@ -193,6 +210,26 @@ pub fn compare(name: &str, bytes: &[u8], latency: u64) -> Vec<Compared> {
             Some(Compared { run: format!("{name} {latency}"), model, rtl })
         })
         .collect()
+}
+
+/// What the hazard programs take under the model with `parameters`, in their order.
+///
+/// # Panics
+/// If they cannot be run, or do not come to their end.
+pub fn run_hazards(parameters: &[(&str, u64)]) -> Vec<Row> {
+    let transcript = Transcript::default();
+    let mut machine = machine_with(1, HAZARDS, parameters, None, Box::new(transcript.clone()));
+    let limits = Limits { max_cycles: 10_000_000, ..Limits::default() };
+    let exit = machine.run(limits, &AtomicBool::new(false));
+    assert_eq!(exit, Exit::Guest { code: 0 });
+    let text = transcript.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    String::from_utf8_lossy(&text).lines().filter_map(Row::parse).collect()
+}
+
+/// What the RTL took for them, and how many cycles with one cycle more to read memory.
+pub fn hazard_reference() -> Vec<(Row, u64)> {
+    let row = |line| Some((Row::parse(line)?, line.rsplit(',').next()?.parse().ok()?));
+    HAZARD_REFERENCE.lines().filter_map(row).collect()
 }
 
 /// What an ELF file prints on four harts, and their machine afterwards.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::bus::Bus;
 use crate::decode::Decoder;
 use crate::hart::Hart;
-use crate::insn::{Op, Stop};
+use crate::insn::{FactKind, Op, Stop};
 use crate::pmp::AccessKind;
 use crate::ram::PAGE_BYTES;
 use crate::region;
@@ -62,8 +62,10 @@ pub struct Block {
     pub bytes: u64,
     /// A number that no other block of the hart ever has.
     pub serial: u64,
-    /// Whether all of it is plain ([`crate::insn::OpClass::is_plain`]).
-    pub plain: bool,
+    /// How many instructions at its beginning are plain ([`crate::insn::OpClass::is_plain`]).
+    pub plain: usize,
+    /// The plain instructions that there are facts about, in order.
+    pub facts: Box<[(u8, FactKind)]>,
     /// The two places where control went from here most lately.
     links: [Link; 2],
     oldest_link: u8,
@@ -311,8 +313,10 @@ impl BlockCache {
         }
         bus.ram.mark_code(pa, offset.min(left));
         let by_address = whole_page && !spans;
+        let plain = if by_address { ops.iter().take_while(|op| op.class.is_plain()).count() } else { 0 };
         Ok(Block {
-            plain: by_address && ops.iter().all(|op| op.class.is_plain()),
+            plain,
+            facts: ops[..plain].iter().filter_map(|op| Some((op.index, op.class.fact()?))).collect(),
             ops: ops.into_boxed_slice(),
             bytes: offset,
             serial: 0,

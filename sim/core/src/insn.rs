@@ -131,6 +131,17 @@ pub enum OpClass {
     Illegal,
 }
 
+/// What a [`crate::timing::Fact`] is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FactKind {
+    /// The operands in the integer registers `rs1` and `rs2`.
+    Integers,
+    /// The operands in the floating-point registers `rs1` and `rs2`.
+    Floats,
+    /// The virtual and physical address of an access.
+    Access,
+}
+
 impl OpClass {
     /// How many classes there are: the length of a latency table.
     pub const COUNT: usize = OpClass::Illegal as usize + 1;
@@ -185,16 +196,46 @@ impl OpClass {
                 | Self::JumpIndirect
                 | Self::FpArithSingle
                 | Self::FpArithDouble
+                | Self::FpDivSingle
+                | Self::FpDivDouble
                 | Self::FpMisc
                 | Self::FpToInt
                 | Self::IntToFp
         )
     }
 
-    /// Whether its latency depends on a [`crate::timing::Fact`].
-    #[inline(always)]
-    pub const fn has_fact(self) -> bool {
-        self as u8 >= Self::Mul as u8 && self as u8 <= Self::Amo as u8
+    /// What its latency depends on beside the instruction.
+    pub const fn fact(self) -> Option<FactKind> {
+        match self {
+            Self::Mul | Self::Div => Some(FactKind::Integers),
+            Self::FpDivSingle | Self::FpDivDouble => Some(FactKind::Floats),
+            Self::Load
+            | Self::Store
+            | Self::FpLoad
+            | Self::FpStore
+            | Self::LoadReserved
+            | Self::StoreConditional
+            | Self::Amo => Some(FactKind::Access),
+            Self::Alu
+            | Self::Branch
+            | Self::Jump
+            | Self::JumpIndirect
+            | Self::FpArithSingle
+            | Self::FpArithDouble
+            | Self::FpMisc
+            | Self::FpToInt
+            | Self::IntToFp
+            | Self::Csr
+            | Self::Fence
+            | Self::FenceI
+            | Self::SfenceVma
+            | Self::Call
+            | Self::TrapReturn
+            | Self::Wait
+            | Self::CacheBlock
+            | Self::Custom
+            | Self::Illegal => None,
+        }
     }
 
     /// Whether it is one of the A extension, with bits that order it against others.

@@ -1,9 +1,9 @@
 //! The hot loop.
 
-use crate::block::{BlockCache, MAX_OPS};
+use crate::block::{Block, BlockCache, MAX_OPS};
 use crate::bus::Bus;
 use crate::hart::{CsrWrite, Hart, RunState};
-use crate::insn::{Done, Op, OpClass, Stop};
+use crate::insn::{Done, FactKind, Op, OpClass, Stop};
 use crate::observe::Observer;
 use crate::region;
 use crate::timing::{BlockRun, Fact, TimingModel};
@@ -143,15 +143,16 @@ impl Core {
             let mut from_op = 0;
             let together = T::BLOCKS
                 && limits.whole_blocks
-                && block.plain
+                && block.plain > 0
                 && whole
-                && hart.cycle.saturating_add(longest(ops.len())) < event_cycle;
+                && hart.cycle.saturating_add(longest(block.plain)) < event_cycle;
             if together && !O::ON {
-                let (done, count, end) = execute(hart, bus, ops, facts);
+                let (done, count, end) = execute(hart, bus, block, facts);
                 let run = BlockRun {
                     serial: block.serial,
                     ops: &ops[..done],
-                    whole: done == ops.len(),
+                    whole: done == block.plain,
+                    next: ops.get(done).map_or(hart.next_pc, |op| hart.pc_of(op)),
                     facts: &facts[..count],
                 };
                 if done > 0 {
@@ -170,7 +171,8 @@ impl Core {
                     break;
                 }
                 // Where somebody watches, a slice ends where it ends when nobody does.
-                if T::DETAILED && !(O::ON && together) && hart.cycle >= end_cycle {
+                let timed_together = O::ON && together && usize::from(op.index) < block.plain;
+                if T::DETAILED && !timed_together && hart.cycle >= end_cycle {
                     stopped = Some((op, Stop::Exit));
                     break;
                 }
@@ -235,34 +237,70 @@ const fn longest(ops: usize) -> u64 {
     256 + 256 * ops as u64
 }
 
-/// Executes `ops`, which are plain, until one does not simply retire: gives how many retired, how many facts
-/// there are about them, and what the last of them said. One that did not retire has had no effect.
+/// Executes the plain instructions of `block` until one does not simply retire: gives how many retired, how many
+/// facts there are about them, and what the last of them said. One that did not retire has had no effect.
 #[inline(always)]
-fn execute(hart: &mut Hart, bus: &mut Bus, ops: &[Op], facts: &mut [Fact; MAX_OPS]) -> (usize, usize, Done) {
-    let mut count = 0;
-    for (n, op) in ops.iter().enumerate() {
-        if op.class.has_fact() {
-            // Before it executes: it may overwrite what it reads.
-            let operands = Fact { a: hart.x[usize::from(op.rs1)], b: hart.x[usize::from(op.rs2)] };
-            let done = (op.exec)(hart, bus, op);
-            if matches!(done, Err(Stop::Trap | Stop::Alone)) {
-                return (n, count, Ok(()));
-            }
-            let access = Fact { a: hart.access.va, b: hart.access.pa };
-            facts[count % MAX_OPS] = if op.class.is_memory() { access } else { operands };
-            count += 1;
-            if done.is_err() {
-                return (n + 1, count, done);
-            }
-            continue;
+fn execute(
+    hart: &mut Hart,
+    bus: &mut Bus,
+    block: &Block,
+    facts: &mut [Fact; MAX_OPS],
+) -> (usize, usize, Done) {
+    let (mut from, mut count) = (0, 0);
+    for &(n, kind) in &block.facts {
+        let n = usize::from(n);
+        if let Err((n, why)) = execute_all(hart, bus, block, from, n) {
+            return ended(n, count, why);
         }
-        match (op.exec)(hart, bus, op) {
-            Ok(()) => {}
-            Err(Stop::Exit) => return (n + 1, count, Err(Stop::Exit)),
-            Err(Stop::Trap | Stop::Alone) => return (n, count, Ok(())),
+        let Some(op) = block.ops.get(n) else { break };
+        let done;
+        let fact = &mut facts[count % MAX_OPS];
+        if kind == FactKind::Access {
+            done = (op.exec)(hart, bus, op);
+            *fact = Fact { a: hart.access.va, b: hart.access.pa };
+        } else {
+            // Before it executes: it may overwrite what it reads.
+            let file = if kind == FactKind::Floats { &hart.f } else { &hart.x };
+            *fact = Fact { a: file[usize::from(op.rs1)], b: file[usize::from(op.rs2)] };
+            done = (op.exec)(hart, bus, op);
+        }
+        count += 1;
+        from = n + 1;
+        if let Err(why) = done {
+            return ended(n, if why == Stop::Exit { count } else { count - 1 }, why);
         }
     }
-    (ops.len(), count, Ok(()))
+    match execute_all(hart, bus, block, from, block.plain) {
+        Ok(()) => (block.plain, count, Ok(())),
+        Err((n, why)) => ended(n, count, why),
+    }
+}
+
+/// Executes instructions `from` up to `to`, of which there are no facts: which one does not simply retire.
+#[inline(always)]
+fn execute_all(
+    hart: &mut Hart,
+    bus: &mut Bus,
+    block: &Block,
+    from: usize,
+    to: usize,
+) -> Result<(), (usize, Stop)> {
+    let Some(ops) = block.ops.get(from..to) else { return Ok(()) };
+    for (n, op) in ops.iter().enumerate() {
+        if let Err(why) = (op.exec)(hart, bus, op) {
+            return Err((from + n, why));
+        }
+    }
+    Ok(())
+}
+
+/// What [`execute`] gives when instruction `n` did not simply retire.
+#[inline(always)]
+fn ended(n: usize, facts: usize, why: Stop) -> (usize, usize, Done) {
+    match why {
+        Stop::Exit => (n + 1, facts, Err(Stop::Exit)),
+        Stop::Trap | Stop::Alone => (n, facts, Ok(())),
+    }
 }
 
 /// What has to be known before the next block, apart from interrupts.

@@ -49,9 +49,8 @@ pub trait TimingModel {
     /// Whether the model takes whole blocks ([`TimingModel::block`]).
     const BLOCKS: bool = false;
 
-    /// The instructions of `block` have retired one after the other, with control going to `hart.next_pc`
-    /// from the last if they are all of its instructions: gives the earliest cycle at which what follows can
-    /// take effect. `facts` are those of its memory accesses, multiplications and divisions, in order. The
+    /// The instructions of `block` have retired one after the other: gives the earliest cycle at which what
+    /// follows can take effect. `facts` are those of its memory accesses, multiplications and divisions, in order. The
     /// same as [`TimingModel::issue`] and [`TimingModel::retired`] for each of them.
     fn block(&mut self, hart: &Hart, bus: &Bus, block: BlockRun<'_>) -> u64 {
         let _ = (bus, block);
@@ -74,15 +73,17 @@ pub struct Fact {
     pub b: u64,
 }
 
-/// The beginning of a block, executed.
+/// The plain instructions at the beginning of a block, executed.
 #[derive(Clone, Copy)]
 pub struct BlockRun<'a> {
     /// Number of the block, which no other block of the hart ever has.
     pub serial: u64,
     /// What was executed.
     pub ops: &'a [Op],
-    /// Whether that is the whole block.
+    /// Whether that is all of it that is plain.
     pub whole: bool,
+    /// Where control goes from the last of them.
+    pub next: u64,
     /// See [`TimingModel::block`].
     pub facts: &'a [Fact],
 }
@@ -217,6 +218,12 @@ impl Ledger {
     /// Cycles for `cause`, whatever the privilege.
     pub fn by_cause(&self, cause: CycleCause) -> u64 {
         self.cycles.iter().map(|row| row[cause as usize]).sum()
+    }
+
+    /// What `self` has and `before`, an earlier state of the same ledger, had not.
+    pub fn since<'a>(&'a self, before: &'a Self) -> impl Iterator<Item = (Priv, CycleCause, u64)> + 'a {
+        let cells = [Priv::U, Priv::S, Priv::M].into_iter().flat_map(|p| CycleCause::ALL.map(|c| (p, c)));
+        cells.map(|(p, c)| (p, c, self.get(p, c) - before.get(p, c))).filter(|cell| cell.2 > 0)
     }
 
     /// Adds what `now` has and `before`, an earlier state of the same ledger, had not.

@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use relsim_traces::baseline::file::{line_column, parse};
-use relsim_traces::baseline::{Measured, bless, compare};
+use relsim_traces::baseline::{Measured, bless, compare, functions};
 
 fuzz_target!(|text: &str| {
     let file = match parse(text) {
@@ -30,6 +30,7 @@ fuzz_target!(|text: &str| {
         cycles: text.len() as u64,
         instructions: 1,
         counters: file.cases[0].counters.iter().map(|name| (name.as_ref().clone(), 2)).collect(),
+        functions: [("main".to_string(), 3), ("(others)".to_string(), 4)].into(),
         inputs: [("image".to_string(), "00".to_string())].into(),
         case: "11".into(),
         machine: "harts=1 timing=functional".into(),
@@ -44,5 +45,8 @@ fuzz_target!(|text: &str| {
     for case in &file.cases {
         let comparison = compare(case.recorded.as_ref(), &measured, |name| case.tolerance(name));
         assert!(comparison.changes.iter().all(|change| change.verdict <= comparison.verdict));
+        if let Some(recorded) = &case.recorded {
+            functions::changes(&recorded.functions, &measured.functions);
+        }
     }
 });

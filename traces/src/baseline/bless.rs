@@ -44,9 +44,10 @@ fn record(case: &mut dyn TableLike, measured: Option<&Measured>, empty: Item) ->
     let table = table.ok_or_else(|| FileError::new("recorded is no table", 0..0))?;
     set(table, "cycles", integer(measured.cycles)?);
     set(table, "instructions", integer(measured.instructions)?);
-    let counters: Result<Vec<_>, FileError> =
-        measured.counters.iter().map(|(name, count)| Ok((name.as_str(), integer(*count)?))).collect();
-    set_all(table, "counters", &counters?);
+    for (key, counts) in [("counters", &measured.counters), ("functions", &measured.functions)] {
+        let counts = counts.iter().map(|(name, count)| Ok((name.as_str(), integer(*count)?)));
+        set_all(table, key, &counts.collect::<Result<Vec<_>, FileError>>()?);
+    }
     let inputs: Vec<_> =
         measured.inputs.iter().map(|(name, hash)| (name.as_str(), Value::from(hash.as_str()))).collect();
     set_all(table, "inputs", &inputs);
@@ -108,6 +109,7 @@ mod tests {
             cycles,
             instructions: 6,
             counters: [("harts.0.traps.user_ecall".to_string(), 3)].into(),
+            functions: [("(others)".to_string(), 1), ("a::b".to_string(), 2)].into(),
             inputs: [("image".to_string(), "cd".to_string())].into(),
             case: "ab".into(),
             machine: "harts=1".into(),
@@ -129,6 +131,7 @@ counters = [
 cycles = 1_000   # before the change
 instructions = 6
 counters = { sbi_calls = 1 } # one
+functions = { \"a::b\" = 9, gone = 1 } # two
 case = \"ab\"
 machine = \"harts=1\"
 inputs.image = 'cd' # hash
@@ -163,6 +166,7 @@ counters = [
 cycles = 1001   # before the change
 instructions = 6
 counters = { \"harts.0.traps.user_ecall\" = 3 } # one
+functions = { \"a::b\" = 2, \"(others)\" = 1 } # two
 case = \"ab\"
 machine = \"harts=1\"
 inputs.image = 'cd' # hash
@@ -178,6 +182,7 @@ x = 1
 cycles = 7
 instructions = 6
 counters = { \"harts.0.traps.user_ecall\" = 3 }
+functions = { \"(others)\" = 1, \"a::b\" = 2 }
 inputs = { image = \"cd\" }
 case = \"ab\"
 machine = \"harts=1\"
@@ -195,6 +200,7 @@ name = 'c'
         assert_eq!(bless(&text, &[Some(measured(1001)), Some(measured(7)), None]).unwrap(), text);
         let (mut same, untouched) = (measured(1000), FILE.replace("{ sbi_calls = 1 }", "{ sbi_calls = 1}"));
         same.counters = [("sbi_calls".to_string(), 1)].into();
+        same.functions = [("a::b".to_string(), 9), ("gone".to_string(), 1)].into();
         assert_eq!(bless(&untouched, &[Some(same), None, None]).unwrap(), untouched);
     }
 

@@ -134,6 +134,7 @@ mod tests {
             cycles,
             instructions,
             counters: [("harts.0.traps.user_ecall".to_string(), 10)].into(),
+            functions: [].into(),
             inputs: [("image".to_string(), "aa".to_string())].into(),
             case: "cc".into(),
             machine: "harts=1 timing=rocket memory_read_latency=20".into(),

@@ -13,6 +13,9 @@ pub use serde_spanned::Spanned;
 
 use super::{CYCLES, INSTRUCTIONS, Measured, Tolerance};
 
+/// The most functions that a case can have recorded.
+const MAX_FUNCTIONS: usize = 1000;
+
 /// The file.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -107,6 +110,8 @@ pub struct Case {
     /// Counters that are compared beside cycles and instructions: paths into the statistics.
     #[serde(default)]
     pub counters: Vec<Spanned<String>>,
+    /// How many functions are recorded with their cycles, if any.
+    pub functions: Option<Spanned<usize>>,
     /// What every counter of the case may differ by.
     #[serde(default)]
     pub tolerance: Tolerance,
@@ -184,6 +189,10 @@ fn check(case: &Case, earlier: &[Case]) -> Result<(), FileError> {
             let why = if built_in { "is always compared" } else { "stands twice" };
             return Err(FileError::new(format!("the counter {name} {why}"), counter.span()));
         }
+    }
+    if let Some(functions) = case.functions.as_ref().filter(|n| !(1..=MAX_FUNCTIONS).contains(n.as_ref())) {
+        let message = format!("functions is how many of them are recorded: 1 to {MAX_FUNCTIONS}");
+        return Err(FileError::new(message, functions.span()));
     }
     for counter in case.tolerances.keys() {
         let name = counter.as_ref();
@@ -278,6 +287,7 @@ mod tests {
         max-instructions = 1_000
         exit = "instruction-limit"
         counters = ["sbi_calls", "harts.0.traps.user_ecall"]
+        functions = 2
         tolerance = 2
         tolerances = { cycles = "0.5%", sbi_calls = 0 }
         [case.set]
@@ -288,6 +298,7 @@ mod tests {
         case = "ab"
         machine = "harts=1"
         counters = { sbi_calls = 1 }
+        functions = { main = 4, "(others)" = 1 }
         inputs.image = "cd"
 
         [[case]]
@@ -310,6 +321,7 @@ mod tests {
         assert_eq!(case.tolerance("instructions"), Tolerance::Absolute(2));
         let recorded = case.recorded.as_ref().unwrap();
         assert_eq!((recorded.cycles, recorded.counters["sbi_calls"]), (5, 1));
+        assert_eq!((recorded.functions["main"], case.functions.as_ref().unwrap().as_ref()), (4, &2));
         assert!(new.recorded.is_none() && new.demonstration && new.exit.is_none());
     }
 
@@ -334,6 +346,8 @@ mod tests {
             ("tolerances.sbi_calls = 1", "sbi_calls", "not among the counters"),
             ("counters = ['cycles']", "'cycles'", "always compared"),
             ("counters = ['x', 'x']", "'x'", "stands twice"),
+            ("functions = 0", "0", "1 to 1000"),
+            ("functions = true", "true", "invalid type"),
             ("recorded = { cycles = 1 }", "{ cycles = 1 }", "missing field `instructions`"),
             ("[[case]]\nname = 'a'", "'a'", "called a, too"),
             ("[[case]]\nname = ''", "''", "not empty"),

@@ -10,6 +10,7 @@
 mod bless;
 mod compare;
 pub mod file;
+pub mod functions;
 mod tolerance;
 
 use std::collections::BTreeMap;
@@ -31,6 +32,9 @@ pub struct Measured {
     /// Further counters, by path.
     #[serde(default)]
     pub counters: BTreeMap<String, u64>,
+    /// Cycles of the functions that took most, where the case asks for them.
+    #[serde(default)]
+    pub functions: functions::Functions,
     /// Hashes of what was loaded and typed, by what it is.
     #[serde(default)]
     pub inputs: BTreeMap<String, String>,

@@ -6,15 +6,18 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use relsim_machine::{Exit, Machine};
+use relsim_machine::{Exit, Limits, Machine};
 use relsim_traces::baseline::file::{Ending, FileError};
+use relsim_traces::baseline::functions::{self, Functions};
 use relsim_traces::baseline::{Measured, compare};
+use relsim_traces::profile::{Metric, Profile, Summary, Symbol};
 use sha2::{Digest, Sha256};
 
 use crate::control::Control;
 use crate::error::CliError;
 use crate::plan::Plan;
 use crate::stats::{self, Stats, hex};
+use crate::symbols::Symbols;
 use crate::{report, status};
 
 use super::console::{Recorder, Tail};
@@ -81,7 +84,13 @@ fn execute(prepared: &Prepared<'_>, control: &Control, place: Place<'_>) -> Resu
     let console = Box::new(Recorder { tail: tail.clone(), input: plan.input });
     let mut machine = Machine::build(plan.config, &plan.software.payload, plan.virtio, console)?;
     let begun = Instant::now();
-    let exit = machine.run(args.limits(), &control.stop);
+    let (exit, functions) = match &case.functions {
+        Some(_) => {
+            let symbols = Symbols::new(std::mem::take(&mut plan.software.symbols), &[])?;
+            by_function(&mut machine, args.limits(), control, |address| symbols.find(address))
+        }
+        None => (machine.run(args.limits(), &control.stop), Functions::new()),
+    };
     let report = machine.report(exit);
     drop(machine);
     if let Some(expected) = unexpected(case.exit.as_ref().map(AsRef::as_ref), &report.exit) {
@@ -101,9 +110,34 @@ fn execute(prepared: &Prepared<'_>, control: &Control, place: Place<'_>) -> Resu
         counters.insert(counter.as_ref().clone(), count);
     }
     let (case_hash, machine) = (description.clone(), config.to_string());
-    let measured = Measured { cycles, instructions, counters, inputs, case: case_hash, machine };
-    let comparison = compare(case.recorded.as_ref(), &measured, |name| case.tolerance(name));
-    Ok(Outcome::Compared { measured, comparison })
+    let most = case.functions.as_ref().map_or(0, |count| *count.as_ref());
+    let recorded = case.recorded.as_ref();
+    let changed = recorded.map_or_else(Vec::new, |r| functions::changes(&r.functions, &functions));
+    let functions = functions::most(&functions, most);
+    let measured = Measured { cycles, instructions, counters, functions, inputs, case: case_hash, machine };
+    let comparison = compare(recorded, &measured, |name| case.tolerance(name));
+    Ok(Outcome::Compared { measured, comparison, functions: changed })
+}
+
+/// Runs `machine` and tells its functions apart, whatever their privilege and their hart.
+fn by_function(
+    machine: &mut Machine,
+    limits: Limits,
+    control: &Control,
+    symbols: impl Fn(u64) -> Option<Symbol>,
+) -> (Exit, Functions) {
+    let mut profile = Profile::new(machine.cores.len(), symbols);
+    let exit = machine.run_observed(limits, &control.stop, &mut profile);
+    for (index, core) in machine.cores.iter().enumerate() {
+        profile.finish_hart(&core.hart, machine.ledger(index).as_ref());
+    }
+    let tree = profile.into_tree();
+    let mut functions = Functions::new();
+    for cost in Summary::new(&tree, Metric::Cycles).functions {
+        let name = tree.function(cost.function).name.replace(char::is_control, "\u{fffd}");
+        *functions.entry(name).or_default() += cost.own.cycles;
+    }
+    (exit, functions)
 }
 
 /// Hashes of all that came out of files, or was typed.

@@ -6,7 +6,7 @@ use std::path::Path;
 use relsim_traces::baseline::file::Case;
 use relsim_traces::baseline::{Change, Verdict};
 
-use super::outcome::{Outcome, difference, percent, tally};
+use super::outcome::{Outcome, difference, functions, percent, tally};
 use crate::units::grouped;
 
 /// The sum, then a table per case.
@@ -27,6 +27,17 @@ pub fn markdown(file: &Path, cases: &[Case], outcomes: &[Outcome]) -> String {
         for remark in remarks {
             let _ = writeln!(text, "- {}", plain(&remark));
         }
+        let (functions, more) = functions(outcome);
+        if !functions.is_empty() {
+            text.push_str("\nFunctions whose cycles changed most:\n\n");
+            text.push_str("| function | recorded | now | difference | per cent |\n|---|--:|--:|--:|--:|\n");
+            for change in &functions {
+                let _ = writeln!(text, "{}", cells(change));
+            }
+        }
+        if more > 0 {
+            let _ = writeln!(text, "\nand {more} more");
+        }
     }
     text
 }
@@ -38,15 +49,19 @@ fn row(text: &mut String, change: &Change) {
             change.verdict.name()
         }
     };
-    let _ = writeln!(
-        text,
-        "| {} | {} | {} | {} | {} | {verdict} |",
+    let _ = writeln!(text, "{} {verdict} |", cells(change));
+}
+
+/// The cells of `change` from its name to its per cent.
+fn cells(change: &Change) -> String {
+    format!(
+        "| {} | {} | {} | {} | {} |",
         plain(&change.counter),
         change.old.map_or(String::new(), grouped),
         grouped(change.new),
         difference(change),
         percent(change),
-    );
+    )
 }
 
 /// `text` with nothing in it that Markdown would act on.

@@ -1,7 +1,8 @@
 //! What became of a case.
 
 use relsim_traces::baseline::file::Case;
-use relsim_traces::baseline::{Change, Comparison, Measured, Obstacle, Verdict};
+use relsim_traces::baseline::functions::FunctionChange;
+use relsim_traces::baseline::{Change, Comparison, Measured, Obstacle, Tolerance, Verdict};
 
 use crate::status;
 use crate::units::grouped;
@@ -15,6 +16,8 @@ pub enum Outcome {
         measured: Measured,
         /// And how that is related to what is recorded.
         comparison: Comparison,
+        /// The functions whose cycles changed, the largest change first.
+        functions: Vec<FunctionChange>,
     },
     /// It did not end as expected.
     Ended {
@@ -101,7 +104,14 @@ impl Outcome {
     /// What there is to be said beside the counts, a line each.
     pub fn remarks(&self, case: &Case) -> Vec<String> {
         match self {
-            Self::Compared { comparison, .. } => remarks(comparison, case),
+            Self::Compared { comparison, measured, .. } => {
+                let mut lines = remarks(comparison, case);
+                let nothing = |recorded: &Measured| recorded.functions.is_empty();
+                if !measured.functions.is_empty() && case.recorded.as_ref().is_some_and(nothing) {
+                    lines.push("no functions are recorded yet: relsim check --bless does".into());
+                }
+                lines
+            }
             Self::Ended { expected, ended, output } => {
                 let mut lines = vec![format!("expected: {expected}; but {ended}")];
                 lines.extend(output.iter().map(|line| format!("console: {line}")));
@@ -137,6 +147,22 @@ fn remarks(comparison: &Comparison, case: &Case) -> Vec<String> {
     lines
 }
 
+/// Functions that are shown.
+const FUNCTIONS: usize = 10;
+
+/// What is shown of the functions that changed: those that changed most, as counters, and how many there are more.
+pub fn functions(outcome: &Outcome) -> (Vec<Change>, usize) {
+    let Outcome::Compared { functions, .. } = outcome else { return (Vec::new(), 0) };
+    let shown = functions.iter().take(FUNCTIONS).map(|function| Change {
+        counter: function.name.clone(),
+        old: function.old,
+        new: function.new,
+        tolerance: Tolerance::default(),
+        verdict: Verdict::Ok,
+    });
+    (shown.collect(), functions.len().saturating_sub(FUNCTIONS))
+}
+
 /// A difference: `+33`.
 pub fn difference(change: &Change) -> String {
     let Some(difference) = change.difference() else { return String::new() };
@@ -165,8 +191,6 @@ pub fn tally(outcomes: &[Outcome]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use relsim_traces::baseline::Tolerance;
-
     use super::*;
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::Path;
 use relsim_traces::baseline::file::Case;
 use relsim_traces::baseline::{Change, Verdict};
 
-use super::outcome::{Outcome, Standing, difference, percent, tally};
+use super::outcome::{Outcome, Standing, difference, functions, percent, tally};
 use crate::units::grouped;
 
 /// A line per case, below it what is not as it should be, and the sum.
@@ -42,6 +42,14 @@ pub fn details(case: &Case, outcome: &Outcome) -> Vec<String> {
         lines.extend(comparison.changes.iter().filter(told).map(line));
     }
     lines.extend(outcome.remarks(case));
+    let (functions, more) = functions(outcome);
+    if !functions.is_empty() {
+        lines.push("functions whose cycles changed most:".into());
+        lines.extend(functions.iter().map(|change| format!("    {}", line(change))));
+    }
+    if more > 0 {
+        lines.push(format!("    and {more} more"));
+    }
     lines
 }
 

@@ -96,6 +96,17 @@ impl<const N: usize> Plru<N> {
         }
     }
 
+    /// What a use of `way` does to the tree: the bits that stay, and those that are set.
+    pub fn use_of(way: usize) -> Option<(u32, u32)> {
+        Self::ACCESS.get(way).copied()
+    }
+
+    /// Uses in a row, of which the first bits say what stays of the tree and the second what is set.
+    #[inline(always)]
+    pub fn access_all(&mut self, (stays, set): (u32, u32)) {
+        self.0 = self.0 & stays | set;
+    }
+
     /// The way to replace.
     pub fn way(self) -> usize {
         replace_way(self.0, N)

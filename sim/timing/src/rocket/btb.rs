@@ -78,7 +78,7 @@ pub struct Btb {
     entries: Entries,
     bht: [u8; BHT_ENTRIES],
     registers: Registers,
-    /// Grows when a tag appears or disappears.
+    /// Grows when an entry changes.
     pub(super) generation: u64,
     /// Directions that were overwritten, while a replay may still fail.
     overwritten: Vec<(u16, u8)>,
@@ -97,13 +97,54 @@ pub(super) struct Registers {
     history: u64,
     /// How many directions went into it, modulo 256.
     place: u8,
-    ras: [u64; RAS_ENTRIES],
-    ras_count: usize,
-    ras_pos: usize,
+    stack: ReturnStack,
+}
+
+/// The return-address stack.
+#[derive(Clone, Copy, Default)]
+pub(super) struct ReturnStack {
+    addresses: [u64; RAS_ENTRIES],
+    count: usize,
+    at: usize,
+}
+
+impl ReturnStack {
+    /// The address that it predicts.
+    #[inline(always)]
+    pub(super) fn head(&self) -> Option<u64> {
+        (self.count > 0).then(|| self.addresses[self.at % RAS_ENTRIES])
+    }
+
+    #[inline(always)]
+    pub(super) fn push(&mut self, address: u64) {
+        self.count = (self.count + 1).min(RAS_ENTRIES);
+        self.at = if self.at < RAS_ENTRIES - 1 { self.at + 1 } else { 0 };
+        self.addresses[self.at] = address;
+    }
+
+    #[inline(always)]
+    pub(super) fn pop(&mut self) {
+        if self.count > 0 {
+            self.count -= 1;
+            self.at = if self.at > 0 { self.at - 1 } else { RAS_ENTRIES - 1 };
+        }
+    }
+}
+
+/// What the entries say about a fetch, whatever direction and return address are predicted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Found {
+    pub(super) hit: bool,
+    pub(super) bridx: u8,
+    pub(super) entry: u8,
+    /// It goes where the direction says, or the return-address stack.
+    pub(super) branches: bool,
+    pub(super) returns: bool,
+    pub(super) to: u64,
 }
 
 /// The entries of the BTB, and the pages that they share.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Entries {
     tags: [u16; ROOM],
     tag_pages: [u8; ROOM],
@@ -152,6 +193,7 @@ fn low(addr: u64) -> u16 {
     (addr >> 1) as u16 & 0x1fff
 }
 
+/// The index is one part of the address exclusive-or another of the history.
 fn bht_index(addr: u64, history: u8) -> usize {
     let hi = addr >> 2;
     let address = (hi & 0x1ff) ^ (hi >> 9 & 3);
@@ -206,8 +248,12 @@ impl Btb {
     #[cold]
     fn recorded_cycle(&mut self, pc: u64) -> (Prediction, u64) {
         let quiet = self.slots[usize::from(low(pc))] == SLOT_FREE && self.is_still();
+        let found = self.find(pc).unwrap_or_default();
+        if found.returns {
+            self.recorder.returns(self.ras_head());
+        }
         let (made, to) = self.unrecorded_cycle(pc);
-        self.recorder.cycle(Act::Cycle { pc, made, to, quiet, branch: false });
+        self.recorder.cycle(Act::Cycle { pc, found, made, to, quiet, branch: false });
         (made, to)
     }
 
@@ -242,6 +288,41 @@ impl Btb {
         (made, 0)
     }
 
+    /// What the entries say about `pc`; `None` where several speak.
+    #[inline(always)]
+    pub(super) fn find(&self, pc: u64) -> Option<Found> {
+        match self.slots[usize::from(low(pc)) % TAGS] {
+            SLOT_FREE => Some(Found::default()),
+            SLOT_SHARED => None,
+            n => Some(self.combine(pc, 1 << (n - 1))),
+        }
+    }
+
+    /// What the entries `hits` say about `pc`: several answer with the union of their bits.
+    fn combine(&self, pc: u64, hits: u32) -> Found {
+        let entries = &self.entries;
+        let mut found = Found::default();
+        let (mut tag_page, mut target_page, mut target) = (0, 0, 0);
+        let mut rest = hits;
+        while rest != 0 {
+            let n = rest.trailing_zeros() as usize % ROOM;
+            rest &= rest - 1;
+            found.entry |= n as u8;
+            found.bridx |= entries.bridx[n];
+            tag_page |= entries.tag_pages[n];
+            target_page |= entries.target_pages[n];
+            target |= u64::from(entries.targets[n]);
+            found.branches |= entries.cfi[n] == Cfi::Branch;
+            found.returns |= entries.cfi[n] == Cfi::Return;
+        }
+        found.hit = tag_page != 0 && self.page_is(usize::from(tag_page - 1), pc);
+        // Beyond the table the first entry answers.
+        let page = if usize::from(target_page) < PAGES { usize::from(target_page) } else { 0 };
+        let base = if entries.page_valid >> page & 1 == 1 { entries.pages[page] } else { 0 };
+        found.to = (((base << PAGE_SHIFT | target << 1) << 25) as i64 >> 25) as u64;
+        found
+    }
+
     #[inline(never)]
     fn full_cycle(&mut self, pc: u64) -> (Prediction, u64) {
         let slot = self.slots[usize::from(low(pc))];
@@ -254,30 +335,10 @@ impl Btb {
         let mut to = 0;
         answer.bht_taken = self.bht[bht_index(pc, (self.registers.history >> 56) as u8)] != 0;
         if hits != 0 {
-            // Several entries answer with the union of their bits.
-            let (mut tag_page, mut target_page, mut target) = (0, 0, 0);
-            let (mut branches, mut returns) = (false, false);
-            let mut rest = hits;
-            while rest != 0 {
-                let n = rest.trailing_zeros() as usize % ROOM;
-                rest &= rest - 1;
-                answer.entry |= n as u8;
-                answer.bridx |= self.entries.bridx[n];
-                tag_page |= self.entries.tag_pages[n];
-                target_page |= self.entries.target_pages[n];
-                target |= u64::from(self.entries.targets[n]);
-                branches |= self.entries.cfi[n] == Cfi::Branch;
-                returns |= self.entries.cfi[n] == Cfi::Return;
-            }
-            answer.hit = tag_page != 0 && self.page_is(usize::from(tag_page - 1), pc);
-            answer.taken = !branches || answer.bht_taken;
-            // Beyond the table the first entry answers.
-            let page = if usize::from(target_page) < PAGES { usize::from(target_page) } else { 0 };
-            let base = if self.entries.page_valid >> page & 1 == 1 { self.entries.pages[page] } else { 0 };
-            to = (((base << PAGE_SHIFT | target << 1) << 25) as i64 >> 25) as u64;
-            if returns && self.registers.ras_count > 0 {
-                to = self.registers.ras[self.registers.ras_pos];
-            }
+            let found = self.combine(pc, hits);
+            (answer.hit, answer.entry, answer.bridx) = (found.hit, found.entry, found.bridx);
+            answer.taken = !found.branches || answer.bht_taken;
+            to = self.ras_head().filter(|_| found.returns).unwrap_or(found.to);
         }
         let left = (hits.count_ones() > 1).then_some(self.entries.valid & !hits);
         let used = self.registers.used.take();
@@ -321,7 +382,8 @@ impl Btb {
             let next = self.entries.next_page + if new_index && new_target { 2 } else { 1 };
             self.entries.next_page = if next >= PAGES { next & 1 } else { next };
         }
-        let old = self.entries.tags[way];
+        let before = self.entries;
+        let old = before.tags[way];
         self.entries.tags[way] = low(update.pc);
         self.entries.targets[way] = low(target);
         self.entries.tag_pages[way] = index_set.trailing_zeros() as u8 + 1;
@@ -330,9 +392,6 @@ impl Btb {
         self.entries.bridx[way] = (update.br_pc >> 1 & 1) as u8;
         self.entries.valid =
             if update.valid { self.entries.valid | 1 << way } else { self.entries.valid & !(1 << way) };
-        self.index(old);
-        self.index(low(update.pc));
-        self.generation += 1;
         if new_index {
             self.entries.pages[replaced.trailing_zeros() as usize] = page(update.pc);
             self.entries.page_valid |= replaced;
@@ -340,6 +399,11 @@ impl Btb {
         if new_target {
             self.entries.pages[target_replaced.trailing_zeros() as usize] = page(target);
             self.entries.page_valid |= target_replaced;
+        }
+        if self.entries != before {
+            self.index(old);
+            self.index(low(update.pc));
+            self.generation += 1;
         }
     }
 
@@ -368,8 +432,9 @@ impl Btb {
         u32::from(self.registers.place.wrapping_sub(made.place)) & 63
     }
 
-    /// A branch resolved: the table learns its direction, and the history starts anew if it was wrong.
-    pub fn resolve_branch(&mut self, pc: u64, made: &Prediction, taken: bool, wrong: bool) {
+    /// A branch resolved: the table learns its direction if it `learns`, and the history starts anew if it was
+    /// wrong.
+    pub fn resolve_branch(&mut self, pc: u64, made: &Prediction, taken: bool, wrong: bool, learns: bool) {
         let since = self.since(made);
         self.recorder.act(Act::Branch { pc, since: since as u8, taken, wrong });
         let then = self.registers.history << since;
@@ -377,7 +442,11 @@ impl Btb {
         if self.recorder.replaying {
             self.overwritten.push((index as u16, self.bht[index]));
         }
-        self.bht[index] = u8::from(taken);
+        if learns {
+            self.bht[index] = u8::from(taken);
+        } else {
+            self.recorder.spoil();
+        }
         if wrong {
             self.registers.history = u64::from(taken) << 63 | then >> 1;
             self.registers.place = made.place.wrapping_add(1);
@@ -401,7 +470,7 @@ impl Btb {
 
     /// The return address that the stack predicts.
     pub fn ras_head(&self) -> Option<u64> {
-        (self.registers.ras_count > 0).then(|| self.registers.ras[self.registers.ras_pos])
+        self.registers.stack.head()
     }
 
     /// The place in the history, modulo 256.
@@ -416,8 +485,8 @@ impl Btb {
     }
 
     /// The entries, where a replay may change these.
-    pub(super) fn entries(&self) -> Entries {
-        self.entries
+    pub(super) fn entries(&self) -> (Entries, u64) {
+        (self.entries, self.generation)
     }
 
     /// A replay begins, or has succeeded: what it overwrote need not be remembered.
@@ -428,17 +497,20 @@ impl Btb {
 
     /// Undoes a replay that failed.
     #[cold]
-    pub(super) fn undo(&mut self, registers: &Registers, entries: Option<&Entries>) {
+    pub(super) fn undo(&mut self, registers: &Registers, entries: Option<&(Entries, u64)>) {
         self.registers = *registers;
         while let Some((index, taken)) = self.overwritten.pop() {
             self.bht[usize::from(index)] = taken;
         }
-        if let Some(entries) = entries {
-            let changed = std::mem::replace(&mut self.entries, *entries).tags;
-            for tag in changed.into_iter().chain(entries.tags) {
-                self.index(tag);
+        if let Some(&(entries, generation)) = entries
+            && generation != self.generation
+        {
+            let changed = std::mem::replace(&mut self.entries, entries).tags;
+            for (&now, &then) in changed.iter().zip(&entries.tags) {
+                self.index(now);
+                self.index(then);
             }
-            self.generation += 1;
+            self.generation = generation;
         }
     }
 
@@ -469,14 +541,14 @@ impl Btb {
             Act::Branch { pc, since, taken, wrong } => {
                 let made =
                     Prediction { place: self.registers.place.wrapping_sub(since), ..Prediction::default() };
-                self.resolve_branch(pc, &made, taken, wrong);
+                self.resolve_branch(pc, &made, taken, wrong, true);
             }
             Act::Forget { since } => {
                 let made =
                     Prediction { place: self.registers.place.wrapping_sub(since), ..Prediction::default() };
                 self.reset_history(&made);
             }
-            Act::Page { .. } => {}
+            Act::Page { .. } | Act::Context(_) => {}
         }
         true
     }
@@ -484,19 +556,90 @@ impl Btb {
     /// A call was fetched.
     pub fn push(&mut self, address: u64) {
         self.recorder.act(Act::Push(address));
-        self.registers.ras_count = (self.registers.ras_count + 1).min(RAS_ENTRIES);
-        self.registers.ras_pos =
-            if self.registers.ras_pos < RAS_ENTRIES - 1 { self.registers.ras_pos + 1 } else { 0 };
-        self.registers.ras[self.registers.ras_pos] = address;
+        self.registers.stack.push(address);
     }
 
     /// A return was fetched.
     pub fn pop(&mut self) {
         self.recorder.act(Act::Pop);
-        if self.registers.ras_count > 0 {
-            self.registers.ras_count -= 1;
-            self.registers.ras_pos =
-                if self.registers.ras_pos > 0 { self.registers.ras_pos - 1 } else { RAS_ENTRIES - 1 };
+        self.registers.stack.pop();
+    }
+
+    /// All directions since reset, the latest in the highest bit.
+    #[inline(always)]
+    pub(super) fn history(&self) -> u64 {
+        self.registers.history
+    }
+
+    /// The history becomes `history`, `places` further on.
+    #[inline(always)]
+    pub(super) fn set_history(&mut self, history: u64, places: u8) {
+        self.registers.history = history;
+        self.registers.place = self.registers.place.wrapping_add(places);
+    }
+
+    /// Where the direction for `pc` after `history` is.
+    #[inline(always)]
+    pub(super) fn direction_index(pc: u64, history: u8) -> u16 {
+        bht_index(pc, history) as u16
+    }
+
+    /// The direction at `index`.
+    #[inline(always)]
+    pub(super) fn direction(&self, index: u16) -> bool {
+        self.bht[usize::from(index) % BHT_ENTRIES] != 0
+    }
+
+    /// Writes the direction at `index`.
+    #[inline(always)]
+    pub(super) fn set_direction(&mut self, index: u16, taken: bool) {
+        self.bht[usize::from(index) % BHT_ENTRIES] = u8::from(taken);
+    }
+
+    /// Uses of entries in a row, of which the tree learns as `uses` says, and then of `used` and of `update`. What
+    /// was under way before changes no entry.
+    #[inline(always)]
+    pub(super) fn uses(&mut self, uses: (u32, u32), used: Option<u8>, update: Option<BtbUpdate>) {
+        let registers = &mut self.registers;
+        if let Some(way) = registers.update.map(|update| update.entry).or(registers.used) {
+            registers.plru.access(usize::from(way));
         }
+        registers.plru.access_all(uses);
+        (registers.used, registers.update) = (used, update);
+    }
+
+    /// Whether the change that is under way changes nothing but the use of its entry when the next lookup is at
+    /// `target`.
+    #[cold]
+    pub(super) fn confirms_update(&self, target: u64) -> bool {
+        self.registers.update.is_none_or(|update| self.confirms(&update, target))
+    }
+
+    /// Whether `update` with `target` changes nothing but the use of its entry: as [`Btb::apply`] has it.
+    pub(super) fn confirms(&self, update: &BtbUpdate, target: u64) -> bool {
+        let (entries, way) = (&self.entries, usize::from(update.entry));
+        let (page, target_page) = (self.page_match(update.pc), self.page_match(target));
+        update.entry < NO_ENTRY
+            && page != 0
+            && target_page != 0
+            && (entries.valid >> way & 1 == 1) == update.valid
+            && entries.tags[way] == low(update.pc)
+            && entries.targets[way] == low(target)
+            && entries.tag_pages[way] == page.trailing_zeros() as u8 + 1
+            && entries.target_pages[way] == target_page.trailing_zeros() as u8
+            && entries.cfi[way] == update.cfi
+            && entries.bridx[way] == (update.br_pc >> 1 & 1) as u8
+    }
+
+    /// The return-address stack.
+    #[inline(always)]
+    pub(super) fn stack(&self) -> ReturnStack {
+        self.registers.stack
+    }
+
+    /// It becomes `stack`.
+    #[inline(always)]
+    pub(super) fn set_stack(&mut self, stack: ReturnStack) {
+        self.registers.stack = stack;
     }
 }

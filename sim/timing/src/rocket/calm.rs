@@ -122,7 +122,7 @@ impl Pipeline {
                 partial = fetch.plain(word).partial;
             }
             fetch.state.queue[(fetch.state.head + fetch.state.queued) % RING] =
-                Group { pc: fetch.state.s2_pc, data: word, made };
+                Group { pc: fetch.state.s2_pc, data: word, made, again: false };
         }
         // Decode.
         let is_head = fire | (fetch.state.queued > 0);
@@ -139,6 +139,7 @@ impl Pipeline {
         } else {
             ((head.data >> (16 * first)) as u16, head.pc)
         };
+        let again = is_head & head.again | (buffered > 0) & fetch.state.buffer_again;
         let rvc = is_rvc(low);
         let halves = in_head + buffered;
         let take = if rvc { 1 } else { 2 };
@@ -154,7 +155,7 @@ impl Pipeline {
         }
         let ready = now >= at;
         let decode = match (ready, whole) {
-            (true, true) if offered == pc => Decode::Leaves,
+            (true, true) if offered == pc && !again => Decode::Leaves,
             (true, true) => return false,
             (true, false) if is_head => Decode::Half,
             _ => Decode::Idle,
@@ -202,8 +203,12 @@ impl Pipeline {
         }
         fetch.state.replay_before = replay & !space;
         fetch.state.s1_valid_before = fetch.state.s1_valid;
+        let guesses = fetch.state.guesses(made.hit & made.taken);
         fetch.state.s2_valid = !replay & !bends;
+        let was = fetch.state.s1_speculative;
+        fetch.state.s1_speculative = if replay { fetch.state.s2_speculative } else { guesses };
         if !replay {
+            fetch.state.s2_speculative = was;
             fetch.state.s2_pc = s1_pc;
             fetch.state.s2_pa = s1_pa;
             fetch.state.s2_made = made;
@@ -261,6 +266,7 @@ impl super::fetch::Fetch {
                 self.state.buffer = (head.data >> (16 * half)) as u16;
                 self.state.buffer_pc = (head.pc & !3) + 2 * u64::from(half);
                 self.state.buffer_made = head.made;
+                self.state.buffer_again = head.again;
             }
             self.state.head = (self.state.head + 1) % RING;
             self.state.queued -= 1;

@@ -1,13 +1,17 @@
 //! The L1 data cache (DCache.scala): write-back, blocking, replacement by LFSR. A line is shared, exclusive and
 //! clean, or dirty; without other caches none is ever shared.
 
+use super::memo::Outcome;
 use super::params::Params;
 use super::replace::Lfsr;
 use super::uncore::MemoryPort;
-use crate::parts::tags::{Tags, line_of};
+use crate::parts::tags::{NO_LINE, Tags, line_of};
 
 /// Cycles after a refill in which no probe is seen (DCache.scala, blockProbeAfterGrantCycles - 1).
 const PROBES_HIDDEN: u64 = 7;
+
+/// Places for lines that are found quickly.
+const QUICK: usize = 256;
 
 /// What an access finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +83,65 @@ impl ProbeSide {
     }
 }
 
+/// How a set was before a change.
+#[derive(Debug, Clone, Copy)]
+struct Change {
+    /// A line of the set.
+    line: u64,
+    way: usize,
+    tag: Option<u64>,
+    dirty: u16,
+    shared: u16,
+    lfsr: Lfsr,
+}
+
+/// The tile's crossbar (BaseTile.scala, tlMasterXbar): of two caches that ask in one cycle it serves the one that
+/// was not served last, and the other has to try again with its access.
+#[derive(Debug, Clone, Copy)]
+pub struct Crossbar {
+    /// The data cache has its turn when both ask: also after reset.
+    data_next: bool,
+    /// When the data cache asks.
+    asks: Option<u64>,
+}
+
+impl Default for Crossbar {
+    fn default() -> Self {
+        Self { data_next: true, asks: None }
+    }
+}
+
+impl Crossbar {
+    /// The data cache is going to ask in cycle `at`.
+    pub fn ask(&mut self, at: u64) {
+        self.asks = Some(at);
+    }
+
+    /// The instruction cache asks in cycle `now`: whether it is served.
+    pub fn serves_instructions(&mut self, now: u64) -> bool {
+        if self.asks == Some(now) {
+            if self.data_next {
+                return false;
+            }
+            self.asks = None;
+        }
+        self.data_next = true;
+        true
+    }
+
+    /// Whether the data cache was served in the cycle that it asked in, which has passed.
+    pub fn served_data(&mut self) -> bool {
+        let served = self.asks.take().is_some();
+        self.data_next &= !served;
+        served
+    }
+
+    /// The data cache asks, and is served.
+    pub fn serves_data(&mut self) {
+        self.data_next = false;
+    }
+}
+
 /// The data cache.
 pub struct Dcache {
     tags: Tags,
@@ -89,10 +152,17 @@ pub struct Dcache {
     lfsr: Lfsr,
     /// The way that waits for its line to come back.
     vacated: Option<usize>,
+    /// Lines that are there, by the low bits of their number, with a bit below that says whether they are dirty:
+    /// what the hardware finds by comparing the tags of a set at once.
+    quick: Box<[u64; QUICK]>,
+    /// What to undo if the repetition of a block fails.
+    changes: Vec<Change>,
     /// No access is accepted before this cycle.
     pub ready: u64,
     /// Towards the hub.
     pub side: ProbeSide,
+    /// The way out of the tile, which it shares with the instruction cache.
+    pub crossbar: Crossbar,
     /// Refills so far.
     pub refills: u64,
 }
@@ -106,8 +176,11 @@ impl Dcache {
             shared: vec![0; params.l1d_sets as usize].into_boxed_slice(),
             lfsr: Lfsr::default(),
             vacated: None,
+            quick: Box::new([NO_LINE; QUICK]),
+            changes: Vec::new(),
             ready: 0,
             side: ProbeSide::default(),
+            crossbar: Crossbar::default(),
             refills: 0,
         }
     }
@@ -131,10 +204,76 @@ impl Dcache {
 
     /// Whether an access to `pa` hits and changes nothing.
     #[inline(always)]
-    pub(super) fn settled(&self, pa: u64, write: bool) -> bool {
+    pub(super) fn settled(&mut self, pa: u64, write: bool) -> bool {
         let line = line_of(pa);
-        let dirty = |way: usize| self.dirty[self.tags.set_of(line)] >> way & 1 == 1;
-        self.tags.find(line).is_some_and(|way| !write || dirty(way))
+        let quick = self.quick[line as usize % QUICK];
+        quick | u64::from(!write) == line << 1 | 1 || self.find_settled(line, write)
+    }
+
+    #[inline(never)]
+    fn find_settled(&mut self, line: u64, write: bool) -> bool {
+        let Some((set, way)) = self.find(line) else { return false };
+        let dirty = self.dirty[set] >> way & 1 == 1;
+        self.quick[line as usize % QUICK] = line << 1 | u64::from(dirty);
+        dirty || !write
+    }
+
+    /// The line that takes the place of `line` among those that are found quickly, if it is there, goes or changes.
+    fn forget(&mut self, line: u64) {
+        self.quick[line as usize % QUICK] = NO_LINE;
+    }
+
+    /// The access to `pa` has the `outcome` again, whose changes [`Dcache::undo`] undoes; whether it can.
+    #[inline]
+    pub(super) fn repeat(&mut self, pa: u64, write: bool, outcome: Outcome) -> bool {
+        let line = line_of(pa);
+        let set = self.tags.set_of(line);
+        let (found, lfsr) = (self.tags.find(line), self.lfsr);
+        let (dirty, shared) = (self.dirty[set], self.shared[set]);
+        match (outcome, found) {
+            (Outcome::Settled, Some(way)) => !write || dirty >> way & 1 == 1,
+            (Outcome::Dirties, Some(way)) => {
+                let clean = (dirty | shared) >> way & 1 == 0;
+                if clean {
+                    self.changes.push(Change { line, way, tag: Some(line), dirty, shared, lfsr });
+                    self.dirty[set] |= 1 << way;
+                }
+                clean
+            }
+            (Outcome::Misses { dirty: expected }, None) => {
+                let way = self.lfsr.way(self.tags.ways());
+                let tag = self.tags.evict(line, way);
+                if (tag.is_some() && dirty >> way & 1 == 1) != expected {
+                    tag.into_iter().for_each(|tag| self.tags.put(tag, way));
+                    return false;
+                }
+                self.changes.push(Change { line, way, tag, dirty, shared, lfsr });
+                tag.into_iter().for_each(|tag| self.forget(tag));
+                self.install(line, write, false);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// What [`Dcache::repeat`] changed stays as it is.
+    pub(super) fn keep(&mut self) {
+        self.changes.clear();
+    }
+
+    /// What [`Dcache::repeat`] changed goes back to what it was.
+    #[cold]
+    pub(super) fn undo(&mut self) {
+        while let Some(Change { line, way, tag, dirty, shared, lfsr }) = self.changes.pop() {
+            let set = self.tags.set_of(line);
+            if tag != Some(line) {
+                self.tags.evict(line, way);
+                tag.into_iter().for_each(|tag| self.tags.put(tag, way));
+                self.refills -= 1;
+            }
+            self.forget(line);
+            (self.dirty[set], self.shared[set], self.lfsr) = (dirty, shared, lfsr);
+        }
     }
 
     /// Whether others may have the line of `pa` too.
@@ -146,6 +285,7 @@ impl Dcache {
     pub fn give_up(&mut self, pa: u64) {
         if let Some((_, way)) = self.find(line_of(pa)) {
             self.tags.evict(line_of(pa), way);
+            self.forget(line_of(pa));
             self.vacated = Some(way);
         }
     }
@@ -166,8 +306,10 @@ impl Dcache {
     pub fn evict(&mut self, pa: u64) -> bool {
         let (line, way) = (line_of(pa), self.lfsr.way(self.tags.ways()));
         let set = self.tags.set_of(line);
-        let dirty = self.tags.evict(line, way).is_some() && self.dirty[set] >> way & 1 == 1;
+        let victim = self.tags.evict(line, way);
+        let dirty = victim.is_some() && self.dirty[set] >> way & 1 == 1;
         self.dirty[set] &= !(1 << way);
+        victim.into_iter().for_each(|line| self.forget(line));
         dirty
     }
 
@@ -184,6 +326,8 @@ impl Dcache {
     pub fn install(&mut self, line: u64, dirty: bool, shared: bool) {
         let way = self.vacated.take().unwrap_or(self.lfsr.way(self.tags.ways()));
         let set = self.tags.set_of(line);
+        let victim = self.tags.evict(line, way);
+        victim.into_iter().for_each(|line| self.forget(line));
         self.tags.put(line, way);
         self.dirty[set] = self.dirty[set] & !(1 << way) | u16::from(dirty) << way;
         self.shared[set] = self.shared[set] & !(1 << way) | u16::from(shared) << way;
@@ -196,6 +340,7 @@ impl Dcache {
         let Some((set, way)) = self.find(line) else { return Copy::Absent };
         let dirty = self.dirty[set] >> way & 1 == 1;
         self.dirty[set] &= !(1 << way);
+        self.forget(line);
         if takes {
             self.tags.evict(line, way);
         } else {

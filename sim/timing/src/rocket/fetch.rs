@@ -28,6 +28,8 @@ pub(super) struct Group {
     pub(super) pc: u64,
     pub(super) data: u32,
     pub(super) made: Prediction,
+    /// It is not cacheable, and was only guessed to come next: it has to be fetched again.
+    pub(super) again: bool,
 }
 
 /// What decode sees in a cycle.
@@ -41,7 +43,10 @@ pub struct Offer {
     pub pc: u64,
     /// The prediction that came with it.
     pub made: Prediction,
+    /// It has to be fetched again.
+    pub again: bool,
     low: u16,
+    high: u16,
     take: u8,
     buffered_after: Option<u8>,
     pops: bool,
@@ -51,6 +56,11 @@ impl Offer {
     /// It is a `fence`.
     pub fn is_fence(&self) -> bool {
         self.low & 0x707f == 0x000f
+    }
+
+    /// Its word; the upper half means nothing if it is a compressed one.
+    pub fn word(&self) -> u32 {
+        u32::from(self.high) << 16 | u32::from(self.low)
     }
 
     /// It reads or writes memory.
@@ -65,6 +75,8 @@ impl Offer {
 pub struct Redirect {
     /// Where.
     pub pc: u64,
+    /// What is before it may still go wrong.
+    pub speculative: bool,
 }
 
 /// What is in the stages of fetch, in the queue and in the aligner.
@@ -72,12 +84,14 @@ pub struct Redirect {
 pub(super) struct FetchState {
     pub(super) s1_valid: bool,
     pub(super) s1_pc: u64,
+    pub(super) s1_speculative: bool,
     pub(super) s1_valid_before: bool,
     pub(super) s2_valid: bool,
     pub(super) s2_pc: u64,
     pub(super) s2_pa: u64,
     pub(super) s2_fault: bool,
     pub(super) s2_miss: bool,
+    pub(super) s2_speculative: bool,
     pub(super) s2_made: Prediction,
     /// Address of the group that the cache's data output holds: the latest access's, [`NO_DATA`] if it missed.
     pub(super) output: u64,
@@ -91,6 +105,15 @@ pub(super) struct FetchState {
     pub(super) buffer: u16,
     pub(super) buffer_pc: u64,
     pub(super) buffer_made: Prediction,
+    pub(super) buffer_again: bool,
+}
+
+impl FetchState {
+    /// Whether what follows the first stage is only guessed; `taken`: it is the target of a prediction.
+    #[inline(always)]
+    pub(super) fn guesses(&self, taken: bool) -> bool {
+        self.s1_speculative | (self.s2_valid & !self.s2_speculative) | taken
+    }
 }
 
 /// The fetch pipeline.
@@ -204,16 +227,22 @@ impl Fetch {
     /// What decode sees in this cycle.
     #[inline(always)]
     pub fn offer(&mut self, bus: &Bus) -> Offer {
+        let hit = self.icache.hit();
+        let again = !hit && !self.state.s2_fault && self.must_not_refill(bus);
         self.group_valid = self.state.s1_valid_before
             && self.state.s2_valid
-            && (self.icache.hit() || (self.state.s2_fault && !self.state.s2_miss));
+            && (hit || (self.state.s2_fault || again) && !self.state.s2_miss);
         self.fire = self.group_valid && self.state.queued < QUEUE;
         if self.group_valid {
             let base = self.state.s2_pa & !3;
-            let word = bus.ram.get::<u32>(base).unwrap_or_else(|| {
-                let half = |pa| u32::from(bus.fetch(pa).unwrap_or(0));
-                half(base) | half(base + 2) << 16
-            });
+            let word = if again {
+                0
+            } else {
+                bus.ram.get::<u32>(base).unwrap_or_else(|| {
+                    let half = |pa| u32::from(bus.fetch(pa).unwrap_or(0));
+                    half(base) | half(base + 2) << 16
+                })
+            };
             self.scan = if self.state.s2_made.hit || self.transfers(word) {
                 self.predecode(word)
             } else {
@@ -227,7 +256,7 @@ impl Fetch {
                 made.taken = true;
                 made.entry = NO_ENTRY;
             }
-            self.group = Group { pc: self.state.s2_pc, data: word, made };
+            self.group = Group { pc: self.state.s2_pc, data: word, made, again };
         }
         let head = if self.state.queued > 0 {
             Some(&self.state.queue[self.state.head % RING])
@@ -240,12 +269,27 @@ impl Fetch {
             self.state.buffer,
             self.state.buffer_pc,
             &self.state.buffer_made,
+            self.state.buffer_again,
         )
+    }
+
+    /// Whether a miss in the second stage must not refill: what is not cacheable is not asked for while what is
+    /// before it may go wrong (Frontend.scala, s2_can_speculatively_refill).
+    #[inline(always)]
+    fn must_not_refill(&self, bus: &Bus) -> bool {
+        self.state.s2_speculative && !bus.ram.contains(self.state.s2_pa, 1)
     }
 
     /// The aligner (IBuf.scala).
     #[inline(always)]
-    fn align(head: Option<&Group>, buffered: u8, buffer: u16, buffer_pc: u64, made: &Prediction) -> Offer {
+    fn align(
+        head: Option<&Group>,
+        buffered: u8,
+        buffer: u16,
+        buffer_pc: u64,
+        made: &Prediction,
+        buffer_again: bool,
+    ) -> Offer {
         let mut offer = Offer::default();
         let first = head.map_or(0, |g| (g.pc >> 1 & 1) as u8);
         let in_head =
@@ -266,7 +310,10 @@ impl Fetch {
             Some(g) => g.made,
             None => *made,
         };
+        offer.again =
+            buffered > 0 && buffer_again || (buffered == 0 || !rvc) && head.is_some_and(|g| g.again);
         offer.low = low;
+        offer.high = head.map_or(0, |g| (g.data >> (16 * (first + 1 - buffered.min(1)).min(1))) as u16);
         offer.take = if !full {
             0
         } else if rvc {
@@ -422,6 +469,18 @@ impl Fetch {
         }
     }
 
+    /// Privilege and translation of fetches change.
+    pub(super) fn enter(&mut self, context: Context) {
+        self.context = context;
+        self.tlb.context_changes();
+    }
+
+    /// Whether it matters which direction the lookup gave that goes with the group in the second stage.
+    pub(super) fn direction_matters(&self, bus: &Bus) -> bool {
+        let word = bus.ram.get::<u32>(self.state.s2_pa & !3);
+        self.state.s2_valid && word.is_none_or(|word| self.transfers(word))
+    }
+
     /// What a cycle depends on beside the predictor.
     #[cold]
     pub(super) fn record_cycle(&mut self, env: &Env<'_>, s1_pa: u64) {
@@ -516,7 +575,7 @@ impl Fetch {
             self.record_cycle(env, translation.pa);
         }
         let s1_kill = redirected || translation.miss || replay;
-        let killed = self.state.s2_fault || self.state.s2_miss;
+        let killed = self.state.s2_fault || self.state.s2_miss || self.must_not_refill(env.bus);
         let accessed = self.icache.s1_valid;
         self.icache.cycle(env, now, translation.pa, s1_kill, killed, data_busy);
         if accessed {
@@ -552,8 +611,15 @@ impl Fetch {
         }
         self.state.replay_before = replay && !s0_valid;
         self.state.s1_valid_before = self.state.s1_valid;
+        // Two fetches after a restart at write-back are certain (Frontend.scala, s0_speculative).
+        let speculative = match redirect {
+            Some(redirect) => redirect.speculative,
+            None if replay => self.state.s2_speculative,
+            None => self.state.guesses(made.hit && made.taken),
+        };
         self.state.s2_valid = false;
         if !replay {
+            self.state.s2_speculative = self.state.s1_speculative;
             self.state.s2_valid = !redirected;
             self.state.s2_pc = self.state.s1_pc;
             self.state.s2_pa = translation.pa;
@@ -564,6 +630,7 @@ impl Fetch {
         }
         self.icache.request(s0_valid);
         self.state.s1_pc = npc;
+        self.state.s1_speculative = speculative;
         self.state.s1_valid = s0_valid;
         if redirected {
             self.state.partial = None;
@@ -592,6 +659,7 @@ impl Fetch {
                     self.state.buffer = (head.data >> (16 * half)) as u16;
                     self.state.buffer_pc = (head.pc & !3) + 2 * u64::from(half);
                     self.state.buffer_made = head.made;
+                    self.state.buffer_again = head.again;
                 }
             } else {
                 self.state.buffered = self.state.buffered.saturating_sub(offer.take);

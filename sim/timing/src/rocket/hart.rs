@@ -1,17 +1,16 @@
 //! One hart: when each instruction can leave the decode stage, and what of it makes the pipeline start anew.
 
 use relsim_core::hart::{Hart, Priv, RunState};
-use relsim_core::insn::{Op, OpClass};
+use relsim_core::insn::{FactKind, Op, OpClass};
 use relsim_core::timing::{BlockRun, CycleCause as Cause, Fact, Ledger};
 use relsim_core::trap::TrapTaken;
 
 use super::icache::Icache;
 use super::memo::Check;
 use super::memory::{Memory, Progress};
-use super::muldiv;
 use super::params::Params;
 use super::pipeline::{GRANT, Pipeline, READY};
-use super::scoreboard::{Scoreboard, produces_x};
+use super::scoreboard::{Scoreboard, operand_cycles, produces_x};
 use super::tlb::Tlb;
 use super::uncore::Env;
 
@@ -19,11 +18,11 @@ use super::uncore::Env;
 pub const WRITE_BACK: u64 = 3;
 
 /// An instruction on its way to its issue: its address, and what holds it back until when.
-type Start = (u64, u64, Cause);
+pub(super) type Start = (u64, u64, Cause);
 
 /// A replay on its way.
 #[derive(Debug, Clone, Copy)]
-struct Replay {
+pub(super) struct Replay {
     pc: u64,
     /// It does not issue before this cycle; [`GRANT`] while it waits for a line, [`READY`] for the cache.
     at: u64,
@@ -32,10 +31,16 @@ struct Replay {
     late: u64,
     /// Fetch has started anew.
     drained: bool,
-    /// A fence behind it holds it back until then.
-    fence: u64,
+    /// If a fence behind it holds it back, until then.
+    fence: Option<u64>,
     /// Cycles charged to waiting for lines before.
     charged: u64,
+}
+
+impl Replay {
+    fn new(pc: u64, at: u64, cause: Cause) -> Self {
+        Self { pc, at, cause, late: 0, drained: false, fence: None, charged: 0 }
+    }
 }
 
 /// The model of one hart.
@@ -56,8 +61,8 @@ pub struct HartModel {
     pub(super) coprocessor_free: u64,
     /// How far the access that has issued has got.
     pub(super) progress: Progress,
-    start: Option<Start>,
-    again: Option<Replay>,
+    pub(super) start: Option<Start>,
+    pub(super) again: Option<Replay>,
 }
 
 impl HartModel {
@@ -103,9 +108,7 @@ impl HartModel {
         cause: Cause,
     ) -> Result<(), u64> {
         self.pipe.plain(self.issue, pc, next);
-        self.pipe.restart(self.issue + WRITE_BACK, pc, cause);
-        self.again = Some(Replay { pc, at, cause, late: 0, drained: false, fence: 0, charged: 0 });
-        self.resume(env)
+        self.replay_unready(env, pc, at, cause)
     }
 
     /// The same, until `late` cycles after the data cache has got the line that it waits for.
@@ -118,9 +121,27 @@ impl HartModel {
     ) -> Result<(), u64> {
         let cause = Cause::DataCache;
         self.pipe.plain(self.issue, pc, next);
-        self.pipe.restart(self.issue + WRITE_BACK, pc, cause);
+        self.refused(pc, cause);
         let charged = self.pipe.ledger.by_cause(cause);
-        self.again = Some(Replay { pc, at: GRANT, cause, late, drained: false, fence: 0, charged });
+        self.again = Some(Replay { late, charged, ..Replay::new(pc, GRANT, cause) });
+        self.resume(env)
+    }
+
+    /// Replays the access at `pc`, no earlier than `at`, for which the data cache was not ready when it executed: it
+    /// gets no further, so that nothing looks at what was fetched behind it (RocketCore.scala,
+    /// replay_ex_structural).
+    ///
+    /// # Errors
+    /// As [`HartModel::replay`].
+    pub(super) fn replay_unready(
+        &mut self,
+        env: &mut Env<'_>,
+        pc: u64,
+        at: u64,
+        cause: Cause,
+    ) -> Result<(), u64> {
+        self.refused(pc, cause);
+        self.again = Some(Replay::new(pc, at, cause));
         self.resume(env)
     }
 
@@ -133,10 +154,7 @@ impl HartModel {
     fn go_on(&mut self, env: &mut Env<'_>) -> Result<(), u64> {
         let Some(mut again) = self.again else { return Ok(()) };
         if !again.drained {
-            // A fence behind it has gone through decode before the refusal, and holds it back when it comes
-            // again.
-            let fence = self.pipe.drain(env)?;
-            again.fence = if fence { self.memory.idle() } else { 0 };
+            again.fence = self.drain(env)?;
             again.drained = true;
             self.again = Some(again);
         }
@@ -156,13 +174,47 @@ impl HartModel {
                     self.pipe.ledger.recharge(privilege, again.cause, Cause::Coherence, cycles);
                     again.cause = Cause::Coherence;
                 }
-                again.at = grant.last + again.late;
+                // Held back in decode, it sees the end of the refill a cycle later than it would be refused.
+                let late = again.late.max(again.fence.is_some().into());
+                again.at = grant.last + late;
             }
             self.again = Some(again);
         }
-        self.issue = self.pipe.run(env, again.pc, again.at.max(again.fence), again.cause)?;
+        let at = again.at.max(again.fence.unwrap_or(0));
+        self.issue = self.pipe.run(env, again.pc, at, again.cause)?;
         self.again = None;
         Ok(())
+    }
+
+    /// Goes on to the cycle in which the instruction at `pc` is refused: if a fence holds it back then, up to which
+    /// cycle.
+    ///
+    /// # Errors
+    /// As [`HartModel::replay`].
+    pub(super) fn refuse(
+        &mut self,
+        env: &mut Env<'_>,
+        pc: u64,
+        next: u64,
+        cause: Cause,
+    ) -> Result<Option<u64>, u64> {
+        self.pipe.plain(self.issue, pc, next);
+        self.refused(pc, cause);
+        self.drain(env)
+    }
+
+    /// The instruction at `pc`, which has issued, is refused.
+    fn refused(&mut self, pc: u64, cause: Cause) {
+        self.pipe.restart(self.issue + WRITE_BACK, pc, cause);
+        if let Some((rd, late)) = self.progress.loads {
+            self.pipe.holds_up(rd, self.issue + late);
+        }
+    }
+
+    /// Goes on until fetch has started anew: if a fence behind the refused instruction has gone through decode
+    /// before, which holds it back when it comes again, up to which cycle.
+    fn drain(&mut self, env: &mut Env<'_>) -> Result<Option<u64>, u64> {
+        Ok(self.pipe.drain(env)?.then(|| self.memory.idle()))
     }
 
     /// The built-in firmware, or a debugger, has moved the program counter.
@@ -210,15 +262,17 @@ impl HartModel {
             let pc = env.hart.pc_of(op);
             // A lone hart waits for nobody.
             let _ = self.issue(env, op, pc);
-            if op.class.is_memory() || matches!(op.class, OpClass::Mul | OpClass::Div) {
+            if let Some(kind) = op.class.fact() {
                 env.fact = facts.next().copied().unwrap_or_default();
-                if !op.class.is_memory() {
-                    let iterations = muldiv::iterations(op, env.fact.a, env.fact.b, env.params);
-                    self.pipe.fetch.btb.recorder.check(Check::MulDiv { op: n as u8, iterations });
+                if kind == FactKind::Floats {
+                    self.floats = (env.fact.a, env.fact.b);
+                }
+                if kind != FactKind::Access {
+                    let cycles = operand_cycles(op, (env.fact.a, env.fact.b), env.params);
+                    self.pipe.fetch.btb.recorder.check(Check::Operands { op: n as u8, cycles });
                 }
             }
-            let whole = n == last && run.whole;
-            let next = if whole { env.hart.next_pc } else { pc.wrapping_add(u64::from(op.len)) };
+            let next = if n == last { run.next } else { pc.wrapping_add(u64::from(op.len)) };
             self.retired(env, op, pc, next);
         }
     }
@@ -233,6 +287,28 @@ fn csr_flushes(op: &Op) -> bool {
 }
 
 impl HartModel {
+    /// Whether `op` is a branch to the instruction behind it that is taken: what comes next does not tell.
+    #[inline]
+    fn is_taken_to_next(&mut self, op: &Op) -> bool {
+        if op.class != OpClass::Branch || op.imm != i32::from(op.len) {
+            return false;
+        }
+        self.pipe.fetch.btb.recorder.spoil();
+        let (a, b) = (self.operands.a, self.operands.b);
+        let condition = match op.len {
+            2 => op.raw >> 13 & 1,
+            _ => op.raw >> 12 & 7,
+        };
+        match condition {
+            0 => a == b,
+            1 => a != b,
+            4 => (a as i64) < b as i64,
+            5 => a as i64 >= b as i64,
+            6 => a < b,
+            _ => a >= b,
+        }
+    }
+
     /// See [`relsim_core::timing::TimingModel::issue`].
     ///
     /// # Errors
@@ -279,7 +355,7 @@ impl HartModel {
         let Ok(issue) = self.pipe.run(env, pc, leaves, why) else { return false };
         self.issue = issue;
         self.pipe.restart(issue + WRITE_BACK, pc, why);
-        self.again = Some(Replay { pc, at, cause: why, late: 0, drained: false, fence: 0, charged: 0 });
+        self.again = Some(Replay::new(pc, at, why));
         true
     }
 
@@ -314,6 +390,14 @@ impl HartModel {
         Ok(())
     }
 
+    /// `op` has issued as it did before in the same circumstances, in the cycle that [`HartModel::issue`] would give.
+    #[inline]
+    pub(super) fn issues_again(&mut self, env: &Env<'_>, op: &Op, pc: u64) {
+        self.read_operands(env.hart, op);
+        self.issued = Some(pc);
+        self.begins();
+    }
+
     /// See [`relsim_core::timing::TimingModel::retired`].
     #[inline]
     pub fn retired(&mut self, env: &mut Env<'_>, op: &Op, pc: u64, next: u64) {
@@ -330,10 +414,14 @@ impl HartModel {
         self.board.write_back(issue, produces_x(op.class));
         self.board.produce(op, issue, (env.fact.a, env.fact.b), self.floats, env.params);
         match op.class {
-            OpClass::Branch | OpClass::Jump | OpClass::JumpIndirect => self.pipe.control(issue, pc, op, next),
+            OpClass::Branch | OpClass::Jump | OpClass::JumpIndirect => {
+                let goes = next != pc + u64::from(op.len) || self.is_taken_to_next(op);
+                self.pipe.control(issue, pc, op, next, goes);
+            }
             OpClass::Csr => {
                 self.pipe.plain(issue, pc, next);
                 if csr_flushes(op) {
+                    self.pipe.holds_up(op.rd, issue + WRITE_BACK);
                     self.pipe.restart(issue + WRITE_BACK, next, Cause::Flush);
                     self.pipe.context_changes();
                 }
@@ -344,8 +432,9 @@ impl HartModel {
                 self.pipe.context_changes();
             }
             OpClass::SfenceVma => {
-                self.pipe.plain(issue, pc, next);
-                self.pipe.restart_early(issue + 2, next);
+                // The memory stage takes the address for that of the next instruction (RocketCore.scala, mem_npc).
+                self.pipe.plain(issue, pc, env.fact.a & !1);
+                self.pipe.restart_early(issue + 2, env.fact.a & !1);
                 self.pipe.restart(issue + WRITE_BACK, next, Cause::Flush);
                 let va = (op.rs1 != 0).then_some(env.fact.a);
                 self.memory.flush_translations(va);

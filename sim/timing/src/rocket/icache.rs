@@ -98,7 +98,9 @@ impl Icache {
         let refilling = self.refill.is_some();
         let can_request = !(s2_miss || refilling);
         let s1_hit = self.holds(line);
-        let request = s2_miss && self.could_request;
+        let request = s2_miss
+            && self.could_request
+            && (env.uncore.hub.is_some() || env.dcache().crossbar.serves_instructions(now));
         self.beat = false;
         if refilling {
             self.refill_cycle(env, now, data_busy);
@@ -107,7 +109,8 @@ impl Icache {
             self.lfsr.step();
             let probe = now + env.params.l1i_probe;
             let (line, way) = (self.latched, self.lfsr.way(self.tags.ways()));
-            self.refill = Some(Refill { line, way, probe, beats: None });
+            let beats = Self::elsewhere(env, line).map(|first| (now + first, now + first + 7));
+            self.refill = Some(Refill { line, way, probe, beats });
             let me = env.hart.config.id;
             if let Some((hub, mut around)) = env.hub() {
                 hub.request(&mut around, me, Want { line, exclusive: false, dirty: false, fetch: true }, now);
@@ -119,6 +122,17 @@ impl Icache {
         self.could_request = can_request;
         self.s2_valid = self.s1_valid && !s1_kill;
         self.s2_hit = s1_hit;
+    }
+
+    /// Cycles from the request of a `line` that is not in memory to its first beat; there is no probe for it.
+    fn elsewhere(env: &Env<'_>, line: u64) -> Option<u64> {
+        let params = env.params;
+        match line << 6 {
+            pa if env.uncore.hub.is_some() || env.bus.ram.contains(pa, 1) => None,
+            0x1_0000..=0x1_ffff => Some(params.rom_read - 1),
+            // A burst takes longer than a load (measured: start of the golden files).
+            _ => Some(params.mmio_read + params.mmio_latency + 5),
+        }
     }
 
     #[inline(always)]

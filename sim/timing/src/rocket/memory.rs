@@ -7,11 +7,15 @@ use relsim_core::timing::CycleCause as Cause;
 use super::dcache::Found;
 use super::hart::{HartModel, WRITE_BACK};
 use super::hub::Want;
-use super::memo::Check;
+use super::memo::{Check, Outcome};
 use super::params::Params;
 use super::pipeline::READY;
 use super::tlb::Tlb;
 use super::uncore::Env;
+
+/// An access that finds a dirty victim issuing to the acknowledgement of the victim's release, without the latency
+/// of the write (measured: chase_17K).
+const RELEASE: u64 = 15;
 
 /// A store that may still be in the store buffer.
 #[derive(Debug, Clone, Copy, Default)]
@@ -21,6 +25,15 @@ pub(super) struct Pending {
     /// First cycle in which it could go to the data array.
     pub(super) from: u64,
     pub(super) live: bool,
+}
+
+/// What a load finds in the store buffer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Conflict {
+    /// The stores that are in it, a bit each.
+    pub(super) live: u8,
+    /// One of them is to its bytes.
+    pub(super) found: bool,
 }
 
 /// Data-side state of a hart.
@@ -72,11 +85,12 @@ impl Memory {
         self.tlb.flush(va);
     }
 
-    /// Whether the load of `mask` in `word`, issued in cycle `issue`, finds the word in the store buffer.
-    fn conflicts(&mut self, issue: u64, word: u64, mask: u8) -> bool {
+    /// What the load of `mask` in `word`, issued in cycle `issue`, finds in the store buffer.
+    fn conflict(&mut self, issue: u64, word: u64, mask: u8) -> Conflict {
         self.drain(issue);
         let same = |s: &Pending| s.live && s.word == word && s.mask & mask != 0;
-        self.stores.iter().any(same)
+        let live = |n: usize| u8::from(self.stores[n].live) << n;
+        Conflict { live: live(0) | live(1), found: self.stores.iter().any(same) }
     }
 
     /// Stores go from the buffer to the data array, up to what a load issued in cycle `issue` finds.
@@ -125,6 +139,13 @@ pub(super) fn size_log2(op: &Op) -> u32 {
     if op.raw >> 13 & 3 == 2 { 2 } else { 3 }
 }
 
+/// The 8-byte word that an access of 2^`size` bytes to `va` goes to, as far as the store buffer compares it, and
+/// which bytes of it.
+#[inline(always)]
+pub(super) fn span(va: u64, size: u32) -> (u64, u8) {
+    (va >> 3 & 0x1ff, (((1u16 << (1 << size)) - 1) << (va & 7)) as u8)
+}
+
 /// How far an access among several harts has got.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Progress {
@@ -136,6 +157,8 @@ pub struct Progress {
     checked: bool,
     /// It found the reservation alive.
     reserved: bool,
+    /// The integer register that it loads, and after how many cycles what is behind it could use that.
+    pub(super) loads: Option<(u8, u64)>,
 }
 
 impl Progress {
@@ -164,11 +187,11 @@ impl Access {
     }
 
     fn word(&self) -> u64 {
-        self.va >> 3 & 0x1ff
+        span(self.va, self.size).0
     }
 
     fn mask(&self) -> u8 {
-        (((1u16 << (1 << self.size)) - 1) << (self.va & 7)) as u8
+        span(self.va, self.size).1
     }
 
     fn kind(&self) -> AccessKind {
@@ -183,14 +206,22 @@ impl HartModel {
         let access = Access::new(op, env.fact.a, env.fact.b);
         let failed = op.class == OpClass::StoreConditional && env.hart.x(op.rd) != 0;
         let memory = env.bus.ram.contains(access.pa, 1);
+        self.progress.loads = self.loads(env, op, access.size);
         if !self.progress.made {
+            let mut conflict = Conflict::default();
             if !self.progress.checked {
                 // A lone hart waits for nobody.
-                let _ = self.hazards(env, op, &access, pc, next);
+                conflict = self.hazards(env, op, &access, pc, next).unwrap_or_default();
             }
-            self.record_access(access.read, access.write, access.size);
             if memory {
-                self.cached(env, pc, next, access.pa, access.write);
+                let outcome = loop {
+                    if let Some(outcome) = self.cached(env, pc, next, access.pa, access.write) {
+                        break outcome;
+                    }
+                    self.pipe.fetch.btb.recorder.spoil();
+                    let _ = self.hazards(env, op, &access, pc, next);
+                };
+                self.record_access(&access, conflict, outcome);
             } else {
                 self.device(env, op, pc, next, access.pa, access.write);
                 return;
@@ -208,14 +239,16 @@ impl HartModel {
         self.memory.idle = issue + WRITE_BACK + 1;
         self.memory.fence = op.class.is_atomic() && op.raw >> 26 & 1 == 1;
         if produces(op) {
-            let slow = access.size < 2 || op.class == OpClass::StoreConditional;
-            let at = match op.class {
-                OpClass::FpLoad => env.params.fp_load,
-                _ if slow => env.params.redirect_load_slow,
-                _ => env.params.redirect_load_int,
-            };
+            let at = self.progress.loads.map_or(env.params.fp_load, |(_, at)| at);
             self.board.loaded(op, issue + at, Cause::LoadUse);
         }
+    }
+
+    /// The integer register that `op` loads, and after how many cycles the next instruction can use it.
+    fn loads(&self, env: &Env<'_>, op: &Op, size: u32) -> Option<(u8, u64)> {
+        let slow = size < 2 || op.class == OpClass::StoreConditional;
+        let at = if slow { env.params.redirect_load_slow } else { env.params.redirect_load_int };
+        (produces(op) && op.class != OpClass::FpLoad).then_some((op.rd, at))
     }
 
     /// Replays for what is in the way within the hart.
@@ -230,7 +263,7 @@ impl HartModel {
         access: &Access,
         pc: u64,
         next: u64,
-    ) -> Result<(), u64> {
+    ) -> Result<Conflict, u64> {
         if super::scoreboard::is_fp(op.class) {
             while let Some(at) = self.board.refuses(op, self.issue, env.params) {
                 self.replay(env, pc, next, at, Cause::FloatingPoint)?;
@@ -240,14 +273,17 @@ impl HartModel {
         // second by its `req.ready` (DCache.scala, s2_update_meta).
         let dirtied = self.memory.dirtied;
         if dirtied != 0 && (self.issue == dirtied + 1 || self.issue == dirtied + 2) {
-            self.pipe.fetch.btb.recorder.spoil();
             self.memory.dirtied = 0;
-            self.replay(env, pc, next, 0, Cause::StoreHazard)?;
+            if self.issue == dirtied + 1 {
+                self.replay(env, pc, next, 0, Cause::StoreHazard)?;
+            } else {
+                self.replay_unready(env, pc, 0, Cause::StoreHazard)?;
+            }
         }
         // The probe for an instruction fetch takes the tags before an access that executes in its cycle.
         while self.pipe.probed(env, self.issue + 1) {
             self.pipe.fetch.btb.recorder.spoil();
-            self.replay(env, pc, next, 0, Cause::InstructionCache)?;
+            self.replay_unready(env, pc, 0, Cause::InstructionCache)?;
         }
         let (va, kind) = (access.va, access.kind());
         let walker = &mut self.pipe.walker;
@@ -256,12 +292,15 @@ impl HartModel {
             self.replay(env, pc, next, done + 1, Cause::DataTlb)?;
             let _ = self.memory.tlb.data(env, &mut self.pipe.walker, self.issue + 2, va, kind);
         }
-        if access.read && self.memory.conflicts(self.issue, access.word(), access.mask()) {
-            self.pipe.fetch.btb.recorder.spoil();
+        if !access.read {
+            return Ok(Conflict::default());
+        }
+        let conflict = self.memory.conflict(self.issue, access.word(), access.mask());
+        if conflict.found {
             self.memory.reads(self.issue);
             self.replay(env, pc, next, 0, Cause::StoreHazard)?;
         }
-        Ok(())
+        Ok(conflict)
     }
 
     /// Whether the store-conditional that has issued finds its reservation alive.
@@ -302,6 +341,7 @@ impl HartModel {
         }
         let Some((access, memory)) = Self::target(env, op) else { return Ok(()) };
         let next = pc.wrapping_add(u64::from(op.len));
+        self.progress.loads = self.loads(env, op, access.size);
         let me = env.hart.config.id;
         // Held back in decode, an ordered one sees the end of the refill a cycle later than others.
         let late = u64::from(op.class.is_atomic() && op.raw >> 25 & 3 != 0);
@@ -330,7 +370,7 @@ impl HartModel {
                 env.dcache().side.turned_away = cycle;
                 // Decode holds accesses from the refusal on until the cache is ready (RocketCore.scala,
                 // dcache_blocked).
-                self.replay(env, pc, next, READY, Cause::Coherence)?;
+                self.replay_unready(env, pc, READY, Cause::Coherence)?;
                 continue;
             }
             if !memory {
@@ -408,41 +448,75 @@ impl HartModel {
         Ok(false)
     }
 
-    fn cached(&mut self, env: &mut Env<'_>, pc: u64, next: u64, pa: u64, write: bool) {
+    /// A lone hart, which waits for nobody, goes on until the instruction at `pc` issues, no earlier than `at`.
+    fn runs(&mut self, env: &mut Env<'_>, pc: u64, at: u64, cause: Cause) {
+        if let Ok(issue) = self.pipe.run(env, pc, at, cause) {
+            self.issue = issue;
+        }
+    }
+
+    /// Accesses the only data cache: `None` if an instruction fetch was in the way of its request.
+    fn cached(&mut self, env: &mut Env<'_>, pc: u64, next: u64, pa: u64, write: bool) -> Option<Outcome> {
         match env.dcache().access(pa, write) {
             // A single cache shares no line.
-            Found::Hit | Found::Upgrade => {}
+            Found::Hit | Found::Upgrade => Some(Outcome::Settled),
             Found::HitMakesDirty => {
-                self.pipe.fetch.btb.recorder.spoil();
                 self.memory.dirtied = self.issue;
+                Some(Outcome::Dirties)
             }
             Found::Miss => {
-                self.pipe.fetch.btb.recorder.spoil();
-                if env.dcache().evict(pa) {
+                let dirty = env.dcache().evict(pa);
+                let mut released = 0;
+                if dirty {
                     let at = self.issue + env.params.writeback;
+                    released = self.issue + RELEASE + env.params.memory_write_latency;
                     let _ = self.replay(env, pc, next, at, Cause::DataCache);
                 }
                 let refused = self.issue + WRITE_BACK;
+                env.dcache().crossbar.ask(refused);
+                let held = self.refuse(env, pc, next, Cause::DataCache).unwrap_or_default();
+                if !env.dcache().crossbar.served_data() {
+                    // It has invalidated the victim meanwhile, and held decode back for it (DCache.scala,
+                    // s_voluntary_write_meta; RocketCore.scala, dcache_blocked).
+                    let at = held.unwrap_or(0).max(refused + 3);
+                    self.runs(env, pc, at, Cause::InstructionCache);
+                    return None;
+                }
                 let params = env.params;
                 let (dcache, port) = env.data();
                 let last = dcache.refill(params, port, refused, pa, write);
-                let _ = self.replay(env, pc, next, last, Cause::DataCache);
+                // Held back in decode, it sees the end of the refill a cycle later than it would be refused.
+                let end = held.map_or(last, |idle| idle.max(last + 1));
+                if released > refused {
+                    // Decode takes the victim's acknowledgement for the line, and tries again too early
+                    // (RocketCore.scala, dcache_blocked; DCache.scala, perf.grant).
+                    let early = released.min(last).max(held.unwrap_or(0));
+                    self.runs(env, pc, early, Cause::DataCache);
+                    if self.issue < last {
+                        let _ = self.replay_unready(env, pc, end, Cause::DataCache);
+                    }
+                } else {
+                    self.runs(env, pc, end, Cause::DataCache);
+                }
+                Some(Outcome::Misses { dirty })
             }
         }
     }
 
     /// What a repetition of the access has to find.
     #[inline(always)]
-    fn record_access(&mut self, read: bool, write: bool, size: u32) {
+    fn record_access(&mut self, access: &Access, conflict: Conflict, outcome: Outcome) {
         let recorder = &mut self.pipe.fetch.btb.recorder;
         if recorder.on {
-            let live = |n: usize| u8::from(self.memory.stores[n].live) << n;
-            let live = live(0) | live(1);
-            if read && write {
+            if access.read && access.write {
                 recorder.spoil();
             }
-            let size = size as u8;
-            recorder.check(if write { Check::Store { size } } else { Check::Load { live, size } });
+            let size = access.size as u8;
+            recorder.check(if access.write {
+                Check::Store { size, outcome }
+            } else {
+                Check::Load { conflict, size, outcome }
+            });
         }
     }
 
@@ -470,6 +544,7 @@ impl HartModel {
             (_, false) => p.mmio_read + p.mmio_latency,
             (_, true) => p.mmio_write + p.mmio_latency,
         };
+        env.dcache().crossbar.serves_data();
         let write_back = self.issue + WRITE_BACK;
         let (device, occupied) = match pa {
             0x200_0000..=0x200_ffff => (0, p.clint_occupied),
@@ -480,7 +555,8 @@ impl HartModel {
         env.uncore.devices[device] = taken + occupied;
         let done = taken + latency;
         self.memory.device_free = done + 1;
-        self.memory.idle = done + 1;
+        // Where decode waits for it, a load counts as answered with its data, a store a cycle behind its response.
+        self.memory.idle = done + u64::from(!produces(op));
         self.memory.fence = false;
         if write {
             let clint = (0x200_0000..=0x200_ffff).contains(&pa);

@@ -20,6 +20,7 @@ pub mod muldiv;
 pub mod params;
 mod pipeline;
 mod scoreboard;
+mod shadow;
 mod snapshot;
 pub mod tlb;
 pub mod uncore;
@@ -95,6 +96,9 @@ impl TimingModel for Rocket {
     #[inline]
     fn issue(&mut self, hart: &Hart, bus: &Bus, op: &Op, others: u64) -> Result<u64, u64> {
         let (model, memo, mut env) = self.parts(hart, bus, others);
+        if memo.issue(model, &mut env, op, hart.pc_of(op)) {
+            return Ok(model.takes_effect());
+        }
         memo.leave(model);
         model.issue(&mut env, op, hart.pc_of(op))?;
         if env.uncore.hub.is_some() {
@@ -117,7 +121,7 @@ impl TimingModel for Rocket {
 
     #[inline]
     fn retired(&mut self, hart: &Hart, bus: &Bus, op: &Op) -> u64 {
-        let (model, _, mut env) = self.parts(hart, bus, u64::MAX);
+        let (model, memo, mut env) = self.parts(hart, bus, u64::MAX);
         let next =
             if op.class.ends_block() { hart.next_pc } else { hart.pc_of(op).wrapping_add(op.len.into()) };
         if op.class.is_memory() {
@@ -125,7 +129,10 @@ impl TimingModel for Rocket {
         } else {
             env.fact = model.operands();
         }
-        model.retired(&mut env, op, hart.pc_of(op), next);
+        if !memo.retired(model, &mut env, op, hart.pc_of(op), next) {
+            memo.leave(model);
+            model.retired(&mut env, op, hart.pc_of(op), next);
+        }
         model.takes_effect()
     }
 
@@ -138,6 +145,9 @@ impl TimingModel for Rocket {
 
     fn trapped(&mut self, hart: &Hart, bus: &Bus, trap: &TrapTaken) -> u64 {
         let (model, memo, mut env) = self.parts(hart, bus, u64::MAX);
+        if memo.trapped(model, &mut env, trap) {
+            return model.takes_effect();
+        }
         memo.leave(model);
         model.trapped(&mut env, trap)
     }

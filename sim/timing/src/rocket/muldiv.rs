@@ -1,6 +1,6 @@
 //! The iterative multiplier and divider (Multiplier.scala), with early out.
 
-use relsim_core::insn::Op;
+use relsim_core::insn::{Op, OpClass};
 
 use super::params::Params;
 
@@ -34,6 +34,23 @@ pub fn iterations(op: &Op, a: u64, b: u64, params: &Params) -> u64 {
         }
         Kind::Div { signed, rem } => division(a, b, word, signed, rem, div_log2),
     }
+}
+
+/// The multiplications that take so many `iterations` as `op` has taken, told by their first operand: a mask to
+/// take of it, and the least and the greatest value under the mask. `None` for divisions.
+pub fn multiplicands(op: &Op, iterations: u64, params: &Params) -> Option<(u64, u64, u64)> {
+    let taken = |a: u64| self::iterations(op, a, 1, params) == iterations;
+    if op.class != OpClass::Mul {
+        return None;
+    }
+    // The second operand does not count, and of the first only where its highest one is.
+    let word = op.len == 4 && op.raw & 0x8 != 0;
+    let (mask, widest) = if word { (0xffff_ffff, 32) } else { (u64::MAX, 64) };
+    let least = |bits: u32| if bits == 0 { 0 } else { 1u64 << (bits - 1) };
+    let greatest = |bits: u32| if bits == 0 { 0 } else { u64::MAX >> (64 - bits) };
+    let mut lengths = (0..=widest).filter(|&bits| taken(least(bits)));
+    let shortest = lengths.next()?;
+    Some((mask, least(shortest), greatest(lengths.next_back().unwrap_or(shortest))))
 }
 
 fn division(a: u64, b: u64, word: bool, signed: bool, rem: bool, step_log2: u32) -> u64 {

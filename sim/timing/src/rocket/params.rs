@@ -39,11 +39,11 @@ params! {
         fma_single: "cycles" = 3, 1..=3, "pipeline of single-precision fma", "FPU.scala sfmaLatency";
         fma_double: "cycles" = 4, 2..=16, "pipeline of double-precision fma", "FPU.scala dfmaLatency";
         fp_short: "cycles" = 2, 1..=3, "pipeline of moves, comparisons and conversions that write a floating-point register", "FPU.scala fpmu, ifpu";
-        fdiv_double: "cycles" = 55, 1..=1000, "double-precision division in the iterative unit", "DivSqrtRecFN_small; measured: fdiv_d_waw";
-        fsqrt_double: "cycles" = 53, 1..=1000, "double-precision square root in the iterative unit", "measured: fsqrt_d_waw";
-        fdiv_single: "cycles" = 25, 1..=1000, "single-precision division in the iterative unit", "measured: fdiv_s_waw";
-        fsqrt_single: "cycles" = 25, 1..=1000, "single-precision square root in the iterative unit", "measured: fsqrt_s_waw";
-        fdiv_special: "cycles" = 2, 1..=1000, "division or square root of zeros, infinities and NaNs", "DivSqrtRecFN_small specialCase; measured: fdiv_s_dep";
+        fdiv_double: "cycles" = 55, 1..=1000, "double-precision division in the iterative unit, one less where the significand of the dividend is not below the divisor's", "DivSqrtRecFN_small; measured: fdiv_d_use";
+        fsqrt_double: "cycles" = 54, 1..=1000, "double-precision square root in the iterative unit, one less where the exponent is odd", "measured: fsqrt_d_even_use";
+        fdiv_single: "cycles" = 26, 1..=1000, "single-precision division in the iterative unit, less as for double", "measured: fdiv_s_use";
+        fsqrt_single: "cycles" = 25, 1..=1000, "single-precision square root in the iterative unit, less as for double", "measured: fsqrt_s_even_use";
+        fdiv_special: "cycles" = 1, 1..=1000, "division or square root of zeros, infinities and NaNs", "DivSqrtRecFN_small specialCase; measured: fdiv_d_zero_use";
         clint_read: "cycles" = 5, 1..=1000, "write-back of a CLINT load to its data", "measured: clint_mtime_ld_use";
         clint_write: "cycles" = 4, 1..=1000, "write-back of a CLINT store to its acknowledgement", "measured: clint_mtimecmp_sd";
         plic_read: "cycles" = 6, 1..=1000, "write-back of a PLIC load to its data", "measured: plic_prio_lw";
@@ -58,7 +58,7 @@ params! {
         mmio_read: "cycles" = 6, 1..=1000, "write-back of an MMIO load to its data, without the device's latency", "measured: mmio_axi_ld";
         mmio_write: "cycles" = 4, 1..=1000, "write-back of an MMIO store to its acknowledgement, without the device's latency", "measured: mmio_axi_sd";
         interrupt_arrival: "cycles" = 4, 0..=1000, "write-back of the CLINT store that raises an interrupt to the decode stage seeing it", "measured: msip_irq_roundtrip";
-        external_arrival: "cycles" = 8, 0..=1000, "the same for an external interrupt, raised by a store to a device behind the MMIO port", "measured: plic_irq_roundtrip";
+        external_arrival: "cycles" = 10, 0..=1000, "the same for an external interrupt, raised by a store to a device behind the MMIO port", "measured: plic_interrupt";
         mul_step: "bits" = 8, 1..=32 power_of_two, "bits of the multiplier that a cycle works off", "Multiplier.scala mulUnroll";
         div_step: "bits" = 1, 1..=32 power_of_two, "bits of the quotient that a cycle works out", "Multiplier.scala divUnroll";
     }

@@ -5,8 +5,11 @@ use relsim_core::hart::Hart;
 use relsim_core::insn::{Op, OpClass};
 use relsim_core::timing::{CycleCause as Cause, Ledger};
 
-use super::btb::{BtbUpdate, Cfi, Prediction};
-use super::fetch::{Fetch, Redirect};
+use super::btb::{BHT_ENTRIES, BtbUpdate, Cfi, Prediction};
+use super::fetch::{Fetch, Offer, Redirect};
+use super::hart::WRITE_BACK;
+use super::memo::Act;
+use super::shadow;
 use super::tlb::Context;
 use super::uncore::Env;
 use super::walker::Walker;
@@ -36,9 +39,9 @@ const SURE: u64 = 4;
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Restart {
-    cycle: u64,
-    pc: u64,
-    cause: Cause,
+    pub(super) cycle: u64,
+    pub(super) pc: u64,
+    pub(super) cause: Cause,
 }
 
 /// Fetch side and what is between decode and write-back.
@@ -73,6 +76,8 @@ pub struct Pipeline {
     pub(super) shadow_fence: bool,
     /// The last cycle that can be run before others are looked at again.
     pub(super) limit: u64,
+    /// What may not leave decode while a restart is ahead: users of these registers, up to the cycle.
+    pub(super) shadow: Vec<(u32, u64)>,
 }
 
 impl Pipeline {
@@ -100,6 +105,7 @@ impl Pipeline {
             accesses: 0,
             shadow_fence: false,
             limit: u64::MAX,
+            shadow: Vec::new(),
         }
     }
 
@@ -136,8 +142,8 @@ impl Pipeline {
         });
     }
 
-    /// A control transfer issued.
-    pub fn control(&mut self, issue: u64, pc: u64, op: &Op, next: u64) {
+    /// A control transfer issued; `goes`: if it is a branch, it is taken.
+    pub fn control(&mut self, issue: u64, pc: u64, op: &Op, next: u64, goes: bool) {
         let link = op.len == 4 && op.raw >> 7 & 1 == 1
             || op.len == 2 && op.class == OpClass::JumpIndirect && op.raw & 0x1000 != 0;
         let kind = match op.class {
@@ -146,7 +152,7 @@ impl Pipeline {
             OpClass::JumpIndirect if matches!(op.rs1, 1 | 5) => Cfi::Return,
             _ => Cfi::Jump,
         };
-        let taken = kind != Cfi::Branch || next != pc + u64::from(op.len);
+        let taken = kind != Cfi::Branch || goes;
         self.expect(Resolve {
             cycle: issue + 2,
             next,
@@ -161,6 +167,21 @@ impl Pipeline {
     /// At write-back in `cycle`, fetch starts anew at `pc`.
     pub fn restart(&mut self, cycle: u64, pc: u64, cause: Cause) {
         self.restart = Some(Restart { cycle, pc, cause });
+    }
+
+    /// What comes behind the instruction that issued last, which is going to restart fetch, can use its result in
+    /// register `rd` from cycle `at` on.
+    pub fn holds_up(&mut self, rd: u8, at: u64) {
+        self.shadow.push((1 << (rd & 31) & !1, at));
+    }
+
+    /// Whether what is offered has to wait in decode for a result of what will come to nothing.
+    fn hazard(&self, offer: &Offer, now: u64) -> bool {
+        offer.valid
+            && self
+                .shadow
+                .iter()
+                .any(|&(registers, at)| now < at && registers & shadow::uses(offer.word()) != 0)
     }
 
     /// In the memory stage in `cycle`, fetch starts anew at `pc` whatever was predicted.
@@ -279,19 +300,13 @@ impl Pipeline {
                 let right = match self.executing {
                     Some(pc) => pc == resolve.next,
                     None if offer.anything => offer.pc == resolve.next,
-                    // A group that is not cacheable is offered at once, to be fetched again (Frontend.scala).
-                    None => {
-                        let fetch = &self.fetch;
-                        fetch.state.s2_valid
-                            && fetch.state.s2_pc == resolve.next
-                            && !env.bus.ram.contains(resolve.next, 4)
-                    }
+                    None => false,
                 };
                 let overruled = self.restart.is_some_and(|r| r.cycle == now);
                 if !overruled {
                     resolved = Some((resolve, !right));
                     if !right {
-                        redirect = Some(Redirect { pc: resolve.next });
+                        redirect = Some(Redirect { pc: resolve.next, speculative: true });
                         self.refetch =
                             if resolve.kind.is_some() { Cause::Branch } else { self.fetch_cause() };
                         if resolve.kind.is_none() || resolve.taken {
@@ -311,7 +326,7 @@ impl Pipeline {
                 && early.cycle == now
             {
                 self.early = None;
-                redirect = Some(Redirect { pc: early.pc });
+                redirect = Some(Redirect { pc: early.pc, speculative: true });
             }
             let mut restarts = false;
             // Behind an instruction that will restart fetch, decode goes on without regard to `at`.
@@ -320,16 +335,17 @@ impl Pipeline {
                 && restart.cycle == now
             {
                 self.restart = None;
+                self.shadow.clear();
                 restarts = true;
                 self.resolve_count = 0;
-                redirect = Some(Redirect { pc: restart.pc });
+                redirect = Some(Redirect { pc: restart.pc, speculative: false });
                 self.refetch = restart.cause;
             }
             if restarts {
                 // What was behind gets no further than the stage before the data cache's first.
                 self.accesses &= !0b11;
             }
-            let ready = shadow || now >= at;
+            let ready = if shadow { !self.hazard(&offer, now) } else { now >= at };
             let leaves = offer.valid && ready && redirect.is_none();
             if self.probed(env, now) {
                 // What executes is refused, and gets into no stage of the data cache.
@@ -339,8 +355,11 @@ impl Pipeline {
             let data_busy = self.accesses & 0b110 != 0;
             self.fetch.finish(env, &mut self.walker, now, &offer, ready, redirect, update, data_busy);
             self.accesses = self.accesses << 1 | u8::from(leaves && offer.is_memory());
-            if shadow && leaves && offer.is_fence() {
-                self.shadow_fence = true;
+            if shadow && leaves {
+                self.shadow_fence |= offer.is_fence();
+                if let Some(late) = shadow::late(offer.word()) {
+                    self.shadow.push((shadow::writes(offer.word()), now + late));
+                }
             }
             self.now = now;
             if let Some((resolve, wrong)) = resolved {
@@ -354,7 +373,9 @@ impl Pipeline {
                 self.fetch.icache.invalidate();
             }
             self.executing = leaves.then_some(offer.pc);
-            if leaves && !shadow && offer.pc == pc {
+            if leaves && !shadow && offer.pc == pc && offer.again {
+                self.restart = Some(Restart { cycle: now + WRITE_BACK, pc, cause: Cause::InstructionCache });
+            } else if leaves && !shadow && offer.pc == pc {
                 self.ledger.charge(self.fetch.context.privilege, Cause::Issue, 1);
                 self.last_issue = now;
                 self.made = offer.made;
@@ -402,7 +423,9 @@ impl Pipeline {
     pub(super) fn learn(&mut self, resolve: &Resolve, wrong: bool) {
         let br_pc = resolve.pc + if resolve.rvc { 0 } else { 2 };
         if resolve.kind == Some(Cfi::Branch) {
-            self.fetch.btb.resolve_branch(br_pc & !3, &resolve.made, resolve.taken, wrong);
+            // After reset the table is cleared an entry a cycle, and learns nothing meanwhile (BTB.scala, resetting).
+            let learns = self.now > BHT_ENTRIES as u64;
+            self.fetch.btb.resolve_branch(br_pc & !3, &resolve.made, resolve.taken, wrong, learns);
         } else if wrong {
             self.fetch.btb.reset_history(&resolve.made);
         }
@@ -410,10 +433,12 @@ impl Pipeline {
 
     fn commit_context(&mut self, hart: &Hart) {
         if std::mem::take(&mut self.context_changes) {
-            self.fetch.context = Context::of(hart);
-            self.fetch.tlb.context_changes();
+            let context = Context::of(hart);
+            self.fetch.btb.recorder.act(Act::Context(context));
+            self.fetch.enter(context);
         }
         if let Some(va) = self.flush.take() {
+            self.fetch.btb.recorder.spoil();
             self.fetch.tlb.flush(va);
             if va.is_none() {
                 self.walker.flush();

@@ -103,6 +103,46 @@ const fn special_single(bits: u64) -> bool {
     bits >> 32 != 0xffff_ffff || low << 1 == 0 || low >> 23 & 0xff == 0xff
 }
 
+/// How long `op` takes as far as its operands decide it: iterations of a multiplication or division, cycles of
+/// one in floating point.
+pub fn operand_cycles(op: &Op, (a, b): (u64, u64), params: &Params) -> u64 {
+    let root = op.raw >> 27 == 0b01011;
+    let (special, mantissa, latency): (fn(u64) -> bool, _, _) = match op.class {
+        OpClass::FpDivSingle => {
+            (special_single, 23, if root { params.fsqrt_single } else { params.fdiv_single })
+        }
+        OpClass::FpDivDouble => {
+            (special_double, 52, if root { params.fsqrt_double } else { params.fdiv_double })
+        }
+        _ => return muldiv::iterations(op, a, b, params),
+    };
+    if special(a) || (!root && special(b)) {
+        return params.fdiv_special;
+    }
+    latency.saturating_sub(u64::from(steps_less(root, a, b, mantissa)))
+}
+
+/// Whether the iterative unit needs one step less for a quotient or a root: if the quotient of the significands is at
+/// least 1, or the exponent is odd (DivSqrtRecFN_small.scala, skipCycle2 and cycleNum). `mantissa` is the width of the
+/// fraction; neither operand is special.
+const fn steps_less(root: bool, a: u64, b: u64, mantissa: u32) -> bool {
+    let (exponent, significand) = normalised(a, mantissa);
+    if root { exponent % 2 != 0 } else { significand >= normalised(b, mantissa).1 }
+}
+
+/// Exponent and fraction of a number that is not special, subnormal ones as if they had more exponents.
+const fn normalised(bits: u64, mantissa: u32) -> (i64, u64) {
+    let exponent_bits = if mantissa == 52 { 11 } else { 8 };
+    let bias = (1i64 << (exponent_bits - 1)) - 1;
+    let fraction = bits & ((1 << mantissa) - 1);
+    let exponent = (bits >> mantissa & ((1 << exponent_bits) - 1)) as i64;
+    if exponent > 0 {
+        return (exponent - bias, fraction);
+    }
+    let up = fraction.leading_zeros() + mantissa + 1 - 64;
+    (1 - bias - up as i64, fraction << up & ((1 << mantissa) - 1))
+}
+
 const fn file(op: &Op, operand: u32) -> u8 {
     op.files >> (2 * operand) & 3
 }
@@ -260,7 +300,7 @@ impl Scoreboard {
                 self.flags_busy = self.flags_busy.max(issue + 4);
             }
             OpClass::Mul | OpClass::Div => {
-                let at = issue + 2 + muldiv::iterations(op, operands.0, operands.1, params);
+                let at = issue + 2 + operand_cycles(op, operands, params);
                 self.set_x(op.rd, issue + 4, Cause::MulDiv);
                 self.muldiv_free = issue + 2;
                 self.late = Some(Late { rd: op.rd, at });
@@ -268,17 +308,8 @@ impl Scoreboard {
             OpClass::FpArithSingle => self.float(op, issue, params.fma_single),
             OpClass::FpArithDouble => self.float(op, issue, params.fma_double),
             OpClass::FpMisc | OpClass::IntToFp => self.float(op, issue, params.fp_short),
-            OpClass::FpDivSingle => {
-                let root = op.raw >> 27 == 0b01011;
-                let special = special_single(floats.0) || (!root && special_single(floats.1));
-                let latency = if root { params.fsqrt_single } else { params.fdiv_single };
-                self.divides(op, issue, if special { params.fdiv_special } else { latency });
-            }
-            OpClass::FpDivDouble => {
-                let root = op.raw >> 27 == 0b01011;
-                let special = special_double(floats.0) || (!root && special_double(floats.1));
-                let latency = if root { params.fsqrt_double } else { params.fdiv_double };
-                self.divides(op, issue, if special { params.fdiv_special } else { latency });
+            OpClass::FpDivSingle | OpClass::FpDivDouble => {
+                self.divides(op, issue, operand_cycles(op, floats, params));
             }
             OpClass::Load
             | OpClass::Store
@@ -336,5 +367,30 @@ impl Scoreboard {
         };
         let write = issue + 1 + latency;
         (self.port[write as usize % PORT] == write).then_some(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_a_step_less() {
+        let double = |root, a: f64, b: f64| steps_less(root, a.to_bits(), b.to_bits(), 52);
+        let single = |root, a: f32, b: f32| steps_less(root, a.to_bits().into(), b.to_bits().into(), 23);
+        for (a, b, less) in
+            [(3.0, 7.0, false), (7.0, 3.0, true), (7.0, 7.0, true), (1.0, 7.0, false), (-1024.0, 0.5, true)]
+        {
+            assert_eq!(double(false, a, b), less, "{a} / {b}");
+            assert_eq!(single(false, a as f32, b as f32), less, "{a} / {b}");
+        }
+        for (a, less) in [(3.0, true), (7.0, false), (1.0, false), (0.5, true), (0.25, false)] {
+            assert_eq!(double(true, a, 0.0), less, "root of {a}");
+            assert_eq!(single(true, a as f32, 0.0), less, "root of {a}");
+        }
+        // Subnormal: 2^-1074 and 2^-149, and 1.5 times the double of them.
+        assert_eq!((normalised(1, 52), normalised(1, 23)), ((-1074, 0), (-149, 0)));
+        assert_eq!((normalised(3, 52), normalised(3, 23)), ((-1073, 1 << 51), (-148, 1 << 22)));
+        assert_eq!(normalised(1 << 52, 52), (-1022, 0));
     }
 }

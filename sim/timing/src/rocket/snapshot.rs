@@ -4,7 +4,7 @@
 use super::btb::{Cfi, Prediction};
 use super::fetch::{FetchState, RING};
 use super::hart::HartModel;
-use super::pipeline::Resolve;
+use super::pipeline::{Resolve, Restart};
 use super::scoreboard::Scoreboard;
 use relsim_core::timing::CycleCause;
 
@@ -19,6 +19,11 @@ pub(super) struct Snapshot {
     made: Prediction,
     accesses: u8,
     executing: Option<u64>,
+    issued: Option<u64>,
+    restart: Option<Restart>,
+    context_changes: bool,
+    shadow: Box<[(u32, u64)]>,
+    fence: bool,
     board: Scoreboard,
     live: [bool; 2],
     from: [u64; 2],
@@ -45,21 +50,26 @@ fn prediction(made: &Prediction, place: u8, direction: bool) -> u64 {
 
 impl Snapshot {
     /// Adds to `key` everything that what follows depends on; `false` if the state is none to come back to.
-    pub fn describe(hart: &mut HartModel, key: &mut Vec<u64>) -> bool {
+    /// `given`: the direction that the latest lookup gave is among it.
+    pub fn describe(hart: &mut HartModel, given: bool, key: &mut Vec<u64>) -> bool {
         let now = hart.pipe.now;
         hart.memory.drain(now);
         let pipe = &hart.pipe;
         let fetch = &pipe.fetch;
-        let still = pipe.nothing_restarts()
-            && !pipe.context_changes
+        let still = pipe.early.is_none()
+            && pipe.invalidate.is_none()
+            && pipe.restart.is_none_or(|restart| restart.pc == hart.next)
             && pipe.flush.is_none()
             && !pipe.sleeps
             && pipe.executing.is_some()
             && pipe.last_issue == now
             && fetch.calm()
             && !fetch.icache.beat
-            && hart.issued.is_none()
-            && !hart.memory.fence
+            && hart.issued.is_none_or(|pc| pc == hart.next)
+            && hart.start.is_none()
+            && hart.again.is_none()
+            && hart.memory.device_load == 0
+            && hart.coprocessor_free <= now
             && hart.memory.dirtied + 1 < now
             && hart.interrupt_at <= now
             && hart.memory.device_free <= now;
@@ -77,10 +87,17 @@ impl Snapshot {
                 | u64::from(fetch.state.s2_valid) << 2
                 | u64::from(fetch.state.replay_before) << 3
                 | u64::from(fetch.state.wrong_path) << 4
+                | u64::from(fetch.state.s1_speculative) << 5
+                | u64::from(fetch.state.s2_speculative) << 6
                 | u64::from(fetch.state.buffered) << 8
                 | u64::from(pipe.accesses & 7) << 16
                 | (fetch.state.queued as u64) << 24
-                | (pipe.resolve_count as u64) << 32,
+                | (pipe.resolve_count as u64) << 32
+                | u64::from(hart.issued.is_some()) << 40
+                | u64::from(pipe.context_changes) << 41
+                | u64::from(hart.memory.fence) << 42
+                | pipe.restart.map_or(0, |r| 1 + r.cause as u64) << 48,
+            pipe.restart.map_or(0, |r| relative(r.cycle, now)),
             fetch.state.s1_pc,
             fetch.state.s2_pc,
             fetch.state.output,
@@ -89,19 +106,30 @@ impl Snapshot {
             prediction(&pipe.made, place, false),
         ]);
         if fetch.state.s2_valid {
-            key.extend([fetch.state.s2_pa, prediction(&fetch.state.s2_made, place, true)]);
+            key.extend([fetch.state.s2_pa, prediction(&fetch.state.s2_made, place, given)]);
         }
         for n in 0..fetch.state.queued {
             let group = &fetch.state.queue[(fetch.state.head + n) % RING];
-            key.extend([group.pc, group.data.into(), prediction(&group.made, place, false)]);
+            let data = u64::from(group.data) | u64::from(group.again) << 32;
+            key.extend([group.pc, data, prediction(&group.made, place, false)]);
         }
         if fetch.state.buffered > 0 {
             let made = prediction(&fetch.state.buffer_made, place, false);
-            key.extend([fetch.state.buffer.into(), fetch.state.buffer_pc, made]);
+            let half = u64::from(fetch.state.buffer) | u64::from(fetch.state.buffer_again) << 16;
+            key.extend([half, fetch.state.buffer_pc, made]);
         }
         for n in 0..pipe.resolve_count {
             let resolve = &pipe.resolves[(pipe.first_resolve + n) & 1];
             let last = n + 1 == pipe.resolve_count;
+            // A branch that was taken to the next instruction: the address does not tell.
+            let length = if resolve.rvc { 2 } else { 4 };
+            if last
+                && resolve.kind == Some(Cfi::Branch)
+                && resolve.taken
+                && resolve.next == resolve.pc + length
+            {
+                return false;
+            }
             key.extend([
                 relative(resolve.cycle, now),
                 resolve.pc,
@@ -109,10 +137,15 @@ impl Snapshot {
                 prediction(&resolve.made, place, false),
             ]);
             // Where the last one goes is what comes next.
-            if !last {
+            if !last || pipe.restart.is_some() {
                 key.extend([resolve.next, resolve.taken.into()]);
             }
         }
+        key.extend(
+            pipe.shadow
+                .iter()
+                .map(|&(registers, at)| u64::from(registers) << 32 | relative(at, now) & 0xffff),
+        );
         hart.board.describe(now, key);
         let memory = &hart.memory;
         for store in &memory.stores {
@@ -140,6 +173,11 @@ impl Snapshot {
             made: pipe.made,
             accesses: pipe.accesses,
             executing: pipe.executing,
+            issued: hart.issued,
+            restart: pipe.restart,
+            context_changes: pipe.context_changes,
+            shadow: pipe.shadow.clone().into_boxed_slice(),
+            fence: memory.fence,
             board: hart.board.clone(),
             live: [memory.stores[0].live, memory.stores[1].live],
             from: [memory.stores[0].from, memory.stores[1].from],
@@ -176,7 +214,7 @@ impl Snapshot {
         }
         pipe.first_resolve = self.first_resolve;
         pipe.resolve_count = self.resolve_count;
-        if self.resolve_count > 0 {
+        if self.resolve_count > 0 && self.restart.is_none() {
             let last = &mut pipe.resolves[(self.first_resolve + self.resolve_count - 1) & 1];
             last.next = hart.next;
             let length = if last.rvc { 2 } else { 4 };
@@ -185,9 +223,15 @@ impl Snapshot {
         pipe.made = moved(&self.made);
         pipe.accesses = self.accesses;
         pipe.executing = self.executing;
+        pipe.restart = self.restart.map(|r| Restart { cycle: later(r.cycle), pc: hart.next, ..r });
+        pipe.context_changes = self.context_changes;
+        pipe.shadow.clear();
+        pipe.shadow.extend(self.shadow.iter().map(|&(registers, at)| (registers, later(at))));
         pipe.last_issue = pipe.now;
         pipe.refetch = CycleCause::Fetch;
         hart.issue = pipe.now;
+        hart.issued = self.issued;
+        hart.memory.fence = self.fence;
         hart.board = self.board.clone();
         hart.board.shift(self.now, by);
         let memory = &mut hart.memory;

@@ -69,6 +69,22 @@ impl Context {
 /// What lookups change: the trees, and the page that was looked up last.
 pub(super) type Order = (u32, u32, Option<(u64, u64)>);
 
+/// Places for pages that are found quickly.
+const QUICK: usize = 64;
+/// No entry.
+const NO_WAY: u8 = u8::MAX;
+
+/// A page with the entries that a lookup of it uses: what the hardware finds by comparing all at once.
+#[derive(Debug, Clone, Copy)]
+struct Quick {
+    page: u64,
+    sector: u8,
+    superpage: u8,
+}
+
+/// Nothing: no page has this number.
+const NO_PAGE: Quick = Quick { page: u64::MAX, sector: NO_WAY, superpage: NO_WAY };
+
 /// A TLB.
 pub struct Tlb {
     sectors: Box<[Sector]>,
@@ -76,6 +92,7 @@ pub struct Tlb {
     sector_lru: PlruTree,
     superpage_lru: PlruTree,
     pending: Option<Pending>,
+    quick: Box<[Quick; QUICK]>,
     /// The page that was looked up last: another lookup of it finds the same, and is no news to the trees.
     pub(super) recent: Option<(u64, u64)>,
 }
@@ -96,6 +113,7 @@ impl Tlb {
             sector_lru: PlruTree::new(sectors as usize),
             superpage_lru: PlruTree::new(superpages as usize),
             pending: None,
+            quick: Box::new([NO_PAGE; QUICK]),
             recent: None,
         }
     }
@@ -149,6 +167,7 @@ impl Tlb {
 
     fn insert(&mut self, pending: &Pending) {
         self.recent = None;
+        self.quick.fill(NO_PAGE);
         let vpn = pending.va >> 12;
         match pending.found {
             Some(walk) if walk.level > 0 => {
@@ -229,16 +248,43 @@ impl Tlb {
     }
 
     /// Whether an access to `va` would be translated at once.
-    pub(super) fn holds(&self, va: u64) -> bool {
-        let vpn = va >> 12;
-        let sector = self.sectors.iter().find(|s| s.valid != 0 && s.tag == vpn >> 2);
-        sector.is_some_and(|s| s.valid >> (vpn & 3) & 1 == 1)
-            || self.superpages.iter().any(|p| p.valid && p.vpn >> (9 * p.level) == vpn >> (9 * p.level))
+    #[inline(always)]
+    pub(super) fn holds(&mut self, va: u64) -> bool {
+        let page = va >> 12;
+        self.quick[page as usize % QUICK].page == page || self.find(va)
     }
 
-    /// An access to `va`, which is translated at once.
+    #[inline(never)]
+    fn find(&mut self, va: u64) -> bool {
+        let page = va >> 12;
+        let sector = self.sectors.iter().position(|s| s.valid != 0 && s.tag == page >> 2);
+        let superpage = |p: &Superpage| p.valid && p.vpn >> (9 * p.level) == page >> (9 * p.level);
+        let superpage = self.superpages.iter().position(superpage);
+        let there =
+            superpage.is_some() || sector.is_some_and(|n| self.sectors[n].valid >> (page & 3) & 1 == 1);
+        if there {
+            let way = |found: Option<usize>| found.map_or(NO_WAY, |n| n as u8);
+            self.quick[page as usize % QUICK] =
+                Quick { page, sector: way(sector), superpage: way(superpage) };
+        }
+        there
+    }
+
+    /// An access to `va`, of which [`Tlb::holds`] has just said that it is translated at once.
+    #[inline(always)]
     pub(super) fn touch(&mut self, va: u64) {
-        self.lookup(va, true);
+        let page = va >> 12;
+        let quick = self.quick[page as usize % QUICK];
+        if quick.page != page {
+            self.lookup(va, true);
+            return;
+        }
+        if quick.sector != NO_WAY {
+            self.sector_lru.access(quick.sector.into());
+        }
+        if quick.superpage != NO_WAY {
+            self.superpage_lru.access(quick.superpage.into());
+        }
     }
 
     /// Privilege or translation of fetches has changed.
@@ -331,6 +377,7 @@ impl Tlb {
     /// `sfence.vma`: everything, or only the page of `va`.
     pub fn flush(&mut self, va: Option<u64>) {
         self.recent = None;
+        self.quick.fill(NO_PAGE);
         match va {
             None => {
                 self.sectors.fill(Sector::default());

@@ -11,7 +11,7 @@ use super::params::Params;
 /// The memory port: one read at a time delivers its beats.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryPort {
-    free: u64,
+    pub(super) free: u64,
 }
 
 impl MemoryPort {
