@@ -121,7 +121,8 @@ pub struct MachineArgs {
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = parse_setting)]
     pub set: Vec<(String, u64)>,
 
-    /// How many cycles a hart may run ahead of the others; 1 interleaves them exactly [default: 100]
+    /// How many cycles a hart may run ahead of the others; 1 interleaves them exactly; the timing model rocket
+    /// takes 4 for more [default: 100]
     #[arg(long, value_name = "CYCLES", value_parser = parse_quantum)]
     pub quantum: Option<u64>,
 }

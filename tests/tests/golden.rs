@@ -75,11 +75,24 @@ fn rows_of_four_harts_are_as_close_to_the_rtl_as_they_were() {
     }
     let (mean, within_one, within_five) = statistics(&rows);
     let in_range = share_in_range(&rows);
-    // Tighter as the model gets better; never looser.
-    assert!(mean <= 2.5, "mean error {mean} %");
-    assert!(within_one >= 81.5, "{within_one} % of the rows are within 1 %");
-    assert!(within_five >= 90.0, "{within_five} % of the rows are within 5 %");
-    assert!(in_range >= 88.0, "{in_range} % of the rows are in the RTL's range");
+    // Tighter as the model gets better; never looser, but for the mean: a few rows of spin locks and races, which a
+    // cycle tips one way or the other, make most of it.
+    assert!(mean <= 2.45, "mean error {mean} %");
+    assert!(within_one >= 87.6, "{within_one} % of the rows are within 1 %");
+    assert!(within_five >= 94.5, "{within_five} % of the rows are within 5 %");
+    assert!(in_range >= 96.3, "{in_range} % of the rows are in the RTL's range");
+}
+
+#[test]
+fn four_harts_take_what_they_take_instruction_by_instruction() {
+    // Memory alone: where interrupts are waited for, the quantum shows.
+    for &(name, bytes, read, write) in MULTI_RUNS {
+        if matches!(name, "lat" | "lrsc" | "probe2" | "pp") {
+            let (exact, _) = run_multi(bytes, (read, write), Some(1));
+            let (text, _) = run_multi(bytes, (read, write), None);
+            assert_eq!(exact, text, "{name} {read}/{write}");
+        }
+    }
 }
 
 #[test]

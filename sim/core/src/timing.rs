@@ -34,7 +34,7 @@ pub trait TimingModel {
         true
     }
 
-    /// How many cycles a hart may run ahead of the others where `asked` was asked for.
+    /// How many cycles a hart may run ahead of the others where `asked` was asked for: no more than that.
     fn quantum_cycles(&self, asked: u64) -> u64 {
         asked
     }
@@ -200,6 +200,14 @@ impl Ledger {
     #[inline(always)]
     pub fn charge(&mut self, privilege: Priv, cause: CycleCause, cycles: u64) {
         self.cycles[privilege as usize & 3][cause as usize] += cycles;
+    }
+
+    /// `cycles` that were charged to `cause` at `privilege` had the cause `to`.
+    pub fn recharge(&mut self, privilege: Priv, cause: CycleCause, to: CycleCause, cycles: u64) {
+        let row = &mut self.cycles[privilege as usize & 3];
+        let moved = cycles.min(row[cause as usize]);
+        row[cause as usize] -= moved;
+        row[to as usize] += moved;
     }
 
     /// Cycles at `privilege` for `cause`.

@@ -27,13 +27,13 @@ impl Pipeline {
         let began = self.now;
         let mut issued = None;
         if self.fetch.calm() {
-            while self.calm_cycle(env, pc, at) {
+            while self.now < self.limit && self.calm_cycle(env, pc, at) {
                 if self.executing.is_some() {
                     issued = Some(self.now);
                     break;
                 }
                 if self.now + 1 < at {
-                    self.skip(at);
+                    self.skip(at.min(self.limit.saturating_add(1)));
                 }
             }
             // What the general loop finds: as the cache has it after a cycle with a hit.

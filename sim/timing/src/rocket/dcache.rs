@@ -43,6 +43,8 @@ pub enum Copy {
 pub struct ProbeSide {
     /// Every access of the hart before this cycle has been seen.
     pub known: u64,
+    /// Every fetch that the hart has asked for in this cycle or before has been seen.
+    pub fetched: u64,
     /// The latest access.
     pub last: u64,
     /// The latest refill: its first beat, and when the hart has had its time with the line.
@@ -53,19 +55,31 @@ pub struct ProbeSide {
     pub busy: u64,
     /// The cache refuses accesses from the first to before the second.
     pub refuses: (u64, u64),
+    /// The same for what was before.
+    pub refused: (u64, u64),
+    /// The access that was refused last.
+    pub turned_away: u64,
 }
 
 impl ProbeSide {
     /// From when on a probe that arrives in cycle `at` goes before the hart's accesses.
     pub fn takes_from(&self, at: u64) -> u64 {
         let from = at.max(self.reserved);
-        if from >= self.grant.0 { from.max(self.grant.1) } else { from }
+        if from > self.grant.0 { from.max(self.grant.1) } else { from }
     }
 
     /// Whether it refuses an access in cycle `cycle`.
     #[inline]
     pub fn refuses(&self, cycle: u64) -> bool {
-        (self.refuses.0..self.refuses.1).contains(&cycle)
+        let within = |(from, to): (u64, u64)| (from..to).contains(&cycle);
+        within(self.refuses) || within(self.refused)
+    }
+
+    /// From when on it takes the access that it refused last, as far as probes are known.
+    pub fn ready(&self) -> u64 {
+        let cycle = self.turned_away;
+        let within = |&(from, to): &(u64, u64)| (from..to).contains(&cycle);
+        [self.refuses, self.refused].into_iter().find(within).map_or(cycle, |(_, to)| to)
     }
 }
 

@@ -9,13 +9,39 @@ use super::icache::Icache;
 use super::memo::Check;
 use super::memory::{Memory, Progress};
 use super::params::Params;
-use super::pipeline::Pipeline;
+use super::pipeline::{GRANT, Pipeline, READY};
 use super::scoreboard::{Scoreboard, operand_cycles, produces_x};
 use super::tlb::Tlb;
 use super::uncore::Env;
 
 /// Cycles from issue to write-back.
 pub const WRITE_BACK: u64 = 3;
+
+/// An instruction on its way to its issue: its address, and what holds it back until when.
+pub(super) type Start = (u64, u64, Cause);
+
+/// A replay on its way.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Replay {
+    pc: u64,
+    /// It does not issue before this cycle; [`GRANT`] while it waits for a line, [`READY`] for the cache.
+    at: u64,
+    cause: Cause,
+    /// Cycles that it is held longer than the line's refill.
+    late: u64,
+    /// Fetch has started anew.
+    drained: bool,
+    /// If a fence behind it holds it back, until then.
+    fence: Option<u64>,
+    /// Cycles charged to waiting for lines before.
+    charged: u64,
+}
+
+impl Replay {
+    fn new(pc: u64, at: u64, cause: Cause) -> Self {
+        Self { pc, at, cause, late: 0, drained: false, fence: None, charged: 0 }
+    }
+}
 
 /// The model of one hart.
 pub struct HartModel {
@@ -35,6 +61,8 @@ pub struct HartModel {
     pub(super) coprocessor_free: u64,
     /// How far the access that has issued has got.
     pub(super) progress: Progress,
+    pub(super) start: Option<Start>,
+    pub(super) again: Option<Replay>,
 }
 
 impl HartModel {
@@ -57,6 +85,8 @@ impl HartModel {
             interrupt_at: 0,
             coprocessor_free: 0,
             progress: Progress::default(),
+            start: None,
+            again: None,
         }
     }
 
@@ -66,33 +96,125 @@ impl HartModel {
     }
 
     /// Replays the instruction at `pc`, which was refused at write-back, no earlier than `at`.
-    pub(super) fn replay(&mut self, env: &mut Env<'_>, pc: u64, next: u64, at: u64, cause: Cause) -> u64 {
-        let held = self.refuse(env, pc, next, cause).unwrap_or(0);
-        self.issue = self.pipe.run(env, pc, at.max(held), cause);
-        self.issue
+    ///
+    /// # Errors
+    /// The cycle up to which other harts have to go on first; [`HartModel::resume`] goes on with it.
+    pub(super) fn replay(
+        &mut self,
+        env: &mut Env<'_>,
+        pc: u64,
+        next: u64,
+        at: u64,
+        cause: Cause,
+    ) -> Result<(), u64> {
+        self.pipe.plain(self.issue, pc, next);
+        self.replay_unready(env, pc, at, cause)
     }
 
-    /// Replays the access at `pc`, no earlier than `at`, for which the data cache was not ready when it executed: it gets no further, so
-    /// that nothing looks at what was fetched behind it (RocketCore.scala, replay_ex_structural).
-    pub(super) fn replay_unready(&mut self, env: &mut Env<'_>, pc: u64, at: u64, cause: Cause) {
-        let held = self.drain(env, pc, cause).unwrap_or(0);
-        self.issue = self.pipe.run(env, pc, at.max(held), cause);
+    /// The same, until `late` cycles after the data cache has got the line that it waits for.
+    pub(super) fn replay_for_line(
+        &mut self,
+        env: &mut Env<'_>,
+        pc: u64,
+        next: u64,
+        late: u64,
+    ) -> Result<(), u64> {
+        let cause = Cause::DataCache;
+        self.pipe.plain(self.issue, pc, next);
+        self.refused(pc, cause);
+        let charged = self.pipe.ledger.by_cause(cause);
+        self.again = Some(Replay { late, charged, ..Replay::new(pc, GRANT, cause) });
+        self.resume(env)
+    }
+
+    /// Replays the access at `pc`, no earlier than `at`, for which the data cache was not ready when it executed: it
+    /// gets no further, so that nothing looks at what was fetched behind it (RocketCore.scala,
+    /// replay_ex_structural).
+    ///
+    /// # Errors
+    /// As [`HartModel::replay`].
+    pub(super) fn replay_unready(
+        &mut self,
+        env: &mut Env<'_>,
+        pc: u64,
+        at: u64,
+        cause: Cause,
+    ) -> Result<(), u64> {
+        self.refused(pc, cause);
+        self.again = Some(Replay::new(pc, at, cause));
+        self.resume(env)
+    }
+
+    /// Goes on with a replay, if there is one.
+    #[inline]
+    pub(super) fn resume(&mut self, env: &mut Env<'_>) -> Result<(), u64> {
+        if self.again.is_some() { self.go_on(env) } else { Ok(()) }
+    }
+
+    fn go_on(&mut self, env: &mut Env<'_>) -> Result<(), u64> {
+        let Some(mut again) = self.again else { return Ok(()) };
+        if !again.drained {
+            again.fence = self.drain(env)?;
+            again.drained = true;
+            self.again = Some(again);
+        }
+        if again.at == READY {
+            self.pipe.run(env, again.pc, READY, again.cause)?;
+            again.at = env.dcache().side.ready() + 1;
+            self.again = Some(again);
+        }
+        if again.at == GRANT {
+            self.pipe.run(env, again.pc, GRANT, again.cause)?;
+            let me = env.hart.config.id;
+            if let Some(grant) = env.hub().and_then(|(hub, _)| hub.grant(me)) {
+                self.progress.line_came();
+                if grant.remote {
+                    let privilege = self.pipe.fetch.context.privilege;
+                    let cycles = self.pipe.ledger.by_cause(again.cause) - again.charged;
+                    self.pipe.ledger.recharge(privilege, again.cause, Cause::Coherence, cycles);
+                    again.cause = Cause::Coherence;
+                }
+                // Held back in decode, it sees the end of the refill a cycle later than it would be refused.
+                let late = again.late.max(again.fence.is_some().into());
+                again.at = grant.last + late;
+            }
+            self.again = Some(again);
+        }
+        let at = again.at.max(again.fence.unwrap_or(0));
+        self.issue = self.pipe.run(env, again.pc, at, again.cause)?;
+        self.again = None;
+        Ok(())
     }
 
     /// Goes on to the cycle in which the instruction at `pc` is refused: if a fence holds it back then, up to which
     /// cycle.
-    pub(super) fn refuse(&mut self, env: &mut Env<'_>, pc: u64, next: u64, cause: Cause) -> Option<u64> {
+    ///
+    /// # Errors
+    /// As [`HartModel::replay`].
+    pub(super) fn refuse(
+        &mut self,
+        env: &mut Env<'_>,
+        pc: u64,
+        next: u64,
+        cause: Cause,
+    ) -> Result<Option<u64>, u64> {
         self.pipe.plain(self.issue, pc, next);
-        self.drain(env, pc, cause)
+        self.refused(pc, cause);
+        self.drain(env)
     }
 
-    fn drain(&mut self, env: &mut Env<'_>, pc: u64, cause: Cause) -> Option<u64> {
+    /// The instruction at `pc`, which has issued, is refused.
+    fn refused(&mut self, pc: u64, cause: Cause) {
         self.pipe.restart(self.issue + WRITE_BACK, pc, cause);
         if let Some((rd, late)) = self.progress.loads {
             self.pipe.holds_up(rd, self.issue + late);
         }
-        // A fence behind it has gone through decode before the refusal, and holds it back when it comes again.
-        self.pipe.drain(env).then(|| self.memory.idle())
+    }
+
+    /// Goes on until fetch has started anew: if a fence behind the refused instruction has gone through decode
+    /// before, which holds it back when it comes again, up to which cycle.
+    fn drain(&mut self, env: &mut Env<'_>) -> Result<Option<u64>, u64> {
+        Ok(self.pipe.drain(env)?.then(|| self.memory.idle()))
     }
 
     /// The built-in firmware, or a debugger, has moved the program counter.
@@ -138,7 +260,8 @@ impl HartModel {
         let last = run.ops.len() - 1;
         for (n, op) in run.ops.iter().enumerate() {
             let pc = env.hart.pc_of(op);
-            self.issue(env, op, pc);
+            // A lone hart waits for nobody.
+            let _ = self.issue(env, op, pc);
             if let Some(kind) = op.class.fact() {
                 env.fact = facts.next().copied().unwrap_or_default();
                 if kind == FactKind::Floats {
@@ -187,26 +310,84 @@ impl HartModel {
     }
 
     /// See [`relsim_core::timing::TimingModel::issue`].
+    ///
+    /// # Errors
+    /// The cycle up to which other harts have to go on first.
     #[inline]
-    pub fn issue(&mut self, env: &mut Env<'_>, op: &Op, pc: u64) {
-        if self.issued != Some(pc) {
-            if pc != self.next {
-                self.moved(pc);
-            }
-            let (mut at, mut why) = self.board.earliest(op);
-            // It wakes a cycle after it has seen the interrupt.
-            self.outside(env.hart, env.uncore.interrupt_at + 1, &mut at, &mut why);
-            if op.class == OpClass::Custom {
-                self.constrain_command(&mut at, &mut why);
-            }
-            self.memory.constrain(op, &mut at, &mut why);
-            if !op.class.is_memory() {
-                self.read_operands(env.hart, op);
-            }
-            self.issue = self.pipe.run(env, pc, at, why);
+    pub fn issue(&mut self, env: &mut Env<'_>, op: &Op, pc: u64) -> Result<(), u64> {
+        if self.issued == Some(pc) {
+            return self.resume(env);
+        }
+        let (at, why) = match self.start {
+            Some((start, at, why)) if start == pc => (at, why),
+            _ => self.starts(env, op, pc),
+        };
+        if self.memory.device_load != 0 && self.trusts_device(env, pc, at, why) {
             self.issued = Some(pc);
             self.begins();
+            return self.resume(env);
         }
+        match self.pipe.run(env, pc, at, why) {
+            Ok(issue) => self.issue = issue,
+            Err(cycle) => {
+                self.start = Some((pc, at, why));
+                return Err(cycle);
+            }
+        }
+        self.start = None;
+        self.issued = Some(pc);
+        self.begins();
+        Ok(())
+    }
+
+    /// Whether the instruction at `pc` has left decode as if the load from a device in front of it had hit. It is
+    /// replayed when that is refuted (RocketCore.scala, replay_ex_load_use): fetch starts anew.
+    #[cold]
+    fn trusts_device(&mut self, env: &mut Env<'_>, pc: u64, at: u64, why: Cause) -> bool {
+        let leaves = std::mem::take(&mut self.memory.device_load) + 2;
+        if why != Cause::Mmio || at <= leaves || self.pipe.now >= leaves || self.start.is_some() {
+            return false;
+        }
+        let offer = self.pipe.fetch.offer(env.bus);
+        if !offer.valid || offer.pc != pc {
+            return false;
+        }
+        let Ok(issue) = self.pipe.run(env, pc, leaves, why) else { return false };
+        self.issue = issue;
+        self.pipe.restart(issue + WRITE_BACK, pc, why);
+        self.again = Some(Replay::new(pc, at, why));
+        true
+    }
+
+    /// What holds `op`, which comes next, back in decode.
+    #[inline]
+    fn starts(&mut self, env: &mut Env<'_>, op: &Op, pc: u64) -> (u64, Cause) {
+        if pc != self.next {
+            self.moved(pc);
+        }
+        let (mut at, mut why) = self.board.earliest(op);
+        // It wakes a cycle after it has seen the interrupt.
+        self.outside(env.hart, env.uncore.interrupt_at + 1, &mut at, &mut why);
+        if op.class == OpClass::Custom {
+            self.constrain_command(&mut at, &mut why);
+        }
+        self.memory.constrain(op, &mut at, &mut why);
+        if !op.class.is_memory() {
+            self.read_operands(env.hart, op);
+        }
+        (at, why)
+    }
+
+    /// Replays the floating-point `op`, which touches no memory, for the unit that it waits for.
+    ///
+    /// # Errors
+    /// The cycle up to which other harts have to go on first.
+    pub fn wait_for_unit(&mut self, env: &mut Env<'_>, op: &Op, pc: u64) -> Result<(), u64> {
+        self.resume(env)?;
+        while let Some(at) = self.board.refuses(op, self.issue, env.params) {
+            self.replay(env, pc, pc.wrapping_add(op.len.into()), at, Cause::FloatingPoint)?;
+        }
+        Ok(())
     }
 
     /// `op` has issued as it did before in the same circumstances, in the cycle that [`HartModel::issue`] would give.
@@ -226,7 +407,7 @@ impl HartModel {
             self.access(env, op, pc, next);
         } else if op.class.is_float() {
             while let Some(at) = self.board.refuses(op, self.issue, env.params) {
-                self.replay(env, pc, next, at, Cause::FloatingPoint);
+                let _ = self.replay(env, pc, next, at, Cause::FloatingPoint);
             }
         }
         let issue = self.issue;
@@ -268,7 +449,7 @@ impl HartModel {
                 self.pipe.plain(issue, pc, next);
                 self.pipe.restart(issue + WRITE_BACK, next, Cause::Flush);
                 if env.hart.state == RunState::Waiting {
-                    self.pipe.sleeps();
+                    self.pipe.sleeps(env);
                 }
             }
             OpClass::Custom => {
@@ -303,15 +484,20 @@ impl HartModel {
 
     /// See [`relsim_core::timing::TimingModel::trapped`].
     pub fn trapped(&mut self, env: &mut Env<'_>, trap: &TrapTaken) -> u64 {
-        if self.issued.take().is_none() {
+        self.start = None;
+        let replays = self.again.take().is_some() && trap.interrupt;
+        if self.issued.take().is_none() || replays {
             // Nothing is on its way: an interrupt, or a fetch that faults. It goes down the pipeline in the
             // place of the instruction at `epc`.
-            if trap.epc != self.next {
+            if trap.epc != self.next && !replays {
                 self.moved(trap.epc);
             }
             let (mut at, mut why) = (if trap.interrupt { env.uncore.interrupt_at } else { 0 }, Cause::Flush);
             self.outside(env.hart, 0, &mut at, &mut why);
-            self.issue = self.pipe.run(env, trap.epc, at, why);
+            // With no regard to harts that are behind: it has been taken.
+            if let Ok(issue) = self.pipe.run(env, trap.epc, at, why) {
+                self.issue = issue;
+            }
         }
         self.next = env.hart.pc;
         self.pipe.restart(self.issue + WRITE_BACK, env.hart.pc, Cause::Flush);

@@ -2,11 +2,11 @@
 //! data, so each request probes every other data cache, and reads memory when all have answered.
 //!
 //! Steps of a request, each some cycles behind the one before (the parameters say how many): the L1 asks; the
-//! hub accepts, one request a cycle, unless one for the same line is in flight, which blocks what is behind;
-//! the probes go out one a cycle in the order of the harts; each cache takes its probe when it can, and
-//! answers, a dirty line with its data, which is written to memory; the line is read, and its beats go to the
-//! L1. Harts run ahead of each other by some cycles, so a step is worked out once every hart has got far
-//! enough for nothing to change it any more.
+//! hub accepts, unless one for the same line is in flight or probes are still going out, which blocks what is
+//! behind; the probes go out one a cycle in the order of the harts, as far as there is room on the way to their
+//! caches; each cache takes its probes in order, when it can, and answers, a dirty line with its data, which is
+//! written to memory; the line is read, and its beats go to the L1. Harts run ahead of each other by some cycles,
+//! so a step is worked out once every hart has got far enough for nothing to change it any more.
 
 use super::dcache::{Copy, Dcache};
 use super::params::Params;
@@ -14,10 +14,16 @@ use super::uncore::MemoryPort;
 
 /// Requests that the hub has in flight at most.
 const TRACKERS: usize = 4;
+/// Probes that wait for a cache on their way from the hub (the buffer between bus and tile).
+const PROBES: usize = 2;
+/// A hart that waits for a fetch and is this many cycles behind the others is not running.
+const ASLEEP: u64 = 8;
+/// A time that is not known yet.
+const UNKNOWN: u64 = u64::MAX;
 /// No tracker has this line.
 const NO_LINE: u64 = u64::MAX;
 
-/// What a data cache asks for.
+/// What an L1 asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Want {
     /// The line's address, in lines.
@@ -26,9 +32,11 @@ pub struct Want {
     pub exclusive: bool,
     /// It is written to at once.
     pub dirty: bool,
+    /// It is for the instruction cache, which nothing keeps coherent: the hart's own data cache is probed too.
+    pub fetch: bool,
 }
 
-/// A request of a data cache.
+/// A request of an L1.
 #[derive(Debug, Clone, Copy)]
 struct Request {
     hart: usize,
@@ -41,10 +49,22 @@ struct Request {
 #[derive(Debug, Clone, Copy)]
 struct Transaction {
     request: Request,
-    accepted: u64,
+    /// Tells it from the others.
+    serial: u64,
     /// Harts, by bit, whose answers are missing.
     missing: u64,
     answers: Answers,
+}
+
+/// What a data cache sends to the hub: an answer, or a dirty line.
+#[derive(Debug, Clone, Copy)]
+struct Message {
+    hart: usize,
+    /// The request whose probe it answers; 0 for a victim.
+    serial: u64,
+    /// When it would be at the hub if the channel were free.
+    at: u64,
+    dirty: bool,
 }
 
 /// What came back of the probes of a request.
@@ -56,6 +76,38 @@ struct Answers {
     kept: bool,
     /// Another cache had the line, or kept the probe waiting.
     remote: bool,
+}
+
+/// Probes that are going out.
+#[derive(Debug, Clone, Copy)]
+struct Walk {
+    serial: u64,
+    /// Harts, by bit, that are still to be probed.
+    targets: u64,
+    /// The next one leaves the hub no earlier.
+    at: u64,
+}
+
+/// The probes on their way to a cache: when each gets there, and whose it is.
+#[derive(Debug, Clone, Copy, Default)]
+struct Way {
+    probes: [(u64, u64); PROBES],
+    count: usize,
+    /// When the latest two that are through were taken, the later one first.
+    taken: [u64; PROBES],
+}
+
+impl Way {
+    /// From when on there is room for one more, if that is known.
+    fn room(&self) -> Option<u64> {
+        (self.count < PROBES).then(|| self.taken[PROBES - 1 - self.count] + 1)
+    }
+
+    fn pop(&mut self, taken: u64) {
+        self.probes = [self.probes[1], (0, 0)];
+        self.count -= 1;
+        self.taken = [taken, self.taken[0]];
+    }
 }
 
 /// What a data cache gets.
@@ -78,15 +130,31 @@ struct Tracker {
 
 /// The hub.
 pub struct Hub {
-    harts: usize,
     requests: Vec<Request>,
     transactions: Vec<Transaction>,
     trackers: [Tracker; TRACKERS],
+    /// By hart: what its data cache gets.
     grants: Vec<Option<Grant>>,
+    /// By hart: first and last beat of what its instruction cache gets.
+    fetches: Vec<Option<(u64, u64)>>,
+    /// By hart: probes on their way to its data cache.
+    ways: Vec<Way>,
+    walk: Option<Walk>,
+    /// Messages on their way to the hub.
+    messages: Vec<Message>,
+    /// The channel that they come by is taken up to before this cycle.
+    channel: u64,
+    /// Whose message came last.
+    sender: usize,
+    /// First and last cycle of the latest lines that were written to memory.
+    puts: [(u64, u64); 2],
     /// The port accepts nothing before this cycle.
     free: u64,
     /// Whose request was accepted last.
     winner: usize,
+    /// Harts, by bit, whose instruction cache was the last to get a request out of the tile.
+    fetched: u64,
+    serial: u64,
 }
 
 /// What the hub works on: the data caches by hart, the way to memory, and how far harts have got at least.
@@ -97,7 +165,7 @@ pub struct Around<'a> {
     pub dcaches: &'a mut [Dcache],
     /// The way to memory.
     pub port: &'a mut MemoryPort,
-    /// Harts other than the one that asks have made all accesses before this cycle.
+    /// What harts other than the one that asks do next takes effect no earlier.
     pub floor: u64,
     /// The hart that asks.
     pub me: usize,
@@ -107,16 +175,25 @@ impl Around<'_> {
     /// Every access of `hart` before this cycle has been seen.
     fn known(&self, hart: usize) -> u64 {
         let known = self.dcaches[hart].side.known;
-        if hart == self.me { known } else { known.max(self.floor) }
+        // An access is in the data cache's first stage but one two cycles before it takes effect.
+        if hart == self.me { known } else { known.max(self.floor.saturating_sub(2)) }
     }
 
-    /// The same for all harts.
-    pub fn all_known(&self) -> u64 {
-        (0..self.dcaches.len()).map(|hart| self.known(hart)).min().unwrap_or(u64::MAX)
+    /// Every fetch that `hart` has asked for in this cycle or before has been seen.
+    fn fetched(&self, hart: usize) -> u64 {
+        let fetched = self.dcaches[hart].side.fetched;
+        // An instruction takes effect three cycles after its issue, up to which fetch has run at least the
+        // cycle before.
+        if hart == self.me { fetched } else { fetched.max(self.floor.saturating_sub(4)) }
     }
 
-    /// `hart`'s cache takes the probe for `line` that arrives in cycle `at`.
-    fn probe(&mut self, hart: usize, line: u64, takes: bool, at: u64, answers: &mut Answers) {
+    /// Whether `hart` sleeps: it has been left behind by the others, and its fetch side stands still.
+    fn sleeps(&self, hart: usize) -> bool {
+        hart != self.me && self.dcaches[hart].side.fetched.saturating_add(ASLEEP) < self.floor
+    }
+
+    /// `hart`'s cache takes the probe for `line` that arrives in cycle `at`: when it does, and what it finds.
+    fn probe(&mut self, hart: usize, line: u64, takes: bool, at: u64, answers: &mut Answers) -> (u64, Copy) {
         let params = self.params;
         let cache = &mut self.dcaches[hart];
         let from = cache.side.takes_from(at);
@@ -126,22 +203,22 @@ impl Around<'_> {
             taken = cache.side.last + 3;
         }
         let copy = cache.probe(line, takes);
-        let (done, idle, free) = match copy {
-            Copy::Absent => (taken + params.probe_answer, taken + 3, taken + 1),
-            Copy::Clean => (taken + params.probe_answer, taken + 4, taken + 4),
-            Copy::Dirty => {
-                let data = taken + params.probe_data + params.refill_beats - 2;
-                let written = data + params.memory_write_latency;
-                (written, taken + params.probe_dirty, taken + params.probe_dirty)
-            }
+        let (idle, free) = match copy {
+            Copy::Absent => (taken + 3, taken + 1),
+            Copy::Clean => (taken + 4, taken + 4),
+            Copy::Dirty => (taken + params.probe_dirty, taken + params.probe_dirty),
         };
         let side = &mut cache.side;
-        side.refuses = (if from < side.refuses.1 { side.refuses.0 } else { from }, free);
+        if from >= side.refuses.1 {
+            side.refused = side.refuses;
+            side.refuses.0 = from;
+        }
+        side.refuses.1 = free;
         side.busy = idle;
         side.reserved = side.reserved.min(taken);
-        answers.done = answers.done.max(done);
         answers.kept |= copy != Copy::Absent && !takes;
         answers.remote |= copy != Copy::Absent || taken > at + 2;
+        (taken, copy)
     }
 }
 
@@ -149,81 +226,85 @@ impl Hub {
     /// For `harts` harts.
     pub fn new(harts: usize) -> Self {
         Self {
-            harts,
-            requests: Vec::with_capacity(harts),
-            transactions: Vec::with_capacity(harts),
+            requests: Vec::with_capacity(2 * harts),
+            transactions: Vec::with_capacity(TRACKERS),
             trackers: [Tracker { line: NO_LINE, until: 0 }; TRACKERS],
             grants: vec![None; harts],
+            fetches: vec![None; harts],
+            ways: vec![Way::default(); harts],
+            walk: None,
+            messages: Vec::with_capacity(2 * harts),
+            channel: 0,
+            sender: 0,
+            puts: [(0, 0); 2],
             free: 0,
             winner: 0,
+            fetched: 0,
+            serial: 0,
         }
     }
 
-    /// The data cache of `hart` asks for a line in cycle `at`.
+    fn harts(&self) -> usize {
+        self.ways.len()
+    }
+
+    /// An L1 of `hart` asks for a line in cycle `at`.
     pub fn request(&mut self, around: &mut Around<'_>, hart: usize, want: Want, at: u64) {
         self.requests.push(Request { hart, want, at: at + around.params.hub_request });
-        around.dcaches[hart].side.known = u64::MAX;
+        if !want.fetch {
+            around.dcaches[hart].side.known = u64::MAX;
+        }
     }
 
-    /// What `hart` gets for its request, once that is known; taken away.
-    ///
-    /// # Errors
-    /// The cycle up to which other harts have to go on first.
-    pub fn grant(&mut self, around: &mut Around<'_>, hart: usize) -> Result<Grant, u64> {
+    /// What the data cache of `hart` gets for its request, once that is known; taken away.
+    pub fn grant(&mut self, hart: usize) -> Option<Grant> {
+        self.grants[hart].take()
+    }
+
+    /// Whether it is known what the data cache of `hart` gets.
+    pub fn has_granted(&self, hart: usize) -> bool {
+        self.grants[hart].is_some()
+    }
+
+    /// First and last beat of what the instruction cache of `hart` gets, once that is known; taken away.
+    pub fn fetch(&mut self, hart: usize) -> Option<(u64, u64)> {
+        self.fetches[hart].take()
+    }
+
+    /// When the probe for the fetch of `hart` is at its own data cache, if it is next there.
+    pub fn own_probe(&self, hart: usize) -> Option<u64> {
+        let way = &self.ways[hart];
+        let (at, serial) = way.probes[0];
+        let own = |t: &Transaction| t.serial == serial && t.request.hart == hart;
+        (way.count > 0 && self.transactions.iter().any(own)).then_some(at)
+    }
+
+    /// The data cache of `hart` takes that probe in cycle `now`.
+    pub fn take_own_probe(&mut self, around: &mut Around<'_>, hart: usize, now: u64) {
+        self.take(around, hart, now);
         self.advance(around);
-        if let Some(grant) = self.grants[hart].take() {
-            return Ok(grant);
-        }
-        Err(self.bound(around))
-    }
-
-    /// Up to where harts have to go for any of the requests to get on.
-    fn bound(&self, around: &Around<'_>) -> u64 {
-        let mut bound = u64::MAX;
-        for transaction in &self.transactions {
-            for hart in (0..self.harts).filter(|h| transaction.missing >> h & 1 == 1) {
-                let from =
-                    around.dcaches[hart].side.takes_from(self.arrival(around.params, transaction, hart));
-                if around.known(hart) < from {
-                    bound = bound.min(from + 2);
-                }
-            }
-        }
-        for request in &self.requests {
-            bound = bound.min(request.at.max(self.free));
-        }
-        bound.max(around.all_known() + 3)
     }
 
     /// Works out everything that can be.
     pub fn advance(&mut self, around: &mut Around<'_>) {
-        if self.requests.is_empty() && self.transactions.is_empty() {
+        if self.requests.is_empty() && self.transactions.is_empty() && self.messages.is_empty() {
             return;
         }
         loop {
-            let mut goes_on = self.accept(around);
-            let mut index = 0;
-            while let Some(&transaction) = self.transactions.get(index) {
-                let mut transaction = transaction;
-                self.answer(around, &mut transaction);
-                if transaction.missing == 0 {
-                    self.transactions.remove(index);
-                    self.finish(around, &transaction);
-                    goes_on = true;
-                } else {
-                    self.transactions[index] = transaction;
-                    index += 1;
-                }
+            let mut goes_on = self.walk() || self.accept(around);
+            for hart in 0..self.harts() {
+                goes_on |= self.answer(around, hart);
             }
+            goes_on |= self.receive(around) || self.finish(around);
             if !goes_on {
                 return;
             }
         }
     }
 
-    /// The place of `hart` in the order of arbitration: round robin, downwards.
+    /// The place of `hart` in the order of arbitration: round robin, downwards (Arbiter.scala).
     fn rank(&self, hart: usize) -> usize {
-        (self.winner + 2 * self.harts - 1 - hart) % self.harts
+        (self.winner + 2 * self.harts() - 1 - hart) % self.harts()
     }
 
     /// When the line can be accepted, as far as other requests are concerned.
@@ -244,28 +325,39 @@ impl Hub {
         Some(open)
     }
 
+    /// The request of `hart` that is first in line, of its two L1s.
+    fn head(&self, hart: usize) -> Option<(usize, Request)> {
+        let turn = self.fetched >> hart & 1 == 1;
+        let of_hart = self.requests.iter().copied().enumerate().filter(|(_, r)| r.hart == hart);
+        of_hart.min_by_key(|(_, r)| (r.at, r.want.fetch == turn))
+    }
+
+    /// Up to here, but not including, it is known what requests come.
+    fn horizon(&self, around: &Around<'_>) -> u64 {
+        let fetched = (0..self.harts()).map(|hart| around.fetched(hart)).min().unwrap_or(u64::MAX);
+        fetched.saturating_add(1 + around.params.hub_request)
+    }
+
     /// Accepts the next request, if it is clear which it is; whether it did.
     fn accept(&mut self, around: &mut Around<'_>) -> bool {
+        if self.walk.is_some() {
+            return false;
+        }
         let Some(first) = self.requests.iter().map(|r| r.at).min() else { return false };
-        let horizon = around.all_known().saturating_add(3);
+        let horizon = self.horizon(around);
         let mut at = first.max(self.free);
         while at < horizon {
-            let there = self.requests.iter().enumerate().filter(|(_, r)| r.at <= at);
-            let Some((index, &request)) = there.min_by_key(|(_, r)| self.rank(r.hart)) else { return false };
+            let heads = (0..self.harts()).filter_map(|hart| self.head(hart));
+            let there = heads.clone().filter(|(_, r)| r.at <= at);
+            let Some((index, request)) = there.min_by_key(|(_, r)| self.rank(r.hart)) else { return false };
             let open = self.open(request.want.line);
             if open.is_some_and(|open| open <= at) {
-                self.requests.swap_remove(index);
-                self.free = at + 1;
-                self.winner = request.hart;
-                let missing = (u64::MAX >> (64 - self.harts)) & !(1 << request.hart);
-                let answers = Answers { remote: at > request.at, ..Answers::default() };
-                self.transactions.push(Transaction { request, accepted: at, missing, answers });
+                self.begin(around, index, at);
                 return true;
             }
             // It stalls, until its line is free or one that goes before it arrives.
-            let later =
-                self.requests.iter().filter(|r| r.at > at && self.rank(r.hart) < self.rank(request.hart));
-            let next = later.map(|r| r.at).min().unwrap_or(u64::MAX).min(open.unwrap_or(u64::MAX));
+            let later = heads.filter(|(_, r)| r.at > at && self.rank(r.hart) < self.rank(request.hart));
+            let next = later.map(|(_, r)| r.at).min().unwrap_or(u64::MAX).min(open.unwrap_or(u64::MAX));
             if next == u64::MAX {
                 return false;
             }
@@ -274,39 +366,175 @@ impl Hub {
         false
     }
 
-    /// When the probe of `transaction` is at the cache of `hart`.
-    fn arrival(&self, params: &Params, transaction: &Transaction, hart: usize) -> u64 {
-        let own = u64::from(transaction.request.hart < hart);
-        transaction.accepted + params.hub_probe + hart as u64 - own
+    /// Accepts request number `index` in cycle `at`.
+    fn begin(&mut self, around: &Around<'_>, index: usize, at: u64) {
+        let request = self.requests.swap_remove(index);
+        let Request { hart, want, .. } = request;
+        // What waits behind it for the same way out of the tile is a cycle behind at least.
+        for other in self.requests.iter_mut().filter(|r| r.hart == hart) {
+            other.at = other.at.max(at + 1);
+        }
+        self.winner = hart;
+        self.fetched = self.fetched & !(1 << hart) | u64::from(want.fetch) << hart;
+        self.serial += 1;
+        let everybody = u64::MAX >> (64 - self.harts());
+        let missing = if want.fetch { everybody } else { everybody & !(1 << hart) };
+        let answers = Answers { remote: at > request.at, ..Answers::default() };
+        let serial = self.serial;
+        self.transactions.push(Transaction { request, serial, missing, answers });
+        self.walk = Some(Walk { serial, targets: missing, at: at + around.params.hub_probe - 1 });
     }
 
-    /// The answers that can be told.
-    fn answer(&self, around: &mut Around<'_>, transaction: &mut Transaction) {
-        for hart in 0..self.harts {
-            if transaction.missing >> hart & 1 == 0 {
-                continue;
+    /// Sends the probes out that there is room for; whether any was sent. Nothing is accepted meanwhile
+    /// (probe_busy).
+    fn walk(&mut self) -> bool {
+        let mut sent = false;
+        while let Some(walk) = &mut self.walk {
+            if walk.targets == 0 {
+                self.free = walk.at;
+                self.walk = None;
+                break;
             }
-            let at = self.arrival(around.params, transaction, hart);
-            if around.known(hart) < around.dcaches[hart].side.takes_from(at) {
-                continue;
+            let hart = walk.targets.trailing_zeros() as usize;
+            let way = &mut self.ways[hart];
+            let Some(room) = way.room() else { break };
+            let at = walk.at.max(room);
+            way.probes[way.count] = (at + 1, walk.serial);
+            way.count += 1;
+            walk.targets &= walk.targets - 1;
+            walk.at = at + 1;
+            sent = true;
+        }
+        sent
+    }
+
+    /// The answers of `hart` that can be told; whether there were any.
+    fn answer(&mut self, around: &mut Around<'_>, hart: usize) -> bool {
+        let mut any = false;
+        while self.ways[hart].count > 0 {
+            let (at, _) = self.ways[hart].probes[0];
+            if self.own_probe(hart).is_some() && !around.sleeps(hart) {
+                break;
             }
-            transaction.missing &= !(1 << hart);
+            let side = &around.dcaches[hart].side;
+            if side.busy == UNKNOWN || around.known(hart) < side.takes_from(at) {
+                break;
+            }
+            self.take(around, hart, at);
+            any = true;
+        }
+        any
+    }
+
+    /// The data cache of `hart` takes the probe that is next there, no earlier than `at`.
+    fn take(&mut self, around: &mut Around<'_>, hart: usize, at: u64) {
+        let (_, serial) = self.ways[hart].probes[0];
+        if let Some(transaction) = self.transactions.iter_mut().find(|t| t.serial == serial) {
             let Want { line, exclusive, .. } = transaction.request.want;
-            around.probe(hart, line, exclusive, at, &mut transaction.answers);
+            let (taken, copy) = around.probe(hart, line, exclusive, at, &mut transaction.answers);
+            let dirty = copy == Copy::Dirty;
+            let params = around.params;
+            let at = taken + if dirty { params.probe_data - 1 } else { params.probe_answer };
+            self.messages.push(Message { hart, serial, at, dirty });
+            if dirty {
+                // Until it is known when its data gets through.
+                let side = &mut around.dcaches[hart].side;
+                (side.busy, side.refuses.1) = (UNKNOWN, UNKNOWN);
+            }
+            self.ways[hart].pop(taken);
         }
     }
 
-    /// Everybody has answered: the line comes from memory.
-    fn finish(&mut self, around: &mut Around<'_>, transaction: &Transaction) {
-        let Transaction { request: Request { hart, want, .. }, answers, .. } = *transaction;
-        let (first, last) = around.port.read_line(around.params, answers.done + 1);
+    /// The data cache of `hart`, refused in cycle `refused`, writes its dirty victim back.
+    pub fn release(&mut self, hart: usize, refused: u64) {
+        // Its first beat is ready four cycles later (DCache.scala, s_voluntary_writeback).
+        self.messages.push(Message { hart, serial: 0, at: refused + 4, dirty: true });
+    }
+
+    /// No message that has not been sent yet is at the hub before this cycle.
+    fn messages_from(&self, around: &Around<'_>) -> u64 {
+        let answer = around.params.probe_answer;
+        let mut from = self.horizon(around).saturating_add(around.params.hub_probe + answer);
+        for (hart, way) in self.ways.iter().enumerate() {
+            if way.count > 0 {
+                let seen =
+                    if self.own_probe(hart).is_some() { around.fetched(hart) } else { around.known(hart) };
+                from = from.min(way.probes[0].0.max(seen).saturating_add(answer));
+            }
+        }
+        if let Some(walk) = self.walk {
+            from = from.min(walk.at + 1 + answer);
+        }
+        from
+    }
+
+    /// The next message gets through, if it is clear which it is; whether one did. A line takes the channel for
+    /// eight cycles, in which it is written to memory.
+    fn receive(&mut self, around: &mut Around<'_>) -> bool {
+        let Some(first) = self.messages.iter().map(|m| m.at).min() else { return false };
+        let at = first.max(self.channel);
+        if at >= self.messages_from(around) {
+            return false;
+        }
+        let harts = self.harts();
+        let rank = |hart: usize| (self.sender + 2 * harts - 1 - hart) % harts;
+        let there = self.messages.iter().enumerate().filter(|(_, m)| m.at <= at);
+        let Some((index, &message)) = there.min_by_key(|(_, m)| (rank(m.hart), m.at)) else { return false };
+        self.messages.remove(index);
+        self.sender = message.hart;
+        let params = around.params;
+        let mut done = at;
+        if message.dirty {
+            let side = &mut around.dcaches[message.hart].side;
+            // Turned away once, the data comes out of its array again (DCache.scala, releaseRejected).
+            let late = at - message.at;
+            done = at + params.refill_beats - 1 + u64::from(late == 1);
+            self.puts = [(at + 1, done), self.puts[0]];
+            if message.serial != 0 {
+                let free = done + params.probe_dirty + 2 - params.probe_data - params.refill_beats;
+                (side.busy, side.refuses.1) = (free, free);
+            }
+        }
+        self.channel = done + 1;
+        if let Some(transaction) = self.transactions.iter_mut().find(|t| t.serial == message.serial) {
+            transaction.missing &= !(1 << message.hart);
+            let written = done + if message.dirty { params.memory_write_latency } else { 0 };
+            transaction.answers.done = transaction.answers.done.max(written);
+        }
+        true
+    }
+
+    /// Where everybody has answered, the line comes from memory, in the order of the last answers; whether any
+    /// did.
+    fn finish(&mut self, around: &mut Around<'_>) -> bool {
+        let answered = self.transactions.iter().enumerate().filter(|(_, t)| t.missing == 0);
+        let Some((index, &transaction)) = answered.min_by_key(|(_, t)| t.answers.done) else { return false };
+        // Others may still be answered as early.
+        let sent = self.messages.iter().map(|m| m.at.max(self.channel)).min().unwrap_or(UNKNOWN);
+        if transaction.answers.done >= sent.min(self.messages_from(around)) {
+            return false;
+        }
+        self.transactions.remove(index);
+        let Transaction { request: Request { hart, want, .. }, answers, .. } = transaction;
+        let mut handshake = answers.done + 1;
+        for &(first, last) in self.puts.iter().rev() {
+            if (first..=last).contains(&handshake) {
+                handshake = last + 1;
+            }
+        }
+        let (first, last) = around.port.read_line(around.params, handshake);
         self.track(around.params, want.line, last);
+        if want.fetch {
+            self.fetches[hart] = Some((first, last));
+            return true;
+        }
         let cache = &mut around.dcaches[hart];
         cache.install(want.line, want.dirty, answers.kept);
         cache.side.known = last + 1;
         cache.side.grant = (first, last + around.params.probe_grace);
         cache.ready = last + 1;
         self.grants[hart] = Some(Grant { first, last, remote: answers.remote });
+        true
     }
 
     fn track(&mut self, params: &Params, line: u64, last: u64) {
@@ -315,22 +543,27 @@ impl Hub {
         }
     }
 
-    /// A read of `line` that is worked out at once, as far as is known in cycle `now`: instruction fetches and
-    /// page-table walks. The hart's own data cache, if it is probed, takes that in cycle `own`. Gives the cycles of
-    /// the first and last beat at the L1.
-    pub fn read(&mut self, around: &mut Around<'_>, line: u64, now: u64, own: Option<u64>) -> (u64, u64) {
+    /// A read of `line` for a page-table walk, worked out at once, as far as is known in cycle `now`. Gives the
+    /// cycles of the first and last beat at the L1.
+    pub fn read(&mut self, around: &mut Around<'_>, line: u64, now: u64) -> (u64, u64) {
         let accepted = (now + around.params.hub_request).max(self.free).max(self.open(line).unwrap_or(0));
         let mut answers = Answers::default();
         let me = around.me;
         self.winner = me;
-        if let Some(own) = own {
-            around.probe(me, line, false, own, &mut answers);
+        let (mut at, mut done) = (accepted + around.params.hub_probe, 0);
+        for hart in (0..self.harts()).filter(|&hart| hart != me) {
+            let (taken, copy) = around.probe(hart, line, false, at, &mut answers);
+            let params = around.params;
+            done = done.max(match copy {
+                Copy::Absent | Copy::Clean => taken + params.probe_answer,
+                Copy::Dirty => {
+                    taken + params.probe_data + params.refill_beats - 2 + params.memory_write_latency
+                }
+            });
+            at += 1;
         }
-        for hart in (0..self.harts).filter(|&hart| hart != me) {
-            let at = accepted + around.params.hub_probe + hart as u64;
-            around.probe(hart, line, false, at, &mut answers);
-        }
-        let (first, last) = around.port.read_line(around.params, answers.done + 1);
+        self.free = self.free.max(at - 1);
+        let (first, last) = around.port.read_line(around.params, done + 1);
         self.track(around.params, line, last);
         (first, last)
     }

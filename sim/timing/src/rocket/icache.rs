@@ -1,5 +1,6 @@
 //! The L1 instruction cache (ICache.scala): one refill at a time, replacement by LFSR.
 
+use super::hub::Want;
 use super::params::Params;
 use super::replace::Lfsr;
 use super::uncore::Env;
@@ -9,8 +10,6 @@ use crate::parts::tags::{NO_LINE, Tags, line_of};
 pub(super) struct Refill {
     line: u64,
     way: usize,
-    /// When it was asked for.
-    asked: u64,
     /// Not before this cycle the hub's probe reaches the data cache.
     probe: u64,
     /// Cycles of the first and last beat, once the data cache took the probe.
@@ -70,6 +69,11 @@ impl Icache {
         self.refill.is_some()
     }
 
+    /// Whether a line is asked for, and it is not known when it comes.
+    pub fn waits(&self) -> bool {
+        self.refill.is_some_and(|refill| refill.beats.is_none())
+    }
+
     /// Whether the probe that its refill sends is at the data cache in cycle `at`, and not taken yet.
     pub fn probes(&self, at: u64) -> bool {
         self.refill.is_some_and(|refill| refill.beats.is_none() && at >= refill.probe)
@@ -106,7 +110,11 @@ impl Icache {
             let probe = now + env.params.l1i_probe;
             let (line, way) = (self.latched, self.lfsr.way(self.tags.ways()));
             let beats = Self::elsewhere(env, line).map(|first| (now + first, now + first + 7));
-            self.refill = Some(Refill { line, way, asked: now, probe, beats });
+            self.refill = Some(Refill { line, way, probe, beats });
+            let me = env.hart.config.id;
+            if let Some((hub, mut around)) = env.hub() {
+                hub.request(&mut around, me, Want { line, exclusive: false, dirty: false, fetch: true }, now);
+            }
         }
         if self.s1_valid && can_request {
             self.latched = line;
@@ -149,12 +157,19 @@ impl Icache {
         let beats = env.params.refill_beats;
         if let Some(refill) = &mut self.refill
             && refill.beats.is_none()
-            && now >= refill.probe
-            && !data_busy
-            && (env.uncore.hub.is_some() || !env.dcache().takes_no_probe(beats, now))
         {
-            let handshake = now + env.params.l1i_request;
-            refill.beats = Some(env.read_line(refill.line, refill.asked, Some(now), handshake));
+            let me = env.hart.config.id;
+            if let Some((hub, mut around)) = env.hub() {
+                let side = &around.dcaches[me].side;
+                let takes = !data_busy && side.takes_from(now) == now && side.busy <= now;
+                if takes && hub.own_probe(me).is_some_and(|at| at <= now) {
+                    hub.take_own_probe(&mut around, me, now);
+                }
+                refill.beats = hub.fetch(me);
+            } else if now >= refill.probe && !data_busy && !env.dcache().takes_no_probe(beats, now) {
+                let handshake = now + env.params.l1i_request;
+                refill.beats = Some(env.uncore.port.read_line(env.params, handshake));
+            }
         }
         if let Some(refill) = self.refill
             && let Some((first, last)) = refill.beats

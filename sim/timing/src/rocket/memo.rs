@@ -138,7 +138,10 @@ impl Memo {
         if expected && self.goes_on(hart, env, step, pc) {
             hart.issues_again(env, op, pc);
         } else {
-            self.learn(hart, env, step, pc, expected, |hart, env| hart.issue(env, op, pc));
+            self.learn(hart, env, step, pc, expected, |hart, env| {
+                // A lone hart waits for nobody.
+                let _ = hart.issue(env, op, pc);
+            });
         }
         true
     }

@@ -9,12 +9,9 @@ use super::hart::{HartModel, WRITE_BACK};
 use super::hub::Want;
 use super::memo::{Check, Outcome};
 use super::params::Params;
+use super::pipeline::READY;
 use super::tlb::Tlb;
 use super::uncore::Env;
-
-/// An access may be made when the others know of all of theirs that are this many cycles older: no request of
-/// theirs that is still to come has its probe here in time.
-const HEAD_START: u64 = 5;
 
 /// An access that finds a dirty victim issuing to the acknowledgement of the victim's release, without the latency
 /// of the write (measured: chase_17K).
@@ -49,6 +46,8 @@ pub struct Memory {
     pub(super) fence: bool,
     /// An access after a fence issues no earlier.
     pub(super) idle: u64,
+    /// Issue of the latest load from a device, until the next instruction.
+    pub(super) device_load: u64,
     /// Nothing for a device is under way from this cycle on.
     pub(super) device_free: u64,
     /// Issue of the latest store that changed the state of a line.
@@ -162,6 +161,13 @@ pub struct Progress {
     pub(super) loads: Option<(u8, u64)>,
 }
 
+impl Progress {
+    /// The line that the data cache waits for has come, or will at a known time.
+    pub(super) fn line_came(&mut self) {
+        self.waits = false;
+    }
+}
+
 /// What an access is, once its address is known.
 #[derive(Debug, Clone, Copy)]
 struct Access {
@@ -204,7 +210,8 @@ impl HartModel {
         if !self.progress.made {
             let mut conflict = Conflict::default();
             if !self.progress.checked {
-                conflict = self.hazards(env, op, &access, pc, next);
+                // A lone hart waits for nobody.
+                conflict = self.hazards(env, op, &access, pc, next).unwrap_or_default();
             }
             if memory {
                 let outcome = loop {
@@ -212,7 +219,7 @@ impl HartModel {
                         break outcome;
                     }
                     self.pipe.fetch.btb.recorder.spoil();
-                    self.hazards(env, op, &access, pc, next);
+                    let _ = self.hazards(env, op, &access, pc, next);
                 };
                 self.record_access(&access, conflict, outcome);
             } else {
@@ -245,11 +252,21 @@ impl HartModel {
     }
 
     /// Replays for what is in the way within the hart.
+    ///
+    /// # Errors
+    /// The cycle up to which other harts have to go on first; to be called again when the replay is through.
     #[inline]
-    fn hazards(&mut self, env: &mut Env<'_>, op: &Op, access: &Access, pc: u64, next: u64) -> Conflict {
+    fn hazards(
+        &mut self,
+        env: &mut Env<'_>,
+        op: &Op,
+        access: &Access,
+        pc: u64,
+        next: u64,
+    ) -> Result<Conflict, u64> {
         if super::scoreboard::is_fp(op.class) {
             while let Some(at) = self.board.refuses(op, self.issue, env.params) {
-                self.replay(env, pc, next, at, Cause::FloatingPoint);
+                self.replay(env, pc, next, at, Cause::FloatingPoint)?;
             }
         }
         // The two slots behind a store that changes its line's state are refused: the first by the cache, the
@@ -258,32 +275,32 @@ impl HartModel {
         if dirtied != 0 && (self.issue == dirtied + 1 || self.issue == dirtied + 2) {
             self.memory.dirtied = 0;
             if self.issue == dirtied + 1 {
-                self.replay(env, pc, next, 0, Cause::StoreHazard);
+                self.replay(env, pc, next, 0, Cause::StoreHazard)?;
             } else {
-                self.replay_unready(env, pc, 0, Cause::StoreHazard);
+                self.replay_unready(env, pc, 0, Cause::StoreHazard)?;
             }
         }
         // The probe for an instruction fetch takes the tags before an access that executes in its cycle.
         while self.pipe.probed(env, self.issue + 1) {
             self.pipe.fetch.btb.recorder.spoil();
-            self.replay_unready(env, pc, 0, Cause::InstructionCache);
+            self.replay_unready(env, pc, 0, Cause::InstructionCache)?;
         }
         let (va, kind) = (access.va, access.kind());
         let walker = &mut self.pipe.walker;
         if let Some(done) = self.memory.tlb.data(env, walker, self.issue + 2, va, kind) {
             self.pipe.fetch.btb.recorder.spoil();
-            self.replay(env, pc, next, done + 1, Cause::DataTlb);
+            self.replay(env, pc, next, done + 1, Cause::DataTlb)?;
             let _ = self.memory.tlb.data(env, &mut self.pipe.walker, self.issue + 2, va, kind);
         }
         if !access.read {
-            return Conflict::default();
+            return Ok(Conflict::default());
         }
         let conflict = self.memory.conflict(self.issue, access.word(), access.mask());
         if conflict.found {
             self.memory.reads(self.issue);
-            self.replay(env, pc, next, 0, Cause::StoreHazard);
+            self.replay(env, pc, next, 0, Cause::StoreHazard)?;
         }
-        conflict
+        Ok(conflict)
     }
 
     /// Whether the store-conditional that has issued finds its reservation alive.
@@ -292,6 +309,7 @@ impl HartModel {
     }
 
     /// A new instruction has issued.
+    #[inline]
     pub(super) fn begins(&mut self) {
         self.progress = Progress { waits: self.progress.waits, ..Progress::default() };
     }
@@ -317,58 +335,68 @@ impl HartModel {
     /// # Errors
     /// The cycle up to which the other harts have to go on first.
     pub(super) fn access_in_turn(&mut self, env: &mut Env<'_>, op: &Op, pc: u64) -> Result<(), u64> {
+        self.resume(env)?;
         if self.progress.made {
             return Ok(());
         }
         let Some((access, memory)) = Self::target(env, op) else { return Ok(()) };
         let next = pc.wrapping_add(u64::from(op.len));
         self.progress.loads = self.loads(env, op, access.size);
-        if !memory {
-            if !self.progress.checked {
-                self.progress.checked = true;
-                self.hazards(env, op, &access, pc, next);
-                self.wait_for_device(env, pc, next);
-            }
-            return Ok(());
-        }
         let me = env.hart.config.id;
+        // Held back in decode, an ordered one sees the end of the refill a cycle later than others.
+        let late = u64::from(op.class.is_atomic() && op.raw >> 25 & 3 != 0);
         loop {
-            let Some((hub, mut around)) = env.hub() else { return Ok(()) };
-            if self.progress.waits {
-                let grant = hub.grant(&mut around, me)?;
-                self.progress.waits = false;
-                let cause = if grant.remote { Cause::Coherence } else { Cause::DataCache };
-                // Held back in decode, an ordered one sees the end of the refill a cycle later than others.
-                let ordered = op.class.is_atomic() && op.raw >> 25 & 3 != 0;
-                self.replay(env, pc, next, grant.last + u64::from(ordered), cause);
+            if self.progress.waits && memory {
+                self.replay_for_line(env, pc, next, late)?;
                 continue;
             }
-            // In its first stage but one it meets the probes of accesses that are five cycles older.
-            let cycle = self.issue + 1;
-            around.dcaches[me].side.known = cycle;
+            // In its first stage but one it meets the probes for fetches that are three cycles older.
+            let (cycle, issue, others) = (self.issue + 1, self.issue, env.others);
+            let Some((hub, mut around)) = env.hub() else { return Ok(()) };
+            let side = &mut around.dcaches[me].side;
+            (side.known, side.fetched) = (cycle, issue);
             hub.advance(&mut around);
-            if around.all_known().saturating_add(HEAD_START) <= cycle {
-                return Err(cycle + 2);
+            if others < issue + 2 {
+                return Err(issue + WRITE_BACK);
             }
             if !self.progress.checked {
+                self.hazards(env, op, &access, pc, next)?;
                 self.progress.checked = true;
-                self.hazards(env, op, &access, pc, next);
-                if self.issue + 1 != cycle {
+                if self.issue != issue {
                     continue;
                 }
             }
             if env.dcache().side.refuses(cycle) {
-                self.replay_unready(env, pc, 0, Cause::Coherence);
+                env.dcache().side.turned_away = cycle;
+                // Decode holds accesses from the refusal on until the cache is ready (RocketCore.scala,
+                // dcache_blocked).
+                self.replay_unready(env, pc, READY, Cause::Coherence)?;
                 continue;
             }
-            if self.looks_up(env, op, &access, pc, next) {
+            if !memory {
+                let side = &mut env.dcache().side;
+                (side.last, side.known) = (cycle, cycle + 1);
+                self.wait_for_device(env, pc, next)?;
+                if self.issue == issue {
+                    return Ok(());
+                }
+                continue;
+            }
+            if self.looks_up(env, op, &access, pc, next)? {
                 return Ok(());
             }
         }
     }
 
     /// Looks its line up: whether it is there. If not, asks for it.
-    fn looks_up(&mut self, env: &mut Env<'_>, op: &Op, access: &Access, pc: u64, next: u64) -> bool {
+    fn looks_up(
+        &mut self,
+        env: &mut Env<'_>,
+        op: &Op,
+        access: &Access,
+        pc: u64,
+        next: u64,
+    ) -> Result<bool, u64> {
         let (cycle, refused) = (self.issue + 1, self.issue + WRITE_BACK);
         let reserves = op.class == OpClass::LoadReserved;
         let lifetime = env.params.reservation;
@@ -391,7 +419,7 @@ impl HartModel {
                 }
                 self.progress.reserved = alive;
                 self.progress.made = true;
-                return true;
+                return Ok(true);
             }
             Found::Miss | Found::Upgrade => {
                 side.reserved = side.reserved.min(refused + 1);
@@ -401,18 +429,30 @@ impl HartModel {
                 if found == Found::Miss && dcache.evict(access.pa) {
                     let at = self.issue + env.params.writeback;
                     env.dcache().side.busy = at;
-                    self.replay(env, pc, next, at, Cause::DataCache);
-                    return false;
+                    let me = env.hart.config.id;
+                    if let Some((hub, _)) = env.hub() {
+                        hub.release(me, refused);
+                    }
+                    self.replay(env, pc, next, at, Cause::DataCache)?;
+                    return Ok(false);
                 }
             }
         }
         let (line, me) = (access.pa >> 6, env.hart.config.id);
         if let Some((hub, mut around)) = env.hub() {
-            let want = Want { line, exclusive: access.write || reserves, dirty: access.write };
+            let exclusive = access.write || reserves;
+            let want = Want { line, exclusive, dirty: access.write, fetch: false };
             hub.request(&mut around, me, want, refused);
             self.progress.waits = true;
         }
-        false
+        Ok(false)
+    }
+
+    /// A lone hart, which waits for nobody, goes on until the instruction at `pc` issues, no earlier than `at`.
+    fn runs(&mut self, env: &mut Env<'_>, pc: u64, at: u64, cause: Cause) {
+        if let Ok(issue) = self.pipe.run(env, pc, at, cause) {
+            self.issue = issue;
+        }
     }
 
     /// Accesses the only data cache: `None` if an instruction fetch was in the way of its request.
@@ -430,16 +470,16 @@ impl HartModel {
                 if dirty {
                     let at = self.issue + env.params.writeback;
                     released = self.issue + RELEASE + env.params.memory_write_latency;
-                    self.replay(env, pc, next, at, Cause::DataCache);
+                    let _ = self.replay(env, pc, next, at, Cause::DataCache);
                 }
                 let refused = self.issue + WRITE_BACK;
                 env.dcache().crossbar.ask(refused);
-                let held = self.refuse(env, pc, next, Cause::DataCache);
+                let held = self.refuse(env, pc, next, Cause::DataCache).unwrap_or_default();
                 if !env.dcache().crossbar.served_data() {
                     // It has invalidated the victim meanwhile, and held decode back for it (DCache.scala,
                     // s_voluntary_write_meta; RocketCore.scala, dcache_blocked).
                     let at = held.unwrap_or(0).max(refused + 3);
-                    self.issue = self.pipe.run(env, pc, at, Cause::InstructionCache);
+                    self.runs(env, pc, at, Cause::InstructionCache);
                     return None;
                 }
                 let params = env.params;
@@ -451,12 +491,12 @@ impl HartModel {
                     // Decode takes the victim's acknowledgement for the line, and tries again too early
                     // (RocketCore.scala, dcache_blocked; DCache.scala, perf.grant).
                     let early = released.min(last).max(held.unwrap_or(0));
-                    self.issue = self.pipe.run(env, pc, early, Cause::DataCache);
+                    self.runs(env, pc, early, Cause::DataCache);
                     if self.issue < last {
-                        self.replay_unready(env, pc, end, Cause::DataCache);
+                        let _ = self.replay_unready(env, pc, end, Cause::DataCache);
                     }
                 } else {
-                    self.issue = self.pipe.run(env, pc, end, Cause::DataCache);
+                    self.runs(env, pc, end, Cause::DataCache);
                 }
                 Some(Outcome::Misses { dirty })
             }
@@ -480,17 +520,20 @@ impl HartModel {
         }
     }
 
-    /// Replays while an earlier access to a device is under way.
-    fn wait_for_device(&mut self, env: &mut Env<'_>, pc: u64, next: u64) {
-        while self.issue + WRITE_BACK < self.memory.device_free {
-            self.replay(env, pc, next, 0, Cause::Mmio);
+    /// Replays once if an earlier access to a device is under way.
+    fn wait_for_device(&mut self, env: &mut Env<'_>, pc: u64, next: u64) -> Result<(), u64> {
+        if self.issue + WRITE_BACK < self.memory.device_free {
+            self.replay(env, pc, next, 0, Cause::Mmio)?;
         }
+        Ok(())
     }
 
     #[allow(clippy::too_many_arguments)]
     fn device(&mut self, env: &mut Env<'_>, op: &Op, pc: u64, next: u64, pa: u64, write: bool) {
         self.pipe.fetch.btb.recorder.spoil();
-        self.wait_for_device(env, pc, next);
+        while self.issue + WRITE_BACK < self.memory.device_free {
+            let _ = self.wait_for_device(env, pc, next);
+        }
         let p = env.params;
         let latency = match (pa, write) {
             (0x200_0000..=0x200_ffff, false) => p.clint_read,
@@ -523,6 +566,7 @@ impl HartModel {
         }
         if produces(op) {
             self.board.loaded(op, done, Cause::Mmio);
+            self.memory.device_load = self.issue;
         }
     }
 }

@@ -39,8 +39,8 @@ use memo::Memo;
 use params::Params;
 use uncore::{Env, Uncore};
 
-/// A request of one hart reaches another's data cache five cycles after the access: those who are not further
-/// apart cannot miss it.
+/// Harts further apart than this could miss an interrupt that another raises: a store to a device takes as many
+/// cycles to the decode stages. Memory needs no quantum, as accesses wait for their turn ([`hub`]).
 const QUANTUM_CYCLES: u64 = 4;
 
 /// The Rocket model of a machine: its harts, and what they share.
@@ -100,9 +100,13 @@ impl TimingModel for Rocket {
             return Ok(model.takes_effect());
         }
         memo.leave(model);
-        model.issue(&mut env, op, hart.pc_of(op));
-        if env.uncore.hub.is_some() && op.class.is_memory() {
-            model.access_in_turn(&mut env, op, hart.pc_of(op))?;
+        model.issue(&mut env, op, hart.pc_of(op))?;
+        if env.uncore.hub.is_some() {
+            if op.class.is_memory() {
+                model.access_in_turn(&mut env, op, hart.pc_of(op))?;
+            } else if op.class.is_float() {
+                model.wait_for_unit(&mut env, op, hart.pc_of(op))?;
+            }
         }
         Ok(model.takes_effect())
     }
@@ -112,7 +116,7 @@ impl TimingModel for Rocket {
     }
 
     fn quantum_cycles(&self, asked: u64) -> u64 {
-        if self.uncore.hub.is_some() { QUANTUM_CYCLES } else { asked }
+        if self.uncore.hub.is_some() { asked.min(QUANTUM_CYCLES) } else { asked }
     }
 
     #[inline]

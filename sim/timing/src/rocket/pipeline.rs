@@ -26,6 +26,17 @@ pub(super) struct Resolve {
     pub(super) rvc: bool,
 }
 
+/// Decode is held until the data cache gets its line, whenever that is.
+pub(super) const GRANT: u64 = u64::MAX;
+/// Decode is held until the data cache has dealt with a probe, whenever that is.
+pub(super) const READY: u64 = u64::MAX - 1;
+/// Decode is held until the hart wakes up.
+const DOZE: u64 = u64::MAX - 2;
+/// Cycles in which fetch runs on when the hart falls asleep: until its queue is full.
+const DOZES: u64 = 16;
+/// No line comes to a cache sooner than this after the latest cycle for which that is not known.
+const SURE: u64 = 4;
+
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Restart {
     pub(super) cycle: u64,
@@ -55,12 +66,16 @@ pub struct Pipeline {
     pub(super) flush: Option<Option<u64>>,
     pub(super) refetch: Cause,
     pub(super) sleeps: bool,
+    /// Cycles that fetch has run on in its sleep, which nobody has been told of.
+    dozed: u64,
     /// What issued in the cycle before, if anything: its address.
     pub(super) executing: Option<u64>,
     /// Memory accesses that issued lately: bit n for n cycles before the current one.
     pub(super) accesses: u8,
     /// A `fence` went through decode behind an instruction that was replayed.
     pub(super) shadow_fence: bool,
+    /// The last cycle that can be run before others are looked at again.
+    pub(super) limit: u64,
     /// What may not leave decode while a restart is ahead: users of these registers, up to the cycle.
     pub(super) shadow: Vec<(u32, u64)>,
 }
@@ -85,9 +100,11 @@ impl Pipeline {
             flush: None,
             refetch: Cause::Fetch,
             sleeps: false,
+            dozed: 0,
             executing: None,
             accesses: 0,
             shadow_fence: false,
+            limit: u64::MAX,
             shadow: Vec::new(),
         }
     }
@@ -187,39 +204,91 @@ impl Pipeline {
         self.flush = Some(va);
     }
 
-    /// The hart sleeps from its restart on.
-    pub fn sleeps(&mut self) {
+    /// The hart sleeps from its restart on. Among others, fetch goes on at once, until it is full or misses: what
+    /// it asks for then gets in the others' way.
+    pub fn sleeps(&mut self, env: &mut Env<'_>) {
         self.sleeps = true;
+        if env.uncore.hub.is_some() {
+            let (ledger, began) = (self.ledger.clone(), self.now);
+            let _ = self.go::<false>(env, 0, DOZE, Cause::Wait);
+            self.ledger = ledger;
+            self.dozed = self.now - began;
+        }
     }
 
     /// Whether the hart slept; asked once.
     #[inline]
     pub fn slept(&mut self) -> bool {
+        if self.dozed > 0 {
+            self.ledger.charge(self.fetch.context.privilege, Cause::Wait, std::mem::take(&mut self.dozed));
+        }
         std::mem::take(&mut self.sleeps)
     }
 
     /// Runs until the instruction at `pc` issues, no earlier than `at`, for which `why` is the reason: gives
-    /// the cycle.
+    /// the cycle. If `at` is [`GRANT`] or [`READY`], only until it is known when that is.
+    ///
+    /// # Errors
+    /// The cycle up to which the other harts have to go on first; to be called again then.
     #[inline]
-    pub fn run(&mut self, env: &mut Env<'_>, pc: u64, at: u64, why: Cause) -> u64 {
+    pub fn run(&mut self, env: &mut Env<'_>, pc: u64, at: u64, why: Cause) -> Result<u64, u64> {
         self.go::<false>(env, pc, at, why)
     }
 
     /// Runs until fetch has started anew; whether a `fence` has gone through decode meanwhile.
-    pub fn drain(&mut self, env: &mut Env<'_>) -> bool {
-        self.shadow_fence = false;
-        self.go::<true>(env, 0, 0, Cause::Fetch);
-        self.shadow_fence
+    ///
+    /// # Errors
+    /// As [`Pipeline::run`].
+    pub fn drain(&mut self, env: &mut Env<'_>) -> Result<bool, u64> {
+        self.go::<true>(env, 0, 0, Cause::Fetch)?;
+        Ok(std::mem::take(&mut self.shadow_fence))
+    }
+
+    /// Before the next cycle, which depends on what other harts do: whether it has become known how long decode
+    /// is held, if `at` says that it was not.
+    fn meet(&mut self, env: &mut Env<'_>, at: u64) -> Result<bool, u64> {
+        self.limit = u64::MAX;
+        let (now, me, others) = (self.now, env.hart.config.id, env.others);
+        let Some((hub, mut around)) = env.hub() else { return Ok(false) };
+        let side = &mut around.dcaches[me].side;
+        side.fetched = now;
+        side.known = side.known.max(now + 2);
+        hub.advance(&mut around);
+        if at >= READY {
+            let ready = around.dcaches[me].side.ready();
+            let known = match at {
+                GRANT => hub.has_granted(me),
+                // Another probe may come before.
+                _ => ready <= now + 1,
+            };
+            if known {
+                return Ok(true);
+            }
+            let sure = if at == GRANT { now + SURE } else { ready - 1 };
+            self.limit = sure.min(now + SURE).min(others - 1);
+        }
+        // Probes for fetches that others may have asked for up to three cycles before.
+        if others < now + 2 { Err(now + 4) } else { Ok(false) }
     }
 
     #[inline]
-    fn go<const DRAIN: bool>(&mut self, env: &mut Env<'_>, pc: u64, at: u64, why: Cause) -> u64 {
+    fn go<const DRAIN: bool>(&mut self, env: &mut Env<'_>, pc: u64, at: u64, why: Cause) -> Result<u64, u64> {
+        let waits = !DRAIN && at >= READY;
+        self.limit = if at == DOZE { self.now + DOZES } else { u64::MAX };
         loop {
-            if !DRAIN
-                && self.nothing_restarts()
-                && let Some(issue) = self.calm(env, pc, at, why)
-            {
-                return issue;
+            if at == DOZE && (self.now >= self.limit || self.fetch.icache.refilling()) {
+                return Ok(self.now);
+            }
+            if (waits || self.fetch.icache.waits()) && self.meet(env, at)? {
+                return Ok(self.now);
+            }
+            if !DRAIN && self.nothing_restarts() {
+                if let Some(issue) = self.calm(env, pc, at, why) {
+                    return Ok(issue);
+                }
+                if self.now >= self.limit {
+                    continue;
+                }
             }
             let now = self.now + 1;
             let offer = self.fetch.offer(env.bus);
@@ -316,12 +385,12 @@ impl Pipeline {
                 self.last_issue = now;
                 self.made = offer.made;
                 self.refetch = Cause::Fetch;
-                return now;
+                return Ok(now);
             }
             let cause = if now < at && !shadow { why } else { self.fetch_cause() };
             self.ledger.charge(self.fetch.context.privilege, cause, 1);
             if DRAIN && restarts {
-                return now;
+                return Ok(now);
             }
         }
     }
@@ -335,7 +404,17 @@ impl Pipeline {
     /// before the hart, also while it has to wait itself (DCache.scala, metaArb).
     #[inline(always)]
     pub(super) fn probed(&self, env: &mut Env<'_>, at: u64) -> bool {
-        self.fetch.icache.probes(at) && (env.uncore.hub.is_some() || !env.dcache().hides_probes(at))
+        if !self.fetch.icache.waits() {
+            return false;
+        }
+        let me = env.hart.config.id;
+        match env.hub() {
+            Some((hub, around)) => {
+                let seen = around.dcaches[me].side.takes_from(at) == at;
+                seen && hub.own_probe(me).is_some_and(|probe| probe <= at)
+            }
+            None => self.fetch.icache.probes(at) && !env.dcache().hides_probes(at),
+        }
     }
 
     fn fetch_cause(&self) -> Cause {

@@ -91,6 +91,9 @@ impl Snapshot {
             && fetch.calm()
             && !fetch.icache.beat
             && hart.issued.is_none_or(|pc| pc == hart.next)
+            && hart.start.is_none()
+            && hart.again.is_none()
+            && hart.memory.device_load == 0
             && hart.coprocessor_free <= now
             && hart.interrupt_at <= now
             && hart.memory.device_free <= now;

@@ -85,19 +85,14 @@ impl Env<'_> {
     #[inline]
     pub fn hub(&mut self) -> Option<(&mut Hub, Around<'_>)> {
         let Uncore { dcaches, port, hub, .. } = &mut *self.uncore;
-        // An access is in the data cache's first stage but one two cycles before it takes effect.
-        let floor = self.others.saturating_sub(2);
+        let floor = self.others;
         let me = self.hart.config.id;
         hub.as_mut().map(|hub| (hub, Around { params: self.params, dcaches, port, floor, me }))
     }
 
-    /// A read of `line` that is worked out at once: asked for in cycle `asked`. If the hart's own data cache is
-    /// probed, it takes that in cycle `taken`; without a hub, the read is at the memory port in cycle
-    /// `handshake`. Gives the cycles of the first and last beat at the L1.
-    pub fn read_line(&mut self, line: u64, asked: u64, taken: Option<u64>, handshake: u64) -> (u64, u64) {
-        match self.hub() {
-            Some((hub, mut around)) => hub.read(&mut around, line, asked, taken),
-            None => self.uncore.port.read_line(self.params, handshake),
-        }
+    /// A read of `line` for a page-table walk that is worked out at once: asked for in cycle `asked`. Gives the
+    /// cycles of the first and last beat at the L1.
+    pub fn read_line(&mut self, line: u64, asked: u64) -> Option<(u64, u64)> {
+        self.hub().map(|(hub, mut around)| hub.read(&mut around, line, asked))
     }
 }

@@ -60,8 +60,7 @@ impl Walker {
     /// Reads an entry from cycle `at` on: when the walker goes on.
     pub(super) fn read(env: &mut Env<'_>, at: u64, pa: u64) -> u64 {
         let params = env.params;
-        let hub = env.uncore.hub.is_some();
-        let (dcache, port) = env.data();
+        let dcache = env.dcache();
         let mut at = at.max(dcache.ready);
         if dcache.access(pa, false) == Found::Miss {
             let mut refused = at + 2;
@@ -69,11 +68,11 @@ impl Walker {
                 // It tries again sooner than the pipeline (measured: dtlb_miss_entry_miss_dirty).
                 refused += params.writeback.saturating_sub(2);
             }
-            at = if hub {
-                let (_, last) = env.read_line(pa >> 6, refused, None, 0);
+            at = if let Some((_, last)) = env.read_line(pa >> 6, refused) {
                 env.dcache().install(pa >> 6, false, true);
                 last + 1
             } else {
+                let (dcache, port) = env.data();
                 dcache.crossbar.serves_data();
                 dcache.refill(params, port, refused, pa, false) + 1
             };
