@@ -441,13 +441,14 @@ const MATTERS_TO_NO_CASE: &[(&str, &str)] = &[
     ("itlb_sectors", "no case fetches from more pages than it holds"),
     ("itlb_superpages", "the same"),
     ("dtlb_superpages", "no case uses more of them than it holds"),
-    ("probe_dirty", "nothing is accessed that early behind the probe of a dirty line"),
     (
         "reservation",
         "nothing takes that long from load-reserved to store-conditional on one of several harts",
     ),
     ("clint_occupied", "no two harts access it at once"),
     ("plic_occupied", "the same"),
+    ("coprocessor_read", "the receiver looks for what was sent in a loop that takes longer"),
+    ("coprocessor_response", "the same"),
 ];
 
 /// Every parameter, changed by one (powers of two: doubled), in those of relsim's own cases that need no other

@@ -51,7 +51,8 @@ impl Observer for Watching {
 
 #[test]
 fn blocks_that_were_timed_before_take_what_they_would_take() {
-    for &(name, bytes, latency) in RUNS {
+    let hazards: (_, &[u8], _) = ("hazards", include_bytes!("../golden/hazards/hazards.elf.gz"), 20);
+    for &(name, bytes, latency) in RUNS.iter().chain([&hazards]) {
         let stop = AtomicBool::new(false);
         let mut remembering = machine(bytes, latency, Box::new(NoConsole));
         remembering.run(Limits::default(), &stop);

@@ -171,11 +171,10 @@ impl Steps {
         let entries = (self.heavy || !fetch.btb.settled()).then(|| fetch.btb.entries());
         let order = self.pages.then(|| (fetch.tlb.order(), fetch.context));
         fetch.btb.recorder.replaying = true;
-        let mut same = first.is_none_or(|act| fetch.btb.replay(&act, named));
-        for act in &self.loud {
-            if !same {
-                break;
-            }
+        // What is under way from before takes effect with the first lookup, and may be for one that found nothing.
+        let mut pending = !fetch.btb.settled();
+        let mut same = true;
+        for act in first.iter().chain(&self.loud) {
             same = match *act {
                 Act::Page { va, pa, uses } => fetch.tlb.again(fetch.context, va, uses) == Some(pa),
                 Act::Context(context) => {
@@ -184,6 +183,13 @@ impl Steps {
                 }
                 _ => fetch.btb.replay(act, named),
             };
+            if pending && matches!(act, Act::Cycle { .. }) {
+                pending = false;
+                same &= fetch.btb.are_free(&self.quiet);
+            }
+            if !same {
+                break;
+            }
         }
         fetch.btb.recorder.replaying = false;
         if !same {
