@@ -245,16 +245,7 @@ impl OpClass {
 
     /// Whether it reads or writes memory by address.
     pub const fn is_memory(self) -> bool {
-        matches!(
-            self,
-            Self::Load
-                | Self::Store
-                | Self::FpLoad
-                | Self::FpStore
-                | Self::LoadReserved
-                | Self::StoreConditional
-                | Self::Amo
-        )
+        matches!(self.fact(), Some(FactKind::Access))
     }
 }
 
