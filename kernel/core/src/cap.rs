@@ -6,40 +6,40 @@ use crate::mem::{PADDR_BITS, Ptr};
 use crate::slot::Slot;
 use crate::tcb::Tcb;
 
-/// What a capability is for.
+/// What a capability is for. The numbers are those that users of `DebugCapIdentify` know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Kind {
     /// Nothing.
     Null = 0,
     /// Untyped memory.
-    Untyped = 1,
+    Untyped = 2,
     /// Endpoint.
-    Endpoint = 2,
+    Endpoint = 4,
     /// Notification.
-    Notification = 3,
+    Notification = 6,
     /// Answering a caller, once.
-    Reply = 4,
+    Reply = 8,
     /// CNode.
-    CNode = 5,
+    CNode = 10,
     /// Thread.
-    Thread = 6,
+    Thread = 12,
     /// Making handlers for interrupts.
-    IrqControl = 7,
+    IrqControl = 14,
     /// An interrupt.
-    IrqHandler = 8,
+    IrqHandler = 16,
     /// A CNode or thread that is being deleted.
-    Zombie = 9,
+    Zombie = 18,
     /// Domains.
-    Domain = 10,
+    Domain = 20,
     /// Frame.
-    Frame = 11,
+    Frame = 1,
     /// Page table.
-    PageTable = 12,
+    PageTable = 3,
     /// Making ASID pools.
-    AsidControl = 13,
+    AsidControl = 11,
     /// ASID pool.
-    AsidPool = 14,
+    AsidPool = 13,
 }
 
 /// Words: kind (bits 59 to 63), details (39 to 58) and physical address of the object (0 to 38); and one that
@@ -149,20 +149,20 @@ impl Cap {
     #[must_use]
     pub const fn kind(self) -> Kind {
         match self.head >> KIND_SHIFT {
-            1 => Kind::Untyped,
-            2 => Kind::Endpoint,
-            3 => Kind::Notification,
-            4 => Kind::Reply,
-            5 => Kind::CNode,
-            6 => Kind::Thread,
-            7 => Kind::IrqControl,
-            8 => Kind::IrqHandler,
-            9 => Kind::Zombie,
-            10 => Kind::Domain,
-            11 => Kind::Frame,
-            12 => Kind::PageTable,
-            13 => Kind::AsidControl,
-            14 => Kind::AsidPool,
+            1 => Kind::Frame,
+            2 => Kind::Untyped,
+            3 => Kind::PageTable,
+            4 => Kind::Endpoint,
+            6 => Kind::Notification,
+            8 => Kind::Reply,
+            10 => Kind::CNode,
+            11 => Kind::AsidControl,
+            12 => Kind::Thread,
+            13 => Kind::AsidPool,
+            14 => Kind::IrqControl,
+            16 => Kind::IrqHandler,
+            18 => Kind::Zombie,
+            20 => Kind::Domain,
             _ => Kind::Null,
         }
     }
