@@ -64,6 +64,21 @@ impl Endpoint {
         self.set(queue, if sends { SENDERS } else { RECEIVERS });
     }
 
+    /// `first`, the first receiver, waits no longer.
+    #[inline(always)]
+    pub(crate) fn pop_receiver(&self, first: Ptr<Tcb>) {
+        match first.waiting.next.take() {
+            Some(second) => {
+                second.waiting.previous.set(None);
+                self.head.set(second.addr() as u64);
+            }
+            None => {
+                self.head.set(0);
+                self.tail.set(0);
+            }
+        }
+    }
+
     #[inline(always)]
     pub(crate) fn leave(&self, thread: Ptr<Tcb>) {
         let side = self.tail.get() & SIDE;

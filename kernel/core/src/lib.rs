@@ -16,6 +16,7 @@ mod delete;
 mod domain;
 mod endpoint;
 pub mod error;
+mod fastpath;
 mod fault;
 pub mod hw;
 mod ipc;

@@ -12,7 +12,7 @@ mod sbi;
 
 use core::arch::{asm, global_asm};
 
-use kernel_abi::TcbFlags;
+use kernel_abi::{Syscall, TcbFlags};
 use kernel_core::debug::{print, print_number};
 use kernel_core::{Fault, Kernel, MAX_HARTS, Ptr, SMP, State, Tcb};
 
@@ -99,13 +99,32 @@ extern "C" fn system_call(number: i64) -> Ptr<Tcb> {
 /// The same for `Call`.
 #[unsafe(no_mangle)]
 extern "C" fn call_entry() -> Ptr<Tcb> {
-    system_call(-1)
+    fast_or_slow(Kernel::fast_call, Syscall::Call)
 }
 
 /// The same for `ReplyRecv`.
 #[unsafe(no_mangle)]
 extern "C" fn reply_receive_entry() -> Ptr<Tcb> {
-    system_call(-2)
+    fast_or_slow(Kernel::fast_reply_receive, Syscall::ReplyRecv)
+}
+
+/// The short way, if it can be taken.
+#[inline(always)]
+fn fast_or_slow(fast: impl FnOnce(&Kernel) -> bool, call: Syscall) -> Ptr<Tcb> {
+    let evicted = enter();
+    if !evicted && fast(&KERNEL) {
+        LOCK.give();
+        return KERNEL.current();
+    }
+    slow(evicted, call)
+}
+
+#[inline(never)]
+fn slow(evicted: bool, call: Syscall) -> Ptr<Tcb> {
+    if !evicted && KERNEL.syscall(call.number()).is_err() {
+        interrupts();
+    }
+    leave()
 }
 
 /// An interrupt or exception, by `scause`.
