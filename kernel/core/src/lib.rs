@@ -18,6 +18,7 @@ mod endpoint;
 pub mod error;
 mod fastpath;
 mod fault;
+pub mod fdt;
 pub mod hw;
 mod ipc;
 mod irq;

@@ -3,9 +3,9 @@
 use core::cell::Cell;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use fdt::Fdt;
 use kernel_core::boot::{Machine, Region, Regions, UserImage};
 use kernel_core::debug::print;
+use kernel_core::fdt::Fdt;
 use kernel_core::mem::to_virtual;
 use kernel_core::vspace::{KERNEL_PTES, PTES, Pte};
 use kernel_core::{MAX_HARTS, MAX_IRQS, Ptr, SMP, Tcb};
@@ -140,8 +140,8 @@ extern "C" fn firmware_entry(hart: u64, value: u64) -> ! {
     enter_window();
     let Some(image) = bundled::image() else { give_up(b"there is no root task in this image") };
     // What the device tree says of its own size.
-    let header = Ptr::<[Cell<u32>; 2]>::at(value);
-    let size = u64::from(u32::from_be(header[1].get()));
+    // SAFETY: firmware hands over a device tree, which lies in memory that nothing else uses.
+    let size = Fdt::size(unsafe { memory(value, 8) }).unwrap_or(0) as u64;
     primary(hart, Region { start: value, end: value + size }, &image, |harts| {
         for n in 1..harts {
             let id = MACHINE.hart_ids[n].get();
@@ -163,26 +163,72 @@ fn give_up(why: &[u8]) -> ! {
     sbi::shut_down()
 }
 
+/// Memory that nobody writes to.
+///
+/// # Safety
+/// That.
+unsafe fn memory(paddr: u64, size: usize) -> &'static [u8] {
+    // SAFETY: all memory is mapped in the window.
+    unsafe { core::slice::from_raw_parts(core::ptr::with_exposed_provenance(to_virtual(paddr)), size) }
+}
+
+/// What the device tree says, as far as the kernel wants to know it.
+struct Found {
+    timebase: u64,
+    harts: usize,
+    memory: Regions,
+    devices: Regions,
+    greatest_irq: u64,
+}
+
+/// Looks for harts (the first one has the number `hart`), memory and the devices that are the kernel's own.
+fn look_around(fdt: Fdt<'_>, hart: u64) -> Found {
+    let devices = Regions::new(Region { start: 0, end: DEVICE_TOP });
+    let mut found = Found { timebase: 0, harts: 1, memory: Regions::none(), devices, greatest_irq: 0 };
+    // Below the image there is firmware.
+    let image_start = physical((&raw const __image_start).addr());
+    MACHINE.hart_ids[0].set(hart);
+    fdt.for_each_node(|node| {
+        if let Some(timebase) = node.number(b"timebase-frequency") {
+            found.timebase = timebase;
+        }
+        let regions =
+            || node.regions().map(|(start, size)| Region { start, end: start.saturating_add(size) });
+        if node.has(b"device_type", b"cpu") {
+            let id = node.regions().next().map_or(0, |(id, _)| id);
+            if id != hart && found.harts < MAX_HARTS {
+                MACHINE.hart_ids[found.harts].set(id);
+                found.harts += 1;
+            }
+        }
+        if node.has(b"device_type", b"memory") {
+            for region in regions() {
+                found.devices = found.devices.without(region);
+                found.memory.push(Region { start: region.start.max(image_start), end: region.end });
+            }
+        }
+        let is = |names: &[&[u8]]| names.iter().any(|name| node.has(b"compatible", name));
+        let is_plic = is(&[b"riscv,plic0", b"sifive,plic-1.0.0"]);
+        if is_plic || is(&[b"riscv,clint0", b"sifive,clint0", b"riscv,aclint-mswi", b"riscv,aclint-mtimer"]) {
+            for region in regions() {
+                found.devices = found.devices.without(region);
+            }
+        }
+        if is_plic && let Some(region) = regions().next() {
+            found.greatest_irq = node.number(b"riscv,ndev").unwrap_or(0).min(MAX_IRQS as u64 - 1);
+            MACHINE.plic.start(region.start, hart, found.greatest_irq);
+        }
+    });
+    found
+}
+
 /// The first hart: finds out what there is, gets the others in, makes the root task.
 fn primary(hart: u64, fdt_at: Region, image: &UserImage, get_others: impl FnOnce(usize)) -> ! {
-    // SAFETY: the device tree lies in memory that nothing else uses, which is mapped in the window.
-    let bytes = unsafe {
-        let start = core::ptr::with_exposed_provenance::<u8>(to_virtual(fdt_at.start));
-        core::slice::from_raw_parts(start, (fdt_at.end - fdt_at.start) as usize)
-    };
-    let Ok(fdt) = Fdt::new(bytes) else { give_up(b"the device tree cannot be read") };
-    let timebase = fdt.cpus().next().map_or(0, |cpu| cpu.timebase_frequency() as u64);
+    // SAFETY: the device tree lies in memory that nothing else uses; it is not given away below.
+    let bytes = unsafe { memory(fdt_at.start, (fdt_at.end - fdt_at.start) as usize) };
+    let Some(fdt) = Fdt::new(bytes) else { give_up(b"the device tree cannot be read") };
+    let Found { timebase, mut harts, mut memory, devices, greatest_irq } = look_around(fdt, hart);
     MACHINE.tick.set((timebase / TICKS_A_SECOND).max(1));
-
-    MACHINE.hart_ids[0].set(hart);
-    let mut harts = 1;
-    for cpu in fdt.cpus() {
-        let id = cpu.ids().first() as u64;
-        if id != hart && harts < MAX_HARTS {
-            MACHINE.hart_ids[harts].set(id);
-            harts += 1;
-        }
-    }
     MACHINE.has_stimecmp.set(csr::has_stimecmp());
     if SMP {
         get_others(harts);
@@ -193,40 +239,10 @@ fn primary(hart: u64, fdt_at: Region, image: &UserImage, get_others: impl FnOnce
     MACHINE.hart_count.set(harts);
     prepare_hart();
 
-    let mut devices = Regions::new(Region { start: 0, end: DEVICE_TOP });
-    let mut memory = Regions::none();
-    // Below the image there is firmware.
     let image_start = physical((&raw const __image_start).addr());
     let image_end = physical((&raw const __image_end).addr());
-    for region in fdt.memory().regions() {
-        let start = region.starting_address as u64;
-        let end = start.saturating_add(region.size.unwrap_or(0) as u64);
-        devices = devices.without(Region { start, end });
-        memory.push(Region { start: start.max(image_start), end });
-    }
     memory = memory.without(Region { start: image_start, end: image_end });
     memory = memory.without(Region { start: fdt_at.start & !4095, end: fdt_at.end.next_multiple_of(4096) });
-    let mut greatest_irq = 0;
-    for (names, is_plic) in [
-        (&["riscv,plic0", "sifive,plic-1.0.0"][..], true),
-        (&["riscv,clint0", "sifive,clint0", "riscv,aclint-mswi", "riscv,aclint-mtimer"][..], false),
-    ] {
-        let nodes = fdt.all_nodes().filter(|node| {
-            node.compatible().is_some_and(|compatible| compatible.all().any(|name| names.contains(&name)))
-        });
-        for node in nodes {
-            for region in node.reg().into_iter().flatten() {
-                let start = region.starting_address as u64;
-                let end = start + region.size.unwrap_or(0) as u64;
-                devices = devices.without(Region { start, end });
-                if is_plic {
-                    let sources = node.property("riscv,ndev").and_then(|p| p.as_usize()).unwrap_or(0) as u64;
-                    greatest_irq = sources.min(MAX_IRQS as u64 - 1);
-                    MACHINE.plic.start(start, hart, greatest_irq);
-                }
-            }
-        }
-    }
     let machine = Machine { memory, devices, fdt: bytes, harts, greatest_irq };
     LOCK.take(hart_number(), || {});
     KERNEL.enter(hart_number());
