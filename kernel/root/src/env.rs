@@ -1,13 +1,12 @@
 //! What a test works with: memory, slots and addresses of its own, which are taken back behind it.
 
 use kernel_user::abi::{
-    BootInfo, CapRights, CnodeData, InitialCap, MAX_BOOTINFO_UNTYPEDS, MessageInfo, ObjectType, VmAttributes, bits,
+    BootInfo, CapRights, CnodeData, InitialCap, MAX_BOOTINFO_UNTYPEDS, MessageInfo, ObjectType, VmAttributes,
+    bits,
 };
 use kernel_user::bootinfo;
 use kernel_user::cspace::{DEPTH, ROOT_CNODE, Slots};
-use kernel_user::invoke::{
-    AsidPool, CNode, Endpoint, Frame, Notification, PageTable, Result, Tcb, Untyped,
-};
+use kernel_user::invoke::{AsidPool, CNode, Endpoint, Frame, Notification, PageTable, Result, Tcb, Untyped};
 use kernel_user::memory::Memory;
 use kernel_user::thread::{Config, Resources, Thread};
 use kernel_user::vspace::VSpace;

@@ -7,4 +7,5 @@
 
 pub mod env;
 pub mod harness;
+pub mod platform;
 pub mod tests;

@@ -66,8 +66,9 @@ impl Memory {
 /// Finds the device memory with physical address `paddr`, and makes a frame of 4 KiB of it in `slot`. Everything
 /// below it in the same untyped capability is given up: the kernel allocates upwards.
 pub fn device_frame(info: &BootInfo, slots: &mut Slots, paddr: u64) -> Result<u64> {
-    let found = bootinfo::untypeds(info)
-        .find(|(_, desc)| desc.is_device != 0 && paddr >= desc.paddr && (paddr - desc.paddr) >> desc.size_bits == 0);
+    let found = bootinfo::untypeds(info).find(|(_, desc)| {
+        desc.is_device != 0 && paddr >= desc.paddr && (paddr - desc.paddr) >> desc.size_bits == 0
+    });
     let Some((cptr, desc)) = found else {
         return Err(InvokeError { error: kernel_abi::Error::InvalidArgument, words: [0; 5] });
     };

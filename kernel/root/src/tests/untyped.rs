@@ -43,7 +43,12 @@ const TYPES: [(ObjectType, u64); 8] = [
     (ObjectType::PageTable, 0),
 ];
 
-fn into_root(untyped: Untyped, object: ObjectType, user_bits: u64, slot: u64) -> kernel_user::invoke::Result<()> {
+fn into_root(
+    untyped: Untyped,
+    object: ObjectType,
+    user_bits: u64,
+    slot: u64,
+) -> kernel_user::invoke::Result<()> {
     untyped.retype(object, user_bits, ROOT_CNODE, 0, 0, slot, 1)
 }
 
