@@ -66,3 +66,13 @@ pub const UNKNOWN_SYSCALL_LENGTH: usize = 11;
 pub const USER_EXCEPTION_LENGTH: usize = 4;
 /// pc, address, instruction fetch, cause.
 pub const VM_FAULT_LENGTH: usize = 4;
+
+/// Causes in a VM fault: those of the access faults, for page faults as well.
+pub mod vm_cause {
+    /// Instruction fetch.
+    pub const FETCH: u64 = 1;
+    /// Load.
+    pub const LOAD: u64 = 5;
+    /// Store.
+    pub const STORE: u64 = 7;
+}

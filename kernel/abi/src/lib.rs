@@ -17,7 +17,7 @@ pub use bootinfo::{
 };
 pub use fault::{
     CAP_FAULT_LENGTH, Error, FaultLabel, LookupFailure, UNKNOWN_SYSCALL_LENGTH, USER_EXCEPTION_LENGTH,
-    VM_FAULT_LENGTH,
+    VM_FAULT_LENGTH, vm_cause,
 };
 pub use invocation::{Invocation, Syscall};
 pub use message::{
