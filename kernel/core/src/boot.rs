@@ -219,7 +219,7 @@ impl Kernel {
         if (image.vaddr | image.memory.start | length) % PAGE != 0 || length == 0 {
             return Err(BootError::BadImage);
         }
-        self.irqs.greatest.set(machine.greatest_irq);
+        self.irqs.devices.set(machine.greatest_irq);
         self.hart_count.set(machine.harts);
         let mut memory = machine.memory.without(image.memory);
         memory = memory.without(Region { start: PADDR_TOP / 2, end: u64::MAX });

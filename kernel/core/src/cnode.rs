@@ -120,7 +120,8 @@ fn rotate(call: &Call<'_>, to: Ptr<Slot>) -> Result<(), Error> {
     let (pivot_root, source_root) = (call.extra.get(0)?.cap(), call.extra.get(1)?.cap());
     let (pivot_depth, source_depth) = (call.word(4), call.word(7));
     let source = lookup::exact(true, source_root, call.word(6), source_depth)?;
-    let pivot = lookup::exact(false, pivot_root, call.word(3), pivot_depth)?;
+    // seL4 says of the pivot's lookup, too, that it was that of a source.
+    let pivot = lookup::exact(true, pivot_root, call.word(3), pivot_depth)?;
     if pivot == source || pivot == to {
         return Err(Error::IllegalOperation);
     }

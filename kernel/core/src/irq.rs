@@ -7,7 +7,7 @@ use kernel_abi::{CapRights, Invocation};
 use crate::cap::{Cap, Kind};
 use crate::error::{Error, Stop};
 use crate::hw;
-use crate::kernel::Kernel;
+use crate::kernel::{Kernel, SMP};
 use crate::lookup;
 use crate::mem::Ptr;
 use crate::notification::Notification;
@@ -17,12 +17,15 @@ use crate::syscall::Call;
 /// Interrupts that there is room for.
 pub const MAX_IRQS: usize = 128;
 
+/// Numbers behind those of devices, for the kernel's own: from hart to hart, two of them, and the timer.
+const OWN_IRQS: u64 = if SMP { 3 } else { 1 };
+
 /// Which interrupts somebody has a handler for, and where they are signalled.
 pub struct Irqs {
     handlers: [Slot; MAX_IRQS],
     issued: [Cell<bool>; MAX_IRQS],
-    /// Greatest number; the least is 1.
-    pub greatest: Cell<u64>,
+    /// Greatest number of a device's; the least is 1.
+    pub devices: Cell<u64>,
 }
 
 impl Irqs {
@@ -30,7 +33,7 @@ impl Irqs {
         Self {
             handlers: [Slot::EMPTY; MAX_IRQS],
             issued: [const { Cell::new(false) }; MAX_IRQS],
-            greatest: Cell::new(0),
+            devices: Cell::new(0),
         }
     }
 
@@ -48,7 +51,7 @@ impl Kernel {
     /// Device interrupt `irq` has come up, and was claimed.
     pub fn device_irq(&self, irq: u64) {
         let irqs = &self.irqs;
-        if irq > irqs.greatest.get() || !irqs.issued(irq).get() {
+        if irq > irqs.devices.get() || !irqs.issued(irq).get() {
             hw::complete_irq(irq);
             hw::enable_irq(irq, false);
             return;
@@ -84,11 +87,12 @@ impl Kernel {
         call.needs(3)?;
         let root = call.extra.get(0)?.cap();
         let (irq, index, depth) = (call.word(0), call.word(1), call.word(2));
-        let greatest = self.irqs.greatest.get();
+        let greatest = self.irqs.devices.get() + OWN_IRQS;
         if irq > greatest || irq == 0 {
             return Err(Error::Range(1, greatest).into());
         }
-        if self.irqs.issued(irq).get() {
+        // The kernel has its own itself.
+        if irq > self.irqs.devices.get() || self.irqs.issued(irq).get() {
             return Err(Error::RevokeFirst.into());
         }
         let to = lookup::exact(false, root, index, depth)?;
@@ -107,7 +111,8 @@ impl Kernel {
                 let from = call.extra.get(0)?;
                 let cap = from.cap();
                 if !cap.is(Kind::Notification) || !cap.may(CapRights::WRITE) {
-                    return Err(Error::InvalidCapability(1).into());
+                    // As seL4 has it, though number 0 is the handler.
+                    return Err(Error::InvalidCapability(0).into());
                 }
                 let handler = self.irqs.handler(irq);
                 self.delete_one(handler);

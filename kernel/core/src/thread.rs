@@ -148,9 +148,8 @@ impl Kernel {
             Some(Invocation::TcbSetAffinity) if SMP => {
                 call.needs(1)?;
                 let hart = call.word(0);
-                let harts = self.hart_count.get() as u64;
-                if hart >= harts {
-                    return Err(Error::Range(0, harts - 1).into());
+                if hart >= self.hart_count.get() as u64 {
+                    return Err(Error::IllegalOperation.into());
                 }
                 self.migrate(thread, hart as usize);
             }

@@ -393,7 +393,7 @@ fn replaced_frame_is_seen_by_other_harts(env: &mut Env) -> Outcome {
             frame.unmap()?;
         }
         frames[0].map(VSPACE, address, CapRights::READ, VmAttributes(0))?;
-        let (_, faults) = reader(env, hart, address)?;
+        let (thread, faults) = reader(env, hart, address)?;
         for n in 1..20 {
             frames[(n - 1) % 2].unmap()?;
             frames[n % 2].map(VSPACE, address, CapRights::READ, VmAttributes(0))?;
@@ -411,6 +411,8 @@ fn replaced_frame_is_seen_by_other_harts(env: &mut Env) -> Outcome {
             })?;
             check_eq!(SEEN.load(Ordering::SeqCst), (n % 2) as u64);
         }
+        // What it saw last is not what the next one sees.
+        thread.tcb.suspend()?;
     }
     Ok(())
 }
