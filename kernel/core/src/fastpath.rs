@@ -10,6 +10,7 @@ use crate::endpoint::{Endpoint, Side};
 use crate::hw;
 use crate::kernel::{Kernel, SMP};
 use crate::lookup;
+use crate::mark;
 use crate::mem::Ptr;
 use crate::tcb::{Fault, Pending, State, Tcb, reg, vspace_root};
 
@@ -43,6 +44,7 @@ impl Kernel {
         let enough = receiver.priority.get() >= thread.priority.get() || self.is_highest(&receiver);
         let Some((root, asid)) = self.fast_target(&receiver).filter(|_| enough) else { return false };
 
+        mark::fast_call();
         endpoint.pop_receiver(receiver);
         let grants = receiver.pending.get().can_grant;
         thread.put_state(State::Replying);
@@ -82,6 +84,7 @@ impl Kernel {
         let enough = self.is_highest(&caller);
         let Some(space) = self.fast_target(&caller).filter(|_| enough) else { return false };
 
+        mark::fast_reply_recv();
         thread.block_on(endpoint);
         thread.pending.set(Pending { can_grant: cap.may(CapRights::GRANT), ..Pending::NONE });
         endpoint.wait(thread, false);

@@ -10,6 +10,7 @@ use crate::debug::{print, print_number};
 use crate::endpoint::Endpoint;
 use crate::kernel::Kernel;
 use crate::lookup;
+use crate::mark;
 use crate::mem::Ptr;
 use crate::tcb::{Fault, Pending, State, Tcb, reg};
 
@@ -22,6 +23,7 @@ const EXCEPTION_REGISTERS: [usize; 2] = [reg::PC, reg::SP];
 impl Kernel {
     /// The current thread cannot go on: its handler is told.
     pub fn handle_fault(&self, fault: Fault) {
+        let _marked = mark::FaultMessage::enter();
         let thread = self.current();
         let address = thread.fault_handler.get();
         let reachable = match lookup::cap(&thread, address) {

@@ -6,6 +6,7 @@ use crate::cap::{Cap, Kind};
 use crate::endpoint::Endpoint;
 use crate::kernel::Kernel;
 use crate::lookup::{self, Extra};
+use crate::mark;
 use crate::mem::Ptr;
 use crate::slot::Slot;
 use crate::tcb::{Buffer, Fault, State, Tcb, reg};
@@ -56,6 +57,7 @@ impl Kernel {
             Some(to) if extra.slot(0).is_some() => self.transfer_caps(&extra, endpoint, receiver, to),
             _ => (0, 0),
         };
+        mark::ipc(length);
         let info = MessageInfo::new(info.label(), unwrapped, caps, length as u64);
         receiver.set(reg::A1, info.0);
         receiver.set(reg::A0, badge);

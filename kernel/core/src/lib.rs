@@ -24,6 +24,7 @@ mod ipc;
 mod irq;
 mod kernel;
 mod lookup;
+pub mod mark;
 pub mod mem;
 mod notification;
 mod sched;

@@ -7,6 +7,7 @@ use kernel_abi::PRIORITIES;
 use crate::domain::DOMAINS;
 use crate::hw;
 use crate::kernel::{Kernel, Next, SMP};
+use crate::mark;
 use crate::mem::Ptr;
 use crate::tcb::{Link, Pending, State, Tcb, reg, vspace_root};
 
@@ -283,6 +284,7 @@ impl Kernel {
         let before = self.current();
         self.dequeue(thread);
         if before != thread {
+            mark::context_switch(thread.addr());
             hw::switch(before, thread);
             self.hart().current.set(Some(thread));
         }

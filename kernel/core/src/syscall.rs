@@ -7,6 +7,7 @@ use crate::endpoint::Endpoint;
 use crate::error::{Error, LookupFault, Stop};
 use crate::kernel::{Kernel, SMP};
 use crate::lookup::{self, Extra};
+use crate::mark;
 use crate::mem::Ptr;
 use crate::notification::Notification;
 use crate::slot::Slot;
@@ -72,18 +73,43 @@ impl Kernel {
             return Ok(());
         };
         match call {
-            Syscall::Call => return self.handle_invocation(true, true),
-            Syscall::Send => return self.handle_invocation(false, true),
-            Syscall::NbSend => return self.handle_invocation(false, false),
-            Syscall::Recv => self.handle_receive(true),
-            Syscall::NbRecv => self.handle_receive(false),
-            Syscall::Reply => self.handle_reply(),
+            Syscall::Call => {
+                let _marked = mark::Call::enter();
+                return self.handle_invocation(true, true);
+            }
+            Syscall::Send => {
+                let _marked = mark::Send::enter();
+                return self.handle_invocation(false, true);
+            }
+            Syscall::NbSend => {
+                let _marked = mark::NbSend::enter();
+                return self.handle_invocation(false, false);
+            }
+            Syscall::Recv => {
+                let _marked = mark::Recv::enter();
+                self.handle_receive(true);
+            }
+            Syscall::NbRecv => {
+                let _marked = mark::NbRecv::enter();
+                self.handle_receive(false);
+            }
+            Syscall::Reply => {
+                let _marked = mark::Reply::enter();
+                self.handle_reply();
+            }
             Syscall::ReplyRecv => {
+                let _marked = mark::ReplyRecv::enter();
                 self.handle_reply();
                 self.handle_receive(true);
             }
-            Syscall::Yield => self.yield_now(),
-            _ => self.debug_call(call),
+            Syscall::Yield => {
+                let _marked = mark::Yield::enter();
+                self.yield_now();
+            }
+            _ => {
+                let _marked = mark::DebugCall::enter();
+                self.debug_call(call);
+            }
         }
         Ok(())
     }
@@ -146,6 +172,9 @@ impl Kernel {
     /// Does what is asked: the words of the answer, which stand in the caller's message then.
     fn invoke(&self, call: &Call<'_>, slot: Ptr<Slot>, blocks: bool) -> Result<usize, Stop> {
         let cap = slot.cap();
+        if !matches!(cap.kind(), Kind::Endpoint | Kind::Notification | Kind::Reply) {
+            mark::invocation(call.info.label());
+        }
         match cap.kind() {
             Kind::Endpoint => self.invoke_endpoint(call, cap, blocks),
             Kind::Notification => {

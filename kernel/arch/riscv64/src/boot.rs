@@ -6,6 +6,7 @@ use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use kernel_core::boot::{Machine, Region, Regions, UserImage};
 use kernel_core::debug::print;
 use kernel_core::fdt::Fdt;
+use kernel_core::mark;
 use kernel_core::mem::to_virtual;
 use kernel_core::vspace::{KERNEL_PTES, PTES, Pte};
 use kernel_core::{MAX_HARTS, MAX_IRQS, Ptr, SMP, Tcb};
@@ -96,6 +97,7 @@ fn prepare_hart() {
 
 /// Leaves the kernel for the first time.
 fn go() -> ! {
+    mark::begin_kernel();
     let _ = crate::enter();
     let thread = crate::leave();
     // SAFETY: the thread is the one that this hart is to run, and the trap entry is set.

@@ -14,11 +14,14 @@ use core::arch::{asm, global_asm};
 
 use kernel_abi::{Syscall, TcbFlags};
 use kernel_core::debug::{print, print_number};
+use kernel_core::mark;
 use kernel_core::{Fault, Kernel, MAX_HARTS, Ptr, SMP, State, Tcb};
 
 use lock::Lock;
 use machine::MACHINE;
 
+// What the entry code marks is what the others know.
+const _: () = assert!(mark::KERNEL == 960);
 global_asm!(include_str!("trap.S"));
 
 /// The kernel.
@@ -62,7 +65,10 @@ fn leave() -> Ptr<Tcb> {
         if thread.state() != State::Idle {
             return thread;
         }
-        csr::wait_for_interrupt();
+        {
+            let _marked = mark::Idle::enter();
+            csr::wait_for_interrupt();
+        }
         let _ = enter();
         interrupts();
     }
@@ -70,6 +76,7 @@ fn leave() -> Ptr<Tcb> {
 
 /// Serves the interrupts that wait.
 fn interrupts() {
+    let _marked = mark::Interrupt::enter();
     let waiting = csr::sip() & csr::sie();
     if waiting & csr::EXTERNAL != 0 {
         let irq = MACHINE.plic.claim();

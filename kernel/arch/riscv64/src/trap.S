@@ -70,6 +70,7 @@ direct_start:
 trap_entry:
     csrrw   sp, sscratch, sp
     beqz    sp, kernel_trap
+    slti    x0, x0, 960                 # the region "kernel" begins
     sd      ra, 1*8(sp)
     sd      gp, 3*8(sp)
     sd      tp, 4*8(sp)
@@ -167,6 +168,7 @@ leave_kernel:
     ld      t5, 30*8(a0)
     ld      t6, 31*8(a0)
     ld      a0, 10*8(a0)
+    slti    x0, x0, 1024 + 960          # and ends
     sret
 
 # A trap in the kernel: its own mistake.
