@@ -11,7 +11,7 @@ use super::memo::{Check, Outcome};
 use super::params::Params;
 use super::pipeline::READY;
 use super::tlb::Tlb;
-use super::uncore::Env;
+use super::uncore::{Env, arrival};
 
 /// An access that finds a dirty victim issuing to the acknowledgement of the victim's release, without the latency
 /// of the write (measured: chase_17K).
@@ -559,9 +559,7 @@ impl HartModel {
         self.memory.idle = done + u64::from(!produces(op));
         self.memory.fence = false;
         if write {
-            let clint = (0x200_0000..=0x200_ffff).contains(&pa);
-            let arrival = if clint { env.params.interrupt_arrival } else { env.params.external_arrival };
-            self.interrupt_at = write_back + arrival;
+            self.interrupt_at = write_back + arrival(env.params, pa);
             env.uncore.interrupt_at = self.interrupt_at;
         }
         if produces(op) {
