@@ -4,7 +4,7 @@ use relsim_core::insn::{Op, OpClass};
 use relsim_core::pmp::AccessKind;
 use relsim_core::timing::CycleCause as Cause;
 
-use super::dcache::Found;
+use super::dcache::{Found, Refusal};
 use super::hart::{HartModel, WRITE_BACK};
 use super::hub::Want;
 use super::memo::{Check, Outcome};
@@ -16,6 +16,9 @@ use super::uncore::{Env, arrival};
 /// An access that finds a dirty victim issuing to the acknowledgement of the victim's release, without the latency
 /// of the write (measured: chase_17K).
 const RELEASE: u64 = 15;
+
+/// What is behind the MMIO port, among the devices.
+const MMIO: usize = 2;
 
 /// A store that may still be in the store buffer.
 #[derive(Debug, Clone, Copy, Default)]
@@ -236,7 +239,8 @@ impl HartModel {
             let from = issue + WRITE_BACK + u64::from(access.read);
             self.memory.stores(access.word(), access.mask(), from);
         }
-        self.memory.idle = issue + WRITE_BACK + 1;
+        // A store to a device may still be under way.
+        self.memory.idle = self.memory.idle.max(issue + WRITE_BACK + 1);
         self.memory.fence = op.class.is_atomic() && op.raw >> 26 & 1 == 1;
         if produces(op) {
             let at = self.progress.loads.map_or(env.params.fp_load, |(_, at)| at);
@@ -366,12 +370,16 @@ impl HartModel {
                     continue;
                 }
             }
-            if env.dcache().side.refuses(cycle) {
-                env.dcache().side.turned_away = cycle;
-                // Decode holds accesses from the refusal on until the cache is ready (RocketCore.scala,
-                // dcache_blocked).
-                self.replay_unready(env, pc, READY, Cause::Coherence)?;
-                continue;
+            match env.dcache().side.refuses(cycle) {
+                Some(Refusal::Unready) => {
+                    self.replay_unready(env, pc, READY, Cause::Coherence)?;
+                    continue;
+                }
+                Some(Refusal::Nacked) => {
+                    self.replay(env, pc, next, READY, Cause::Coherence)?;
+                    continue;
+                }
+                None => {}
             }
             if !memory {
                 let side = &mut env.dcache().side;
@@ -423,6 +431,9 @@ impl HartModel {
             }
             Found::Miss | Found::Upgrade => {
                 side.reserved = side.reserved.min(refused + 1);
+                // It invalidates its victim in the next cycle, whether there is one or not, and takes no probe
+                // meanwhile (DCache.scala, s_voluntary_write_meta).
+                side.busy = side.busy.max(refused + 2);
                 if found == Found::Upgrade {
                     dcache.give_up(access.pa);
                 }
@@ -549,14 +560,19 @@ impl HartModel {
         let (device, occupied) = match pa {
             0x200_0000..=0x200_ffff => (0, p.clint_occupied),
             0xc00_0000..=0xfff_ffff => (1, p.plic_occupied),
-            _ => (2, 0),
+            _ => (MMIO, 0),
         };
-        let taken = write_back.max(env.uncore.devices[device]);
-        env.uncore.devices[device] = taken + occupied;
+        let mut taken = write_back.max(env.uncore.devices[device]);
+        if device == MMIO
+            && let Some((hub, _)) = env.hub()
+        {
+            taken = hub.behind_bursts(1, taken);
+        }
+        env.uncore.devices[device] = taken + occupied.max(u64::from(taken > write_back));
         let done = taken + latency;
         self.memory.device_free = done + 1;
         // Where decode waits for it, a load counts as answered with its data, a store a cycle behind its response.
-        self.memory.idle = done + u64::from(!produces(op));
+        self.memory.idle = self.memory.idle.max(done + u64::from(!produces(op)));
         self.memory.fence = false;
         if write {
             self.interrupt_at = write_back + arrival(env.params, pa);
