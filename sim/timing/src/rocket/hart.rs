@@ -327,12 +327,17 @@ impl HartModel {
             self.begins();
             return self.resume(env);
         }
+        self.pipe.memory_idle = self.memory.idle();
+        self.pipe.accesses_memory = op.class.is_memory();
         match self.pipe.run(env, pc, at, why) {
             Ok(issue) => self.issue = issue,
             Err(cycle) => {
                 self.start = Some((pc, at, why));
                 return Err(cycle);
             }
+        }
+        if std::mem::take(&mut self.pipe.wrong_fence) {
+            self.memory.fence();
         }
         self.start = None;
         self.issued = Some(pc);

@@ -74,6 +74,13 @@ pub struct Pipeline {
     pub(super) accesses: u8,
     /// A `fence` went through decode behind an instruction that was replayed.
     pub(super) shadow_fence: bool,
+    /// A `fence` went through decode on the wrong path while memory was busy: it holds the accesses of the right one
+    /// (RocketCore.scala, id_reg_fence).
+    pub(super) wrong_fence: bool,
+    /// From when on memory is idle, as far as is known.
+    pub(super) memory_idle: u64,
+    /// What comes next accesses memory.
+    pub(super) accesses_memory: bool,
     /// The last cycle that can be run before others are looked at again.
     pub(super) limit: u64,
     /// What may not leave decode while a restart is ahead: users of these registers, up to the cycle.
@@ -104,6 +111,9 @@ impl Pipeline {
             executing: None,
             accesses: 0,
             shadow_fence: false,
+            wrong_fence: false,
+            memory_idle: 0,
+            accesses_memory: false,
             limit: u64::MAX,
             shadow: Vec::new(),
         }
@@ -275,7 +285,12 @@ impl Pipeline {
     fn go<const DRAIN: bool>(&mut self, env: &mut Env<'_>, pc: u64, at: u64, why: Cause) -> Result<u64, u64> {
         let waits = !DRAIN && at >= READY;
         self.limit = if at == DOZE { self.now + DOZES } else { u64::MAX };
+        let (unfenced, unfenced_why) = (at, why);
         loop {
+            let (mut at, mut why) = (unfenced, unfenced_why);
+            if self.wrong_fence && self.accesses_memory && self.memory_idle > at {
+                (at, why) = (self.memory_idle, Cause::Fence);
+            }
             if at == DOZE && (self.now >= self.limit || self.fetch.icache.refilling()) {
                 return Ok(self.now);
             }
@@ -365,6 +380,10 @@ impl Pipeline {
                 if let Some(late) = shadow::late(offer.word()) {
                     self.shadow.push((shadow::writes(offer.word()), now + late));
                 }
+            }
+            if leaves && !shadow && offer.pc != pc && offer.is_fence() && self.memory_idle > now {
+                self.fetch.btb.recorder.spoil();
+                self.wrong_fence = true;
             }
             self.now = now;
             if let Some((resolve, wrong)) = resolved {
