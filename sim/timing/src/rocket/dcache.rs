@@ -50,6 +50,8 @@ pub struct ProbeSide {
     pub fetched: u64,
     /// The latest access.
     pub last: u64,
+    /// The latest accesses that come to nothing, on a wrong path or behind a replay.
+    strays: [u64; 2],
     /// The latest refill: its first beat, and when the hart has had its time with the line.
     pub grant: (u64, u64),
     /// A reservation lives until then.
@@ -86,6 +88,16 @@ impl ProbeSide {
     pub fn takes_from(&self, at: u64) -> u64 {
         let from = at.max(self.reserved);
         if from > self.grant.0 { from.max(self.grant.1) } else { from }
+    }
+
+    /// An access executes in cycle `cycle` that comes to nothing.
+    pub fn strays(&mut self, cycle: u64) {
+        self.strays = [cycle, self.strays[0]];
+    }
+
+    /// Whether its first stage has an access in cycle `cycle` that gets no further (DCache.scala, `s1_valid`).
+    pub fn is_strayed_into(&self, cycle: u64) -> bool {
+        self.strays.contains(&(cycle - 1)) && self.unready(cycle - 1).is_none()
     }
 
     /// It takes a probe in cycle `at`, which has waited since `from`, and is done with it in cycle `free`.

@@ -153,6 +153,8 @@ pub struct Hub {
     trackers: [Tracker; TRACKERS],
     /// By hart: what its data cache gets.
     grants: Vec<Option<Grant>>,
+    /// By hart: when its data cache sees the acknowledgement of its victim.
+    releases: Vec<Option<u64>>,
     /// By hart: first and last beat of what its instruction cache gets.
     fetches: Vec<Option<(u64, u64)>>,
     /// By hart: probes on their way to its data cache.
@@ -220,6 +222,9 @@ impl Around<'_> {
             // Its first two stages have to be empty.
             taken = cache.side.last + 3;
         }
+        while cache.side.is_strayed_into(taken) {
+            taken += 1;
+        }
         let copy = cache.probe(line, takes);
         let (idle, free) = match copy {
             Copy::Absent => (taken + 3, taken + 1),
@@ -246,6 +251,7 @@ impl Hub {
             devices: [(0, 0); DEVICES],
             trackers: [Tracker { line: NO_LINE, until: 0 }; TRACKERS],
             grants: vec![None; harts],
+            releases: vec![None; harts],
             fetches: vec![None; harts],
             ways: vec![Way::default(); harts],
             walk: None,
@@ -312,9 +318,19 @@ impl Hub {
         self.grants[hart].take()
     }
 
-    /// Whether it is known what the data cache of `hart` gets.
-    pub fn has_granted(&self, hart: usize) -> bool {
-        self.grants[hart].is_some()
+    /// What [`Hub::grant`] gives, which stays.
+    pub fn granted(&self, hart: usize) -> Option<Grant> {
+        self.grants[hart]
+    }
+
+    /// When the data cache of `hart` sees the acknowledgement of its victim, once that is known.
+    pub fn acknowledged(&self, hart: usize) -> Option<u64> {
+        self.releases[hart]
+    }
+
+    /// The same; taken away.
+    pub fn take_acknowledged(&mut self, hart: usize) -> Option<u64> {
+        self.releases[hart].take()
     }
 
     /// First and last beat of what the instruction cache of `hart` gets, once that is known; taken away.
@@ -539,11 +555,14 @@ impl Hub {
         let mut done = at;
         if message.dirty {
             let side = &mut around.dcaches[message.hart].side;
-            // Turned away once, the data comes out of its array again (DCache.scala, releaseRejected).
+            // Two beats wait in the buffer on the way, and the third, which is turned away, comes out of its array
+            // again every other cycle (DCache.scala, releaseRejected).
             let late = at - message.at;
-            done = at + params.refill_beats - 1 + u64::from(late == 1);
+            done = at + params.refill_beats - 1 + late % 2;
             self.puts = [(at + 1, done), self.puts[0]];
-            if message.serial != 0 {
+            if message.serial == 0 {
+                self.releases[message.hart] = Some(done + params.memory_write_latency + params.refill_return);
+            } else {
                 let free = done + params.probe_dirty + 2 - params.probe_data - params.refill_beats;
                 side.busy = free;
                 side.keeps_until(free);

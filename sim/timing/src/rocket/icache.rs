@@ -98,9 +98,7 @@ impl Icache {
         let refilling = self.refill.is_some();
         let can_request = !(s2_miss || refilling);
         let s1_hit = self.holds(line);
-        let request = s2_miss
-            && self.could_request
-            && (env.uncore.hub.is_some() || env.dcache().crossbar.serves_instructions(now));
+        let request = s2_miss && self.could_request && env.dcache().crossbar.serves_instructions(now);
         self.beat = false;
         if refilling {
             self.refill_cycle(env, now, data_busy);

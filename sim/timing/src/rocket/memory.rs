@@ -165,10 +165,21 @@ pub struct Progress {
 }
 
 impl Progress {
+    /// The data cache has asked for a line, and waits.
+    pub(super) fn asked(&mut self) {
+        self.waits = true;
+    }
+
     /// The line that the data cache waits for has come, or will at a known time.
     pub(super) fn line_came(&mut self) {
         self.waits = false;
     }
+}
+
+/// How much later than others `op` sees the end of the refill that it waits for: held back in decode, an ordered one
+/// sees it a cycle later.
+fn late(op: &Op) -> u64 {
+    u64::from(op.class.is_atomic() && op.raw >> 25 & 3 != 0)
 }
 
 /// What an access is, once its address is known.
@@ -347,11 +358,9 @@ impl HartModel {
         let next = pc.wrapping_add(u64::from(op.len));
         self.progress.loads = self.loads(env, op, access.size);
         let me = env.hart.config.id;
-        // Held back in decode, an ordered one sees the end of the refill a cycle later than others.
-        let late = u64::from(op.class.is_atomic() && op.raw >> 25 & 3 != 0);
         loop {
             if self.progress.waits && memory {
-                self.replay_for_line(env, pc, next, late)?;
+                self.replay_for_line(env, pc, next, late(op))?;
                 continue;
             }
             // In its first stage but one it meets the probes for fetches that are three cycles older.
@@ -449,13 +458,10 @@ impl HartModel {
                 }
             }
         }
-        let (line, me) = (access.pa >> 6, env.hart.config.id);
-        if let Some((hub, mut around)) = env.hub() {
-            let exclusive = access.write || reserves;
-            let want = Want { line, exclusive, dirty: access.write, fetch: false };
-            hub.request(&mut around, me, want, refused);
-            self.progress.waits = true;
-        }
+        env.dcache().side.known = refused + 1;
+        let exclusive = access.write || reserves;
+        let want = Want { line: access.pa >> 6, exclusive, dirty: access.write, fetch: false };
+        self.replay_for_request(env, pc, next, late(op), want)?;
         Ok(false)
     }
 

@@ -267,9 +267,13 @@ impl Pipeline {
         if at >= READY {
             let ready = around.dcaches[me].side.ready();
             let known = match at {
-                GRANT => hub.has_granted(me),
+                GRANT => {
+                    // The grant would be known if it came before.
+                    let soon = |at| (now + 1..=now + SURE).contains(&at);
+                    hub.granted(me).is_some() || hub.acknowledged(me).is_some_and(soon)
+                }
                 // Another probe may come before.
-                _ => ready <= now + 1,
+                _ => ready <= now + 1 && others >= now + 2,
             };
             if known {
                 return Ok(true);
@@ -375,6 +379,9 @@ impl Pipeline {
             let data_busy = self.accesses & 0b110 != 0;
             self.fetch.finish(env, &mut self.walker, now, &offer, ready, redirect, update, data_busy);
             self.accesses = self.accesses << 1 | u8::from(leaves && offer.is_memory());
+            if leaves && offer.is_memory() && (shadow || offer.pc != pc) && env.uncore.hub.is_some() {
+                env.dcache().side.strays(now + 1);
+            }
             if shadow && leaves {
                 self.shadow_fence |= offer.is_fence();
                 if let Some(late) = shadow::late(offer.word()) {
