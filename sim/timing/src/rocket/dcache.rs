@@ -142,7 +142,11 @@ impl ProbeSide {
     /// From when on it takes accesses after what it refused last, as far as probes are known: decode holds accesses
     /// until then (RocketCore.scala, dcache_blocked).
     pub fn ready(&self) -> u64 {
-        let mut cycle = self.held;
+        self.ready_after(self.held)
+    }
+
+    /// The same after an access that came to nothing in cycle `cycle`; `cycle` if that was not refused.
+    pub fn ready_after(&self, mut cycle: u64) -> u64 {
         while let Some(next) = self.unready(cycle) {
             cycle = next;
         }

@@ -81,6 +81,8 @@ pub struct Pipeline {
     pub(super) memory_idle: u64,
     /// What comes next accesses memory.
     pub(super) accesses_memory: bool,
+    /// When an access that comes to nothing executed last, until it is known that it holds up no other.
+    pub(super) stray: Option<u64>,
     /// The last cycle that can be run before others are looked at again.
     pub(super) limit: u64,
     /// What may not leave decode while a restart is ahead: users of these registers, up to the cycle.
@@ -114,6 +116,7 @@ impl Pipeline {
             wrong_fence: false,
             memory_idle: 0,
             accesses_memory: false,
+            stray: None,
             limit: u64::MAX,
             shadow: Vec::new(),
         }
@@ -301,6 +304,23 @@ impl Pipeline {
             if (waits || self.fetch.icache.waits()) && self.meet(env, at)? {
                 return Ok(self.now);
             }
+            if !DRAIN
+                && at < READY
+                && self.accesses_memory
+                && let Some(stray) = self.stray
+            {
+                self.meet(env, 0)?;
+                let ready = env.dcache().side.ready_after(stray);
+                if stray < ready && ready > self.now {
+                    // It was refused, and decode holds every access until the cache is ready (RocketCore.scala,
+                    // dcache_blocked).
+                    at = at.max(self.now + 2);
+                } else if stray <= self.now {
+                    self.stray = None;
+                }
+                // It is asked anew before each cycle.
+                self.limit = if self.stray.is_some() { self.now + 1 } else { u64::MAX };
+            }
             if !DRAIN && self.nothing_restarts() {
                 if let Some(issue) = self.calm(env, pc, at, why) {
                     return Ok(issue);
@@ -381,6 +401,7 @@ impl Pipeline {
             self.accesses = self.accesses << 1 | u8::from(leaves && offer.is_memory());
             if leaves && offer.is_memory() && (shadow || offer.pc != pc) && env.uncore.hub.is_some() {
                 env.dcache().side.strays(now + 1);
+                self.stray = Some(now + 1);
             }
             if shadow && leaves {
                 self.shadow_fence |= offer.is_fence();
