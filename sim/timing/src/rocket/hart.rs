@@ -146,6 +146,7 @@ impl HartModel {
         cause: Cause,
     ) -> Result<(), u64> {
         self.pipe.restart(self.issue + WRITE_BACK, pc, cause);
+        self.pipe.blocked = self.issue + 2;
         if let Some((rd, _)) = self.progress.loads {
             // Not valid in the memory stage, it holds a user up in the execution stage alone.
             self.pipe.holds_up(rd, self.issue + 2);

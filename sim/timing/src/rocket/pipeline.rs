@@ -81,6 +81,8 @@ pub struct Pipeline {
     pub(super) memory_idle: u64,
     /// What comes next accesses memory.
     pub(super) accesses_memory: bool,
+    /// In this cycle decode holds accesses behind one that was refused as it executed (RocketCore.scala, dcache_blocked).
+    pub(super) blocked: u64,
     /// When an access that comes to nothing executed last, until it is known that it holds up no other.
     pub(super) stray: Option<u64>,
     /// The last cycle that can be run before others are looked at again.
@@ -116,6 +118,7 @@ impl Pipeline {
             wrong_fence: false,
             memory_idle: 0,
             accesses_memory: false,
+            blocked: 0,
             stray: None,
             limit: u64::MAX,
             shadow: Vec::new(),
@@ -389,7 +392,11 @@ impl Pipeline {
                 // What was behind gets no further than the stage before the data cache's first.
                 self.accesses &= !0b11;
             }
-            let ready = if shadow { !self.hazard(&offer, now) } else { now >= at };
+            let ready = if shadow {
+                !self.hazard(&offer, now) && !(now == self.blocked && offer.is_memory())
+            } else {
+                now >= at
+            };
             let leaves = offer.valid && ready && redirect.is_none();
             if self.probed(env, now) {
                 // What executes is refused, and gets into no stage of the data cache.
