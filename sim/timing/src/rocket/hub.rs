@@ -155,6 +155,8 @@ pub struct Hub {
     grants: Vec<Option<Grant>>,
     /// By hart: when its data cache sees the acknowledgement of its victim.
     releases: Vec<Option<u64>>,
+    /// By hart: when memory has got its latest victim.
+    written: Vec<u64>,
     /// By hart: first and last beat of what its instruction cache gets.
     fetches: Vec<Option<(u64, u64)>>,
     /// By hart: probes on their way to its data cache.
@@ -252,6 +254,7 @@ impl Hub {
             trackers: [Tracker { line: NO_LINE, until: 0 }; TRACKERS],
             grants: vec![None; harts],
             releases: vec![None; harts],
+            written: vec![0; harts],
             fetches: vec![None; harts],
             ways: vec![Way::default(); harts],
             walk: None,
@@ -561,7 +564,9 @@ impl Hub {
             done = at + params.refill_beats - 1 + late % 2;
             self.puts = [(at + 1, done), self.puts[0]];
             if message.serial == 0 {
-                self.releases[message.hart] = Some(done + params.memory_write_latency + params.refill_return);
+                let written = done + params.memory_write_latency;
+                self.written[message.hart] = written;
+                self.releases[message.hart] = Some(written + params.refill_return);
             } else {
                 let free = done + params.probe_dirty + 2 - params.probe_data - params.refill_beats;
                 side.busy = free;
@@ -581,15 +586,22 @@ impl Hub {
     /// did.
     fn finish(&mut self, around: &mut Around<'_>) -> bool {
         let answered = self.transactions.iter().enumerate().filter(|(_, t)| t.missing == 0);
-        let Some((index, &transaction)) = answered.min_by_key(|(_, t)| t.answers.done) else { return false };
+        let ready = |t: &Transaction| {
+            // A read of a line that others keep has the bus identifier of the hart's victims, and waits until the last
+            // of them is written (TLBroadcast, TRANSFORM_B; TLToAXI4, idStall).
+            let alike = t.answers.kept && !t.request.want.fetch;
+            t.answers.done.max(if alike { self.written[t.request.hart] } else { 0 })
+        };
+        let Some((index, &transaction)) = answered.min_by_key(|(_, t)| ready(t)) else { return false };
+        let ready = ready(&transaction);
         // Others may still be answered as early.
         let sent = self.messages.iter().map(|m| m.at.max(self.channel)).min().unwrap_or(UNKNOWN);
-        if transaction.answers.done >= sent.min(self.messages_from(around)) {
+        if ready >= sent.min(self.messages_from(around)) {
             return false;
         }
         self.transactions.remove(index);
         let Transaction { request: Request { hart, want, .. }, answers, .. } = transaction;
-        let mut handshake = answers.done + 1;
+        let mut handshake = ready + 1;
         for &(first, last) in self.puts.iter().rev() {
             if (first..=last).contains(&handshake) {
                 handshake = last + 1;
