@@ -139,6 +139,11 @@ impl ProbeSide {
         })
     }
 
+    /// It takes no access before cycle `cycle`, and decode holds what it refused.
+    pub fn hold(&mut self, cycle: u64) {
+        self.held = cycle;
+    }
+
     /// From when on it takes accesses after what it refused last, as far as probes are known: decode holds accesses
     /// until then (RocketCore.scala, dcache_blocked).
     pub fn ready(&self) -> u64 {

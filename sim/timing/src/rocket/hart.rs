@@ -250,7 +250,8 @@ impl HartModel {
         if !env.dcache().crossbar.served_data() {
             // It has invalidated the victim meanwhile, and held decode back for it (DCache.scala,
             // s_voluntary_write_meta; RocketCore.scala, dcache_blocked).
-            (again.at, again.cause) = (refused + 3, Cause::InstructionCache);
+            env.dcache().side.hold(refused + 2);
+            (again.at, again.cause) = (READY, Cause::InstructionCache);
             return;
         }
         if let Some((hub, mut around)) = env.hub() {

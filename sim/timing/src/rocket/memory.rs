@@ -298,7 +298,12 @@ impl HartModel {
         // The probe for an instruction fetch takes the tags before an access that executes in its cycle.
         while self.pipe.probed(env, self.issue + 1) {
             self.pipe.fetch.btb.recorder.spoil();
-            self.replay_unready(env, pc, 0, Cause::InstructionCache)?;
+            let mut at = 0;
+            if env.uncore.hub.is_some() {
+                env.dcache().side.hold(self.issue + 1);
+                at = READY;
+            }
+            self.replay_unready(env, pc, at, Cause::InstructionCache)?;
         }
         let (va, kind) = (access.va, access.kind());
         let walker = &mut self.pipe.walker;

@@ -265,6 +265,7 @@ impl Pipeline {
     fn meet(&mut self, env: &mut Env<'_>, at: u64) -> Result<bool, u64> {
         self.limit = u64::MAX;
         let (now, me, others) = (self.now, env.hart.config.id, env.others);
+        let waits = self.probed(env, now + 1);
         let Some((hub, mut around)) = env.hub() else { return Ok(false) };
         let side = &mut around.dcaches[me].side;
         side.fetched = now;
@@ -278,13 +279,13 @@ impl Pipeline {
                     let soon = |at| (now + 1..=now + SURE).contains(&at);
                     hub.granted(me).is_some() || hub.acknowledged(me).is_some_and(soon)
                 }
-                // Another probe may come before.
-                _ => ready <= now + 1 && others >= now + 2,
+                // Another probe may come before, or wait.
+                _ => ready <= now + 1 && others >= now + 2 && !waits,
             };
             if known {
                 return Ok(true);
             }
-            let sure = if at == GRANT { now + SURE } else { ready - 1 };
+            let sure = if at == GRANT { now + SURE } else { ready.max(now + 2) - 1 };
             self.limit = sure.min(now + SURE).min(others - 1);
         }
         // Probes for fetches that others may have asked for up to three cycles before.
