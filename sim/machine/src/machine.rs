@@ -238,7 +238,7 @@ impl Machine {
                 && hart.mip_at(&self.bus, now.max(hart.cycle)) & hart.csr.mie != 0
             {
                 hart.state = RunState::Running;
-                let woken = model.wakes_at(hart.cycle.max(now));
+                let woken = model.wakes_at(hart.cycle.max(now)).max(hart.cycle);
                 if T::SLEEP_STOPS_MCYCLE {
                     hart.skip_cycles(woken - hart.cycle);
                 }

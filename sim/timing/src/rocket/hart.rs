@@ -304,7 +304,7 @@ impl HartModel {
     #[inline]
     fn outside(&mut self, hart: &Hart, woken: u64, at: &mut u64, why: &mut Cause) {
         let slept = self.pipe.slept();
-        let floor = if slept { hart.cycle.max(woken) } else { hart.cycle.saturating_sub(WRITE_BACK) };
+        let floor = if slept { woken } else { hart.cycle.saturating_sub(WRITE_BACK) };
         if floor > self.issue && floor > *at {
             (*at, *why) = (floor, if slept { Cause::Wait } else { Cause::Firmware });
         }
@@ -446,7 +446,8 @@ impl HartModel {
         }
         let (mut at, mut why) = self.board.earliest(op);
         // It wakes a cycle after it has seen the interrupt.
-        self.outside(env.hart, env.uncore.interrupt_at + 1, &mut at, &mut why);
+        let woken = env.hart.cycle.max(env.uncore.interrupt_at) + 1;
+        self.outside(env.hart, woken, &mut at, &mut why);
         if op.class == OpClass::Custom {
             self.constrain_command(&mut at, &mut why);
         }
@@ -572,7 +573,9 @@ impl HartModel {
                 self.moved(trap.epc);
             }
             let (mut at, mut why) = (if trap.interrupt { env.uncore.interrupt_at } else { 0 }, Cause::Flush);
-            self.outside(env.hart, 0, &mut at, &mut why);
+            let raised = env.uncore.interrupt_at == env.hart.cycle;
+            let woken = env.hart.cycle + u64::from(!raised);
+            self.outside(env.hart, woken, &mut at, &mut why);
             // With no regard to harts that are behind: it has been taken.
             if let Ok(issue) = self.pipe.run(env, trap.epc, at, why) {
                 self.issue = issue;

@@ -131,7 +131,8 @@ impl TimingModel for Rocket {
     }
 
     fn wakes_at(&self, now: u64) -> u64 {
-        now.max(self.uncore.interrupt_at)
+        // It has seen a timer's line the cycle before.
+        if self.uncore.interrupt_at >= now { self.uncore.interrupt_at } else { now.saturating_sub(1) }
     }
 
     fn quantum_cycles(&self, asked: u64) -> u64 {
