@@ -394,7 +394,7 @@ impl Pipeline {
                 self.accesses &= !0b11;
             }
             let ready = if shadow {
-                !self.hazard(&offer, now) && !(now == self.blocked && offer.is_memory())
+                !(self.hazard(&offer, now) || now == self.blocked && offer.is_memory())
             } else {
                 now >= at
             };
