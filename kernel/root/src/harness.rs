@@ -159,6 +159,14 @@ pub struct Score {
     pub failed: u32,
 }
 
+impl Score {
+    /// Both together.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self { passed: self.passed + other.passed, failed: self.failed + other.failed }
+    }
+}
+
 /// Runs the tests whose names contain `filter` but not `skip`, if that is not empty. A test that needs what the
 /// machine has not passes.
 pub fn run(env: &mut Env, filter: &str, skip: &str, groups: &[&[Test]]) -> Score {

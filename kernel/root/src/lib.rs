@@ -7,5 +7,6 @@
 
 pub mod env;
 pub mod harness;
+pub mod hostile;
 pub mod platform;
 pub mod tests;

@@ -5,7 +5,7 @@
 #![no_main]
 
 use kernel_root::env::Env;
-use kernel_root::{harness, tests};
+use kernel_root::{harness, hostile, tests};
 use kernel_user::abi::BootInfo;
 use kernel_user::{entry, exit, println};
 
@@ -24,7 +24,9 @@ fn main(info: &'static BootInfo) -> ! {
     println!("suite: {} harts", info.num_nodes);
     match Env::new(info) {
         Ok(mut env) => {
-            let score = harness::run(&mut env, FILTER, SKIP, tests::ALL);
+            let objects = harness::run(&mut env, FILTER, SKIP, tests::ALL);
+            let hostile = harness::run(&mut env, FILTER, SKIP, hostile::GROUPS);
+            let score = objects.and(hostile);
             println!("suite: {} passed, {} failed", score.passed, score.failed);
         }
         Err(error) => println!("suite: no memory: {error:?}"),
