@@ -33,18 +33,9 @@ const SEEDS: [u64; 3] = [0x5eed_0001, 0x5eed_0002, 0x5eed_0003];
 const THREADS: usize = 3;
 /// System calls of a program, unless `KERNEL_HOSTILE_CALLS` was set when this was built.
 const CALLS: u64 = match option_env!("KERNEL_HOSTILE_CALLS") {
-    Some(number) => parse(number),
+    Some(number) => crate::parse(number),
     None => 600,
 };
-
-const fn parse(text: &str) -> u64 {
-    let (mut value, mut n) = (0, 0);
-    while n < text.len() {
-        value = 10 * value + (text.as_bytes()[n] - b'0') as u64;
-        n += 1;
-    }
-    value
-}
 
 /// log2 of the slots of a program's CSpace.
 const RADIX: u64 = 6;
@@ -188,7 +179,7 @@ impl Program {
     fn new(env: &mut Env, seed: u64, strong: bool) -> Result<Self, Failure> {
         let first = Canary::new(env)?;
         let (cspace, vspace) = (env.cspace(RADIX)?, env.address_space()?);
-        map_image(env, vspace)?;
+        env.map_image(vspace)?;
         let second = Canary::new(env)?;
         let endpoint = env.endpoint()?;
         fill(env, cspace, endpoint)?;
@@ -267,17 +258,6 @@ impl Program {
         check_eq!(kinds(env, self.cspace)?, self.kinds);
         Ok(())
     }
-}
-
-/// Maps the root task's code and constants into the program's address space, at the same addresses.
-fn map_image(env: &mut Env, vspace: PageTable) -> Outcome {
-    let image = bootinfo::image();
-    let space = kernel_user::vspace::VSpace::new(vspace, BASE);
-    for address in (image.start..image.rodata_end).step_by(1 << bits::PAGE) {
-        let frame = Frame(env.copy(env.image_frame(address).0, CapRights::READ)?);
-        space.map(env.untyped, &mut env.slots, frame, address, CapRights::READ, VmAttributes(0))?;
-    }
-    Ok(())
 }
 
 /// Gives the program what every program has.
