@@ -1,8 +1,7 @@
 //! What a test works with: memory, slots and addresses of its own, which are taken back behind it.
 
 use kernel_user::abi::{
-    BootInfo, CapRights, CnodeData, InitialCap, MAX_BOOTINFO_UNTYPEDS, MessageInfo, ObjectType, VmAttributes,
-    bits,
+    BootInfo, CapRights, CnodeData, InitialCap, MessageInfo, ObjectType, VmAttributes, bits,
 };
 use kernel_user::bootinfo;
 use kernel_user::cspace::{DEPTH, ROOT_CNODE, Slots};
@@ -46,7 +45,6 @@ pub struct Env {
 impl Env {
     /// Takes memory for tests, and gives the root task the priority that they expect.
     pub fn new(info: &'static BootInfo) -> Result<Self> {
-        const { assert!(MAX_BOOTINFO_UNTYPEDS > 0) };
         let mut slots = Slots::new(info);
         let mut memory = Memory::new(info);
         let untyped = Untyped(memory.make(&mut slots, ObjectType::Untyped, MEMORY_BITS)?);
@@ -56,6 +54,11 @@ impl Env {
 
     /// Runs `body` and takes back what it made.
     pub fn scope(&mut self, body: fn(&mut Self) -> Outcome) -> Outcome {
+        self.scope_with(body)
+    }
+
+    /// Runs `body`, which may be a closure, and takes back what it made.
+    pub fn scope_with(&mut self, body: impl FnOnce(&mut Self) -> Outcome) -> Outcome {
         let (slots, addresses) = (self.slots.mark(), self.vspace.mark());
         let mut outcome = body(self);
         // A test that fails may leave these changed.
@@ -193,6 +196,19 @@ impl Env {
     pub fn image_frame(&self, address: u64) -> Frame {
         let page = (address - bootinfo::image().start) >> bits::PAGE;
         Frame(self.info.user_image_frames.start + page)
+    }
+
+    /// Maps the root task's code and constants into another address space, at the same addresses. What runs there
+    /// must not use static variables.
+    pub fn map_image(&mut self, root: PageTable) -> Result<()> {
+        let image = bootinfo::image();
+        let space = VSpace::new(root, 0);
+        for address in (image.start..image.rodata_end).step_by(1 << bits::PAGE) {
+            let frame = Frame(self.copy(self.image_frame(address).0, CapRights::READ)?);
+            let attributes = VmAttributes::default();
+            space.map(self.untyped, &mut self.slots, frame, address, CapRights::READ, attributes)?;
+        }
+        Ok(())
     }
 }
 

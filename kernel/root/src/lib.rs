@@ -5,7 +5,20 @@
 
 #![no_std]
 
+pub mod bench;
 pub mod env;
 pub mod harness;
+pub mod hostile;
 pub mod platform;
 pub mod tests;
+
+/// The number that decimal digits say; for what is set when this is built.
+#[must_use]
+const fn parse(text: &str) -> u64 {
+    let (mut value, mut n) = (0, 0);
+    while n < text.len() {
+        value = 10 * value + (text.as_bytes()[n] - b'0') as u64;
+        n += 1;
+    }
+    value
+}

@@ -152,6 +152,12 @@ impl Thread {
         context
     }
 
+    /// Where its stack begins. The frames of stack and IPC buffer have capabilities in a row, the buffer's the last.
+    #[must_use]
+    pub const fn stack_bottom(&self) -> u64 {
+        self.stack_top - (STACK_PAGES << bits::PAGE)
+    }
+
     /// Waits until the thread has run to its end, for what its body gave.
     pub fn join(&self) -> u64 {
         loop {

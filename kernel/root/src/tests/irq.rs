@@ -198,6 +198,9 @@ fn illegal_labels(env: &mut Env) -> Outcome {
     Ok(())
 }
 
+/// The upstream kernel, built for QEMU's `virt`, completes an interrupt before it is served, for the sake of QEMU's
+/// interrupt controller. Where the controller samples levels as it should, one that stays asserted then comes again
+/// for ever: leave this test out there.
 fn interrupt_of_the_uart(env: &mut Env) -> Outcome {
     if !platform::is_virt(env.info) {
         return Ok(());
