@@ -44,7 +44,7 @@ fn hart_number() -> usize {
 /// Takes the lock; whether the thread that has come in was taken away meanwhile.
 #[inline(always)]
 fn enter() -> bool {
-    LOCK.take(hart_number(), || MACHINE.save_fpu());
+    LOCK.take(hart_number(), || MACHINE.step_aside());
     KERNEL.enter(hart_number());
     let evicted = KERNEL.was_evicted();
     if evicted {
