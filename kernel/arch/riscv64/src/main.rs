@@ -120,8 +120,10 @@ extern "C" fn reply_receive_entry() -> Ptr<Tcb> {
 fn fast_or_slow(fast: impl FnOnce(&Kernel) -> bool, call: Syscall) -> Ptr<Tcb> {
     let evicted = enter();
     if !evicted && fast(&KERNEL) {
+        // Afterwards the kernel is another hart's, and so is what it calls the current thread.
+        let thread = KERNEL.current();
         LOCK.give();
-        return KERNEL.current();
+        return thread;
     }
     slow(evicted, call)
 }
