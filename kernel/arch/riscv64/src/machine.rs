@@ -222,13 +222,15 @@ impl Machine for Riscv {
     }
 
     fn forget_fpu(thread: Ptr<Tcb>) {
+        if crate::KERNEL.current() == thread {
+            // It may go on elsewhere, with what it has in them.
+            MACHINE.save_fpu();
+            set_fs(0);
+        }
         for hart in &MACHINE.harts {
             if hart.fpu.get() == Some(thread) {
                 hart.fpu.set(None);
             }
-        }
-        if crate::KERNEL.current() == thread {
-            set_fs(0);
         }
     }
 }
