@@ -22,7 +22,7 @@ use machine::MACHINE;
 
 // What the entry code marks is what the others know.
 const _: () = assert!(mark::KERNEL == 960);
-global_asm!(include_str!("trap.S"));
+global_asm!(include_str!("trap.S"), max_harts = const MAX_HARTS);
 
 /// The kernel.
 static KERNEL: Kernel = Kernel::new();
