@@ -12,7 +12,7 @@ use crate::kernel::{Kernel, SMP};
 use crate::lookup;
 use crate::mark;
 use crate::mem::Ptr;
-use crate::tcb::{Fault, Pending, State, Tcb, reg, vspace_root};
+use crate::tcb::{Fault, Pending, State, Tcb, reg};
 
 /// Whether a message is in registers altogether.
 #[inline(always)]
@@ -42,7 +42,7 @@ impl Kernel {
         }
         // Whoever is ready may not be more important than the receiver: the current thread is not, if it is not.
         let enough = receiver.priority.get() >= thread.priority.get() || self.is_highest(&receiver);
-        let Some((root, asid)) = self.fast_target(&receiver).filter(|_| enough) else { return false };
+        let Some((root, asid)) = self.fast_target(receiver).filter(|_| enough) else { return false };
 
         mark::fast_call();
         endpoint.pop_receiver(receiver);
@@ -82,7 +82,7 @@ impl Kernel {
         }
         // The current thread waits from now on, so only those that are ready count.
         let enough = self.is_highest(&caller);
-        let Some(space) = self.fast_target(&caller).filter(|_| enough) else { return false };
+        let Some(space) = self.fast_target(caller).filter(|_| enough) else { return false };
 
         mark::fast_reply_recv();
         thread.block_on(endpoint);
@@ -103,15 +103,14 @@ impl Kernel {
 
     /// The address space of `thread`, if it may run here, at once.
     #[inline(always)]
-    fn fast_target(&self, thread: &Tcb) -> Option<(u64, u64)> {
+    fn fast_target(&self, thread: Ptr<Tcb>) -> Option<(u64, u64)> {
         if SMP && usize::from(thread.affinity.get()) != self.here() {
             return None;
         }
         if thread.domain.get() != self.domains.current() {
             return None;
         }
-        let (root, asid) = vspace_root(thread.vspace().cap())?;
-        (self.asids.root(asid) == Some(root)).then_some((root, asid))
+        self.valid_vspace(thread)
     }
 
     /// `to` gets the message and runs.

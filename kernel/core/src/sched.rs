@@ -9,7 +9,7 @@ use crate::hw;
 use crate::kernel::{Kernel, Next, SMP};
 use crate::mark;
 use crate::mem::Ptr;
-use crate::tcb::{Link, Pending, State, Tcb, reg, vspace_root};
+use crate::tcb::{Link, Pending, State, Tcb, reg};
 
 /// Ticks until others of the same priority run.
 pub const TIME_SLICE: u32 = 5;
@@ -294,9 +294,9 @@ impl Kernel {
     /// The address space of `thread`, or the kernel's if it has none that is valid.
     #[inline(always)]
     pub(crate) fn use_vspace_of(&self, thread: Ptr<Tcb>) {
-        match vspace_root(thread.vspace().cap()) {
-            Some((root, asid)) if self.asids.root(asid) == Some(root) => hw::use_vspace(root, asid),
-            _ => hw::use_kernel_vspace(),
+        match self.valid_vspace(thread) {
+            Some((root, asid)) => hw::use_vspace(root, asid),
+            None => hw::use_kernel_vspace(),
         }
     }
 

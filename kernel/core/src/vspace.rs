@@ -15,7 +15,7 @@ use crate::lookup;
 use crate::mem::{Ptr, clear};
 use crate::slot::Slot;
 use crate::syscall::Call;
-use crate::tcb::vspace_root;
+use crate::tcb::{State, Tcb, vspace_root};
 
 /// Entries of a page table.
 pub const PTES: usize = 512;
@@ -286,7 +286,8 @@ impl Kernel {
         }
         slot.update(cap.mapped(asid, vaddr >> entry_bits << entry_bits));
         entry.set(Pte::table(cap.paddr()));
-        hw::flush_page(asid, vaddr);
+        // Of entries that are no leaves, hardware forgets what it has only together with all others.
+        hw::flush_asid(asid);
         Ok(0)
     }
 
@@ -317,9 +318,9 @@ impl Kernel {
             return;
         }
         if self.asids.root(cap.asid()) == Some(cap.paddr()) {
-            hw::flush_asid(cap.asid());
             self.asids.set_root(cap.asid(), None);
             self.leave_vspace();
+            hw::flush_asid(cap.asid());
         } else {
             self.unmap_page_table(cap);
         }
@@ -329,26 +330,34 @@ impl Kernel {
     pub(crate) fn retire_asid_pool(&self, cap: Cap) {
         let base = cap.asid_base();
         let Some(pool) = self.asids.pool(base).filter(|pool| pool.paddr() == cap.paddr()) else { return };
+        self.asids.set_pool(base, None);
+        self.leave_vspace();
         for (n, root) in pool.iter().enumerate() {
             if root.get() != 0 {
                 hw::flush_asid(base + n as u64);
             }
         }
-        self.asids.set_pool(base, None);
-        self.leave_vspace();
     }
 
-    /// An address space is gone, which threads may be running in: its tables are not walked any more.
+    /// An address space is gone, which threads may be running in: its tables are not walked any more. Only then may
+    /// its translations be forgotten, since harts in it may otherwise come by new ones at any time.
     fn leave_vspace(&self) {
         self.use_vspace_of(self.current());
         for hart in 0..self.hart_count.get() {
+            // Who has no address space may still be running in the one that it had before that was revoked.
             if let Some(thread) = self.hart_number(hart).current.get()
-                && let Some((root, asid)) = vspace_root(thread.vspace().cap())
-                && self.asids.root(asid) != Some(root)
+                && thread.state() != State::Idle
+                && self.valid_vspace(thread).is_none()
             {
                 self.evict(thread);
             }
         }
+    }
+
+    /// Root and ASID of the address space of `thread`, if it has one that is valid.
+    #[inline(always)]
+    pub(crate) fn valid_vspace(&self, thread: Ptr<Tcb>) -> Option<(u64, u64)> {
+        vspace_root(thread.vspace().cap()).filter(|&(root, asid)| self.asids.root(asid) == Some(root))
     }
 
     /// Invocations of the capability for ASID pools.

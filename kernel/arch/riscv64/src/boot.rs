@@ -19,6 +19,8 @@ const IMAGE_GIGABYTE: u64 = 0x8000_0000;
 const IMAGE_WINDOW: u64 = 0xffff_ffff_8000_0000;
 /// Root entry for the image.
 const IMAGE_ENTRY: usize = 510;
+/// Memory from here on is not in the window, since the image is mapped there.
+const WINDOW_TOP: u64 = ((IMAGE_ENTRY - (PTES - KERNEL_PTES)) as u64) << 30;
 /// What users may be given as devices ends here, as in seL4's platforms.
 const DEVICE_TOP: u64 = 1 << 39;
 /// The timer interrupts so often a second.
@@ -244,6 +246,7 @@ fn primary(hart: u64, fdt_at: Region, image: &UserImage, get_others: impl FnOnce
     let image_start = physical((&raw const __image_start).addr());
     let image_end = physical((&raw const __image_end).addr());
     memory = memory.without(Region { start: image_start, end: image_end });
+    memory = memory.without(Region { start: WINDOW_TOP, end: u64::MAX });
     memory = memory.without(Region { start: fdt_at.start & !4095, end: fdt_at.end.next_multiple_of(4096) });
     let machine = Machine { memory, devices, fdt: bytes, harts, greatest_irq };
     LOCK.take(hart_number(), || {});

@@ -8,8 +8,8 @@ use kernel_core::{MAX_HARTS, SMP};
 pub struct Lock {
     next: AtomicU32,
     served: AtomicU32,
-    /// By hart: it waits here, with all registers of its thread in memory.
-    waits: [AtomicBool; MAX_HARTS],
+    /// By hart: it is to step aside, in which case it waits here or soon will.
+    asked: [AtomicBool; MAX_HARTS],
 }
 
 impl Lock {
@@ -18,23 +18,22 @@ impl Lock {
         Self {
             next: AtomicU32::new(0),
             served: AtomicU32::new(0),
-            waits: [const { AtomicBool::new(false) }; MAX_HARTS],
+            asked: [const { AtomicBool::new(false) }; MAX_HARTS],
         }
     }
 
-    /// Takes it for hart `hart`; `prepare` is done before waiting, if there is waiting.
+    /// Takes it for hart `hart`, which does `step_aside` if the one that has the lock asks for it.
     #[inline(always)]
-    pub fn take(&self, hart: usize, prepare: impl FnOnce()) {
+    pub fn take(&self, hart: usize, step_aside: impl Fn()) {
         if SMP {
             let ticket = self.next.fetch_add(1, Ordering::Relaxed);
-            if self.served.load(Ordering::Acquire) != ticket {
-                prepare();
-                let waits = &self.waits[hart % MAX_HARTS];
-                waits.store(true, Ordering::Release);
-                while self.served.load(Ordering::Acquire) != ticket {
-                    core::hint::spin_loop();
+            let asked = &self.asked[hart % MAX_HARTS];
+            while self.served.load(Ordering::Acquire) != ticket {
+                if asked.load(Ordering::Acquire) {
+                    step_aside();
+                    asked.store(false, Ordering::Release);
                 }
-                waits.store(false, Ordering::Relaxed);
+                core::hint::spin_loop();
             }
         }
     }
@@ -48,9 +47,12 @@ impl Lock {
         }
     }
 
-    /// Waits until hart `hart` waits.
-    pub fn await_waiter(&self, hart: usize) {
-        while !self.waits[hart % MAX_HARTS].load(Ordering::Acquire) {
+    /// Asks hart `hart`, which is on its way here, to step aside, and waits until it has. The caller has the lock,
+    /// so the other one then does nothing more before it is given back.
+    pub fn ask_aside(&self, hart: usize) {
+        let asked = &self.asked[hart % MAX_HARTS];
+        asked.store(true, Ordering::Release);
+        while asked.load(Ordering::Acquire) {
             core::hint::spin_loop();
         }
     }

@@ -98,7 +98,14 @@ impl Riscv {
         harts
     }
 
-    /// Before a thread that may run on this hart is looked at by others: its floating-point registers are in memory.
+    /// Lets go of the thread that has come in, which another hart takes away: all its registers are in memory, and
+    /// its address space, whose tables may be gone before this hart has the lock, is not used any more.
+    pub fn step_aside(&self) {
+        self.save_fpu();
+        Self::use_kernel_vspace();
+    }
+
+    /// The floating-point registers of the thread that runs here are in memory.
     pub fn save_fpu(&self) {
         if let Some(owner) = self.here().fpu.get()
             && csr::sstatus() & csr::FS == csr::FS_DIRTY
@@ -194,7 +201,7 @@ impl Machine for Riscv {
 
     fn stop_hart(hart: usize) {
         Self::interrupt_hart(hart);
-        crate::LOCK.await_waiter(hart);
+        crate::LOCK.ask_aside(hart);
     }
 
     #[inline(always)]
@@ -215,13 +222,15 @@ impl Machine for Riscv {
     }
 
     fn forget_fpu(thread: Ptr<Tcb>) {
+        if crate::KERNEL.current() == thread {
+            // It may go on elsewhere, with what it has in them.
+            MACHINE.save_fpu();
+            set_fs(0);
+        }
         for hart in &MACHINE.harts {
             if hart.fpu.get() == Some(thread) {
                 hart.fpu.set(None);
             }
-        }
-        if crate::KERNEL.current() == thread {
-            set_fs(0);
         }
     }
 }

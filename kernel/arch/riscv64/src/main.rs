@@ -22,7 +22,7 @@ use machine::MACHINE;
 
 // What the entry code marks is what the others know.
 const _: () = assert!(mark::KERNEL == 960);
-global_asm!(include_str!("trap.S"));
+global_asm!(include_str!("trap.S"), max_harts = const MAX_HARTS);
 
 /// The kernel.
 static KERNEL: Kernel = Kernel::new();
@@ -44,7 +44,7 @@ fn hart_number() -> usize {
 /// Takes the lock; whether the thread that has come in was taken away meanwhile.
 #[inline(always)]
 fn enter() -> bool {
-    LOCK.take(hart_number(), || MACHINE.save_fpu());
+    LOCK.take(hart_number(), || MACHINE.step_aside());
     KERNEL.enter(hart_number());
     let evicted = KERNEL.was_evicted();
     if evicted {
@@ -120,8 +120,10 @@ extern "C" fn reply_receive_entry() -> Ptr<Tcb> {
 fn fast_or_slow(fast: impl FnOnce(&Kernel) -> bool, call: Syscall) -> Ptr<Tcb> {
     let evicted = enter();
     if !evicted && fast(&KERNEL) {
+        // Afterwards the kernel is another hart's, and so is what it calls the current thread.
+        let thread = KERNEL.current();
         LOCK.give();
-        return KERNEL.current();
+        return thread;
     }
     slow(evicted, call)
 }

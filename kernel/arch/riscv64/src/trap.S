@@ -13,7 +13,9 @@ _start:
     csrr    t0, satp
     bnez    t0, 1f
     j       direct_start
-1:  la      t1, __kernel_stacks
+1:  li      t0, {max_harts}
+    bgeu    a7, t0, park
+    la      t1, __kernel_stacks
     slli    t2, a7, 14                  # a7: number of the core
     add     sp, t1, t2
     li      t2, 1 << 14
@@ -21,6 +23,12 @@ _start:
     mv      tp, a7
     csrw    sscratch, zero
     tail    loader_entry
+
+# There is no room for this hart.
+park:
+    csrw    sie, zero
+4:  wfi
+    j       4b
 
 # By firmware: a0 the hart, a1 the device tree. Physical addresses are what pc-relative ones come out as.
 direct_start:
