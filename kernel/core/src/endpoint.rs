@@ -164,6 +164,9 @@ impl Kernel {
 
     /// All that wait at `endpoint` try again, and find out why it is gone.
     pub(crate) fn cancel_all(&self, endpoint: Ptr<Endpoint>) {
+        if endpoint.side() == Side::Nobody {
+            return;
+        }
         while let Some(thread) = endpoint.first() {
             endpoint.leave(thread);
             self.restart(thread);

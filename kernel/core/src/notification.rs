@@ -136,6 +136,9 @@ impl Kernel {
 
     /// All that wait try again, and find out why it is gone.
     pub(crate) fn cancel_all_signals(&self, notification: Ptr<Notification>) {
+        if !notification.has_waiters() {
+            return;
+        }
         while let Some(thread) = notification.head.get() {
             notification.leave(thread);
             self.set_state(thread, State::Restart);
