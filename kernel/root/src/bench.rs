@@ -151,7 +151,7 @@ pub fn run(env: &mut Env, filter: &str) {
     for group in GROUPS {
         let outcome = env.scope_with(|env| group(&mut Bench { env, clock, filter }));
         if let Err(failure) = outcome {
-            println!("bench: {failure}");
+            println!("bench: failed at {failure}");
         }
     }
     println!("bench: end");

@@ -23,6 +23,8 @@ pub const BELOW: u64 = 100;
 pub const MEMORY_BITS: u64 = 25;
 /// Where tests map things: a range with no page tables of the image.
 const FREE_ADDRESS: u64 = 0x10_0000_0000;
+/// Where things are mapped that stay.
+const FOR_GOOD: u64 = 0x38_0000_0000;
 
 /// The root task's own thread.
 pub const SELF: Tcb = Tcb(InitialCap::Tcb as u64);
@@ -38,6 +40,8 @@ pub struct Env {
     pub slots: Slots,
     /// Free addresses.
     pub vspace: VSpace,
+    /// Memory of what stays.
+    memory: Memory,
     /// Memory; all of it is revoked behind a test.
     pub untyped: Untyped,
 }
@@ -49,7 +53,7 @@ impl Env {
         let mut memory = Memory::new(info);
         let untyped = Untyped(memory.make(&mut slots, ObjectType::Untyped, MEMORY_BITS)?);
         SELF.set_priority(SELF, PRIORITY)?;
-        Ok(Self { info, slots, vspace: VSpace::new(VSPACE, FREE_ADDRESS), untyped })
+        Ok(Self { info, slots, vspace: VSpace::new(VSPACE, FREE_ADDRESS), memory, untyped })
     }
 
     /// Runs `body` and takes back what it made.
@@ -182,6 +186,17 @@ impl Env {
     pub fn map(&mut self, frame: Frame, size_bits: u64) -> Result<u64> {
         let address = self.vspace.reserve(size_bits);
         self.map_at(frame, address, CapRights::ALL)?;
+        Ok(address)
+    }
+
+    /// Maps a frame with page tables that stay behind a scope; there is one address for that.
+    pub fn map_for_good(&mut self, frame: Frame, size_bits: u64) -> Result<u64> {
+        // Far enough that the tests do not come there.
+        let address = FOR_GOOD.next_multiple_of(1 << size_bits);
+        let tables = Untyped(self.memory.make(&mut self.slots, ObjectType::Untyped, bits::PAGE_TABLE + 2)?);
+        let attributes = VmAttributes::EXECUTE_NEVER;
+        let space = VSpace::new(VSPACE, address);
+        space.map(tables, &mut self.slots, frame, address, CapRights::ALL, attributes)?;
         Ok(address)
     }
 

@@ -1,6 +1,6 @@
 //! How tests fail, and how they are run.
 
-use core::fmt::{self, Write};
+use core::fmt;
 use core::panic::Location;
 
 use kernel_user::invoke::InvokeError;
@@ -8,24 +8,20 @@ use kernel_user::println;
 
 use crate::env::Env;
 
-/// Where and why a test failed.
+/// Where a test failed. Why has been printed already: there is no memory to keep text in.
 #[derive(Debug)]
-pub struct Failure {
-    place: &'static Location<'static>,
-    text: Text,
-}
+pub struct Failure(&'static Location<'static>);
 
 /// What a test gives.
 pub type Outcome = Result<(), Failure>;
 
 impl Failure {
-    /// A failure of the caller.
+    /// A failure of the caller, for a reason that is printed.
     #[track_caller]
     #[must_use]
     pub fn new(text: fmt::Arguments<'_>) -> Self {
-        let mut failure = Self { place: Location::caller(), text: Text::default() };
-        // What does not fit is cut off.
-        let _ = failure.text.write_fmt(text);
+        let failure = Self(Location::caller());
+        println!("  {failure}: {text}");
         failure
     }
 }
@@ -33,45 +29,13 @@ impl Failure {
 impl From<InvokeError> for Failure {
     #[track_caller]
     fn from(error: InvokeError) -> Self {
-        Self::new(format_args!("an invocation failed: {error:?}"))
+        Self::new(format_args!("an invocation failed: {error:x?}"))
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}:{}: {}", self.place.file(), self.place.line(), self.text.as_str())
-    }
-}
-
-#[derive(Debug)]
-struct Text {
-    bytes: [u8; 240],
-    length: usize,
-}
-
-impl Default for Text {
-    fn default() -> Self {
-        Self { bytes: [0; 240], length: 0 }
-    }
-}
-
-impl Text {
-    fn as_str(&self) -> &str {
-        // Text is only cut between characters.
-        str::from_utf8(&self.bytes[..self.length]).unwrap_or("?")
-    }
-}
-
-impl Write for Text {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        for character in text.chars() {
-            let Some(room) = self.bytes.get_mut(self.length..self.length + character.len_utf8()) else {
-                return Err(fmt::Error);
-            };
-            character.encode_utf8(room);
-            self.length += character.len_utf8();
-        }
-        Ok(())
+        write!(out, "{}:{}", self.0.file(), self.0.line())
     }
 }
 
@@ -180,7 +144,7 @@ pub fn run(env: &mut Env, filter: &str, skip: &str, groups: &[&[Test]]) -> Score
             Ok(()) => score.passed += 1,
             Err(failure) => {
                 score.failed += 1;
-                println!("FAIL {}: {failure}", test.name);
+                println!("FAIL {} at {failure}", test.name);
             }
         }
     }

@@ -10,6 +10,7 @@ pub mod env;
 pub mod harness;
 pub mod hostile;
 pub mod platform;
+pub mod shell;
 pub mod tests;
 
 /// The number that decimal digits say; for what is set when this is built.

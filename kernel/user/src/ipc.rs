@@ -13,7 +13,7 @@ use kernel_abi::IpcBuffer;
 #[inline(always)]
 pub unsafe fn set_buffer(buffer: *mut IpcBuffer) {
     // SAFETY: the compiler does not use `tp`: there are no thread-local variables.
-    unsafe { asm!("mv tp, {}", in(reg) buffer, options(nomem, nostack, preserves_flags)) };
+    unsafe { asm!("mv tp, {}", in(reg) buffer as u64, options(nomem, nostack, preserves_flags)) };
 }
 
 /// The calling thread's buffer, null if it has none.

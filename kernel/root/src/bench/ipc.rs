@@ -69,7 +69,7 @@ fn start(
         env.map_image(root)?;
         // The pages of stack and buffer, where they are in the root task's address space.
         let space = VSpace::new(root, 0);
-        let pages = thread.buffer_frame.0 - (thread.stack_top - thread.stack_bottom() >> bits::PAGE);
+        let pages = thread.buffer_frame.0 - ((thread.stack_top - thread.stack_bottom()) >> bits::PAGE);
         for (page, address) in (pages..).zip((thread.stack_bottom()..=thread.buffer).step_by(1 << bits::PAGE))
         {
             let frame = Frame(env.copy(page, CapRights::ALL)?);

@@ -1,8 +1,8 @@
 //! Endpoints: messages, capabilities with them, replies.
 
-use kernel_user::abi::{CapRights, MESSAGE_MAX_WORDS, MessageInfo, ObjectType};
+use kernel_user::abi::{CapRights, MESSAGE_MAX_WORDS, MessageInfo};
 use kernel_user::cspace::{DEPTH, ROOT_CNODE};
-use kernel_user::invoke::{CNode, Endpoint, invoke_label};
+use kernel_user::invoke::{Endpoint, invoke_label};
 use kernel_user::thread::Config;
 use kernel_user::{ipc, syscall};
 
@@ -55,7 +55,6 @@ tests!("ipc":
     deleted_sender,
     call_from_lower_to_higher,
     endpoint_changes_direction,
-    send_to_oneself_by_nb_send,
 );
 
 fn send_to_waiting_receiver(env: &mut Env) -> Outcome {
@@ -760,13 +759,5 @@ fn endpoint_changes_direction(env: &mut Env) -> Outcome {
         check_eq!(syscall::recv(endpoint.0).regs[0], round + 1);
         check_eq!(sender.result(), Some(0));
     }
-    Ok(())
-}
-
-fn send_to_oneself_by_nb_send(env: &mut Env) -> Outcome {
-    let slot = env.make(ObjectType::Endpoint, 0)?;
-    syscall::nb_send(slot, words(0, 0), [0; 4]);
-    check_eq!(syscall::nb_recv(slot).badge, 0);
-    check_eq!(CNode(slot).0, slot);
     Ok(())
 }

@@ -506,13 +506,12 @@ fn delete_endpoint_under_use(env: &mut Env) -> Outcome {
         let harts = env.harts().min(8);
         for hart in 1..harts {
             // A server and a client on each.
-            let server = env.spawn_with(&on(hart, PRIORITY), move || {
-                let _ = syscall::recv(endpoint.0);
+            env.spawn_with(&on(hart, PRIORITY), move || {
+                syscall::recv(endpoint.0);
                 loop {
                     let _ = syscall::reply_recv(endpoint.0, words(1, 0), [0; 4]);
                 }
             })?;
-            let _ = server;
             threads[hart as usize] = Some(env.spawn_with(&on(hart, PRIORITY), move || {
                 while syscall::call(endpoint.0, words(0, 0), [0; 4]).info == words(1, 0) {
                     COUNT.fetch_add(1, Ordering::Relaxed);
