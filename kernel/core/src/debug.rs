@@ -42,7 +42,6 @@ impl Kernel {
         let thread = self.current();
         match call {
             Syscall::DebugPutChar => hw::put_char(thread.get(reg::A0) as u8),
-            Syscall::DebugHalt => hw::halt(),
             Syscall::DebugCapIdentify => {
                 let kind = lookup::cap(&thread, thread.get(reg::A0)).map_or(Kind::Null, |cap| cap.kind());
                 thread.set(reg::A0, kind as u64);

@@ -1,7 +1,7 @@
 //! What the kernel does, in its own words, for whoever measures or traces it: markers, each of which is an
 //! instruction without effect (see `relsim-markers`). Their names are symbols of the kernel's image.
 
-use relsim_markers::{Region, begin, instant, instant_with, name_region};
+use relsim_markers::{Region, begin, end, instant, instant_with, name_region};
 
 name_region!(960, "kernel");
 name_region!(961, "idle");
@@ -28,6 +28,12 @@ pub const KERNEL: u16 = 960;
 #[inline(always)]
 pub fn begin_kernel() {
     begin::<KERNEL>();
+}
+
+/// The same where no way leads out: the machine stops.
+#[inline(always)]
+pub(crate) fn end_kernel() {
+    end::<KERNEL>();
 }
 
 /// A hart with nothing to run sleeps.

@@ -5,6 +5,7 @@ use kernel_abi::{CapRights, Invocation, MESSAGE_MAX_WORDS, MESSAGE_REGISTERS, Me
 use crate::cap::{Cap, Kind};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, LookupFault, Stop};
+use crate::hw;
 use crate::kernel::{Kernel, SMP};
 use crate::lookup::{self, Extra};
 use crate::mark;
@@ -105,6 +106,10 @@ impl Kernel {
             Syscall::Yield => {
                 let _marked = mark::Yield::enter();
                 self.yield_now();
+            }
+            Syscall::DebugHalt => {
+                mark::end_kernel();
+                hw::halt();
             }
             _ => {
                 let _marked = mark::DebugCall::enter();

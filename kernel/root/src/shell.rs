@@ -3,7 +3,7 @@
 use kernel_user::abi::{BootInfo, bits};
 use kernel_user::cspace::Slots;
 use kernel_user::invoke::Frame;
-use kernel_user::{memory, print, println, syscall};
+use kernel_user::{memory, print, println, syscall, time};
 
 use crate::env::Env;
 use crate::{bench, harness, hostile, platform, tests};
@@ -30,17 +30,34 @@ impl Input {
         Some(Self { registers: address as *mut u8 })
     }
 
-    /// Waits for a byte.
-    fn read(&mut self) -> u8 {
+    /// Whether a byte waits to be read.
+    fn is_ready(&self) -> bool {
         const LINE_STATUS: usize = 5;
         const READY: u8 = 1;
-        // SAFETY: the UART's registers are mapped there for good, and nobody else reads what it receives.
-        unsafe {
-            while self.registers.add(LINE_STATUS).read_volatile() & READY == 0 {
-                syscall::yield_now();
-            }
-            self.registers.read_volatile()
+        // SAFETY: the UART's registers are mapped there for good.
+        unsafe { self.registers.add(LINE_STATUS).read_volatile() & READY != 0 }
+    }
+
+    /// Waits for a byte.
+    fn read(&mut self) -> u8 {
+        while !self.is_ready() {
+            syscall::yield_now();
         }
+        // SAFETY: as above, and nobody else reads what it receives.
+        unsafe { self.registers.read_volatile() }
+    }
+
+    /// Whether a byte comes within `ticks` of the timebase. It is not read.
+    #[must_use]
+    pub fn comes_within(&self, ticks: u64) -> bool {
+        let start = time::ticks();
+        while !self.is_ready() {
+            if time::ticks() - start > ticks {
+                return false;
+            }
+            syscall::yield_now();
+        }
+        true
     }
 
     /// Reads a line, with echo.

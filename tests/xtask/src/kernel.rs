@@ -38,8 +38,8 @@ impl Image {
 
 /// The images that are committed, and where they lie.
 const COMMITTED: &[(Image, &str)] = &[
-    (Image { root: "suite", smp: false }, "cli/guests/kernel.elf"),
-    (Image { root: "suite", smp: true }, "cli/guests/kernel-smp.elf"),
+    (Image { root: "root", smp: false }, "cli/guests/kernel.elf"),
+    (Image { root: "root", smp: true }, "cli/guests/kernel-smp.elf"),
 ];
 
 fn workspace() -> PathBuf {
