@@ -46,6 +46,8 @@ tests!("fault":
     suspended_while_it_waits_for_the_handler,
     reply_through_saved_caller,
     handler_goes_away,
+    cspace_goes_away,
+    address_space_goes_away,
     counters,
 );
 
@@ -480,6 +482,46 @@ fn handler_goes_away(env: &mut Env) -> Outcome {
     ROOT_CNODE.delete(faults.0, DEPTH)?;
     check_eq!(thread.result(), None);
     check_err!(kernel_user::invoke::invoke_label(faults.0, 0, &[], &[]), InvalidCapability, 0);
+    Ok(())
+}
+
+fn cspace_goes_away(env: &mut Env) -> Outcome {
+    // Neither what the thread asks for nor its handler is found any more: it stops.
+    let faults = env.endpoint()?;
+    let holder = env.untyped(4 + bits::SLOT)?;
+    let node = CNode(env.slots.take());
+    holder.retype(kernel_user::abi::ObjectType::CapTable, 4, ROOT_CNODE, 0, 0, node.0, 1)?;
+    node.copy((2, 4), ROOT_CNODE, (faults.0, DEPTH), CapRights::ALL)?;
+    let config = Config { fault_endpoint: 2, cspace: (node, CnodeData::new(0, 60).0), ..Config::new(BELOW) };
+    let thread = env.spawn_with(&config, || {
+        syscall::send(2, words(1, 0), [0; 4]);
+        syscall::send(2, words(2, 0), [0; 4]);
+        1
+    })?;
+    check_eq!(syscall::recv(faults.0).info, words(1, 0));
+    ROOT_CNODE.revoke(holder.0, DEPTH)?;
+    let ended = env.notification()?;
+    env.spawn(BELOW - 1, move || {
+        syscall::signal(ended.0);
+        0
+    })?;
+    syscall::recv(ended.0);
+    check_eq!(thread.result(), None);
+    check_eq!(syscall::nb_recv(faults.0).info, words(0, 0));
+    Ok(())
+}
+
+fn address_space_goes_away(env: &mut Env) -> Outcome {
+    // Without an address space the first fetch faults; the handler is found still.
+    let (faults, vspace) = (env.endpoint()?, env.address_space()?);
+    let config = Config { fault_endpoint: faults.0, vspace, ..Config::new(BELOW) };
+    let thread = Thread::new(&mut env.resources(), &config)?;
+    ROOT_CNODE.revoke(vspace.0, DEPTH)?;
+    ROOT_CNODE.delete(vspace.0, DEPTH)?;
+    thread.tcb.write_registers(true, &thread.context(0x1000, [0; 2]), USER_CONTEXT_WORDS)?;
+    let message = syscall::recv(faults.0);
+    check_eq!(message.info.label(), FaultLabel::Vm as u64);
+    check_eq!(message.regs[..3], [0x1000, 0x1000, 1]);
     Ok(())
 }
 

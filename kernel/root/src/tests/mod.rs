@@ -3,6 +3,7 @@
 use crate::harness::Test;
 
 mod asid;
+mod bootinfo;
 mod cnode;
 mod domain;
 mod fault;
@@ -18,6 +19,7 @@ mod vspace;
 
 /// All of them.
 pub const ALL: &[&[Test]] = &[
+    bootinfo::TESTS,
     untyped::TESTS,
     cnode::TESTS,
     revocation::TESTS,

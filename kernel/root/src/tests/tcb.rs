@@ -2,7 +2,9 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use kernel_user::abi::{CapRights, CnodeData, Invocation, TcbFlags, USER_CONTEXT_WORDS, UserContext};
+use kernel_user::abi::{
+    CapRights, CnodeData, FaultLabel, Invocation, TcbFlags, USER_CONTEXT_WORDS, UserContext,
+};
 use kernel_user::cspace::{DEPTH, ROOT_CNODE};
 use kernel_user::invoke::{
     CNode, CopyFlags, Frame, PageTable, Tcb, context, context_words, invoke, invoke_label,
@@ -35,6 +37,9 @@ tests!("tcb":
     ipc_buffer,
     ipc_buffer_errors,
     no_ipc_buffer,
+    read_only_ipc_buffer,
+    deleted_ipc_buffer,
+    fault_endpoint_is_replaced,
     priorities_are_bounded,
     priority_errors,
     sched_params,
@@ -397,6 +402,52 @@ fn no_ipc_buffer(env: &mut Env) -> Outcome {
     let message = syscall::recv(endpoint.0);
     check_eq!(message.info, words(3, 4));
     check_eq!(message.regs, [9, 8, 7, 6]);
+    Ok(())
+}
+
+fn read_only_ipc_buffer(env: &mut Env) -> Outcome {
+    // Good enough to send from, but the kernel does not write where the thread could not.
+    let endpoint = env.endpoint()?;
+    let thread = Thread::new(&mut env.resources(), &Config::new(BELOW))?;
+    let weak = Frame(env.copy(thread.buffer_frame.0, CapRights::READ)?);
+    thread.tcb.set_ipc_buffer(thread.buffer, weak)?;
+    thread.start(move || {
+        kernel_user::ipc::set_word(9, 0x99);
+        syscall::send(endpoint.0, words(0, 10), [0; 4]);
+        syscall::recv(endpoint.0).info.length() as u64
+    })?;
+    let message = syscall::recv(endpoint.0);
+    check_eq!((message.info, kernel_user::ipc::word(9)), (words(0, 10), 0x99));
+    syscall::send(endpoint.0, words(0, 10), [0; 4]);
+    check_eq!(thread.join(), 4);
+    Ok(())
+}
+
+fn deleted_ipc_buffer(env: &mut Env) -> Outcome {
+    // With its frame the buffer is gone, and messages are as short as without one.
+    let endpoint = env.endpoint()?;
+    let thread = Thread::new(&mut env.resources(), &Config::new(ABOVE))?;
+    let holder = env.untyped(12)?;
+    let frame = Frame(env.slots.take());
+    holder.retype(kernel_user::abi::ObjectType::Page, 0, ROOT_CNODE, 0, 0, frame.0, 1)?;
+    thread.tcb.set_ipc_buffer(0x7000, frame)?;
+    ROOT_CNODE.revoke(holder.0, DEPTH)?;
+    thread.start(move || {
+        syscall::send(endpoint.0, words(3, 20), [9, 8, 7, 6]);
+        0
+    })?;
+    check_eq!(syscall::recv(endpoint.0).info, words(3, 4));
+    Ok(())
+}
+
+fn fault_endpoint_is_replaced(env: &mut Env) -> Outcome {
+    let (first, second) = (env.endpoint()?, env.endpoint()?);
+    let config = Config { fault_endpoint: first.0, ..Config::new(BELOW) };
+    let thread = env.spawn_with(&config, || syscall::raw(0x66, [0; 6])[0])?;
+    check_eq!(syscall::recv(first.0).info.label(), FaultLabel::UnknownSyscall as u64);
+    thread.tcb.set_space(second.0, (ROOT_CNODE, 0), VSPACE)?;
+    syscall::reply(words(0, 0), [0; 4]);
+    check_eq!(syscall::recv(second.0).info.label(), FaultLabel::UnknownSyscall as u64);
     Ok(())
 }
 
