@@ -216,7 +216,7 @@ impl Kernel {
     /// If there is no room.
     pub fn start_root_task(&self, machine: &Machine<'_>, image: &UserImage) -> Result<(), BootError> {
         let length = image.memory.end.saturating_sub(image.memory.start);
-        if (image.vaddr | image.memory.start | length) % PAGE != 0 || length == 0 {
+        if !(image.vaddr | image.memory.start | length).is_multiple_of(PAGE) || length == 0 {
             return Err(BootError::BadImage);
         }
         self.irqs.devices.set(machine.greatest_irq);

@@ -374,7 +374,7 @@ impl Cap {
     }
 
     /// log2 of the bytes of the object.
-    const fn object_bits(self) -> u64 {
+    pub(crate) const fn object_bits(self) -> u64 {
         match self.kind() {
             Kind::Untyped => self.untyped_bits(),
             Kind::Endpoint => bits::ENDPOINT,

@@ -19,6 +19,7 @@ pub mod error;
 mod fastpath;
 mod fault;
 pub mod fdt;
+#[cfg_attr(test, macro_use)]
 pub mod hw;
 mod ipc;
 mod irq;
@@ -31,6 +32,8 @@ mod sched;
 mod slot;
 mod syscall;
 mod tcb;
+#[cfg(test)]
+mod tests;
 mod thread;
 mod untyped;
 pub mod vspace;

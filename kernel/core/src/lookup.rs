@@ -20,7 +20,7 @@ fn resolve(root: Cap, address: u64, depth: u64) -> Result<(Ptr<Slot>, u64), Look
     loop {
         let (radix, guard_size) = (node.radix(), node.guard_size());
         // A shift by 64 does not occur: `left` is not 0 here, and a guard of 0 bits is 0.
-        let at = address >> (left - guard_size.min(left)) % 64;
+        let at = address >> ((left - guard_size.min(left)) % 64);
         let fits = guard_size == 0 || (guard_size <= left && at & ((1 << guard_size) - 1) == node.guard());
         if !fits {
             return Err(LookupFault::Guard { left, guard: node.guard(), size: guard_size });

@@ -37,6 +37,12 @@ impl Notification {
         self.head.get().is_some()
     }
 
+    /// The first that waits, for tests.
+    #[cfg(test)]
+    pub(crate) fn first(&self) -> Option<Ptr<Tcb>> {
+        self.head.get()
+    }
+
     /// Whether it was signalled.
     #[inline(always)]
     pub(crate) fn is_signalled(&self) -> bool {

@@ -76,12 +76,38 @@ pub struct ReadyQueues([Ready; DOMAINS]);
 
 impl ReadyQueues {
     pub(crate) const fn new() -> Self {
-        const READY: Ready = Ready {
-            words: Cell::new(0),
-            bits: [const { Cell::new(0) }; WORDS],
-            queues: [const { Cell::new(Queue::EMPTY) }; PRIORITIES],
-        };
-        Self([READY; DOMAINS])
+        Self(
+            [const {
+                Ready {
+                    words: Cell::new(0),
+                    bits: [const { Cell::new(0) }; WORDS],
+                    queues: [const { Cell::new(Queue::EMPTY) }; PRIORITIES],
+                }
+            }; DOMAINS],
+        )
+    }
+
+    /// All of them with the priority of the queue that they stand in, for tests; that the bits are right, too.
+    #[cfg(test)]
+    pub(crate) fn threads(&self) -> std::vec::Vec<(u8, Ptr<Tcb>)> {
+        let mut threads = std::vec::Vec::new();
+        for ready in &self.0 {
+            for (priority, queue) in ready.queues.iter().enumerate() {
+                let queue = queue.get();
+                let (mut previous, mut next) = (None, queue.head);
+                while let Some(thread) = next {
+                    assert_eq!(thread.ready.previous.get(), previous, "a ready queue is broken");
+                    threads.push((priority as u8, thread));
+                    previous = next;
+                    next = thread.ready.next.get();
+                }
+                assert_eq!(queue.tail, previous, "a ready queue ends elsewhere");
+                let (word, bit) = (priority / 64, priority % 64);
+                assert_eq!(ready.bits[word].get() >> bit & 1 == 1, queue.head.is_some());
+                assert_eq!(ready.words.get() >> word & 1 == 1, ready.bits[word].get() != 0);
+            }
+        }
+        threads
     }
 
     #[inline(always)]

@@ -29,6 +29,7 @@ const _: () = assert!(size_of::<Slot>() == 1 << kernel_abi::bits::SLOT);
 
 impl Slot {
     /// An empty one.
+    #[allow(clippy::declare_interior_mutable_const)]
     pub const EMPTY: Self = Self { cap: Cell::new(Cap::NULL), previous: Cell::new(None), next: Cell::new(0) };
 
     /// The capability in it.

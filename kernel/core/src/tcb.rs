@@ -393,6 +393,12 @@ pub fn vspace_root(cap: Cap) -> Option<(u64, u64)> {
 pub struct Buffer(Ptr<IpcBuffer>);
 
 impl Buffer {
+    /// Where it is in the kernel, for tests.
+    #[cfg(test)]
+    pub(crate) fn addr(self) -> usize {
+        self.0.addr()
+    }
+
     #[inline(always)]
     fn at(self, offset: usize) -> *mut u64 {
         core::ptr::with_exposed_provenance_mut(self.0.addr() + offset)

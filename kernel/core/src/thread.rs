@@ -72,7 +72,7 @@ fn check_buffer(kernel: &Kernel, address: u64, slot: Ptr<Slot>) -> Result<From, 
     if !cap.is(Kind::Frame) || cap.is_device() {
         return Err(Error::IllegalOperation);
     }
-    if address % (1 << bits::IPC_BUFFER) != 0 {
+    if !address.is_multiple_of(1 << bits::IPC_BUFFER) {
         return Err(Error::Alignment);
     }
     Ok(Some((cap, slot)))
