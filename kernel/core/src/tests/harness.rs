@@ -483,6 +483,7 @@ impl World {
             let answers = replies.remove(&(Ptr::of(&*thread).paddr() as usize)).unwrap_or(0);
             assert!(answers <= usize::from(thread.state() == State::Replying), "an answer to nothing");
             if let Some(bound) = thread.bound.get() {
+                assert!(seen.contains(&bound.paddr()), "bound to what does not exist");
                 assert_eq!(bound.bound(), Some(thread), "bound one way only");
             }
         }

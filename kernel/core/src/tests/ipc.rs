@@ -178,7 +178,7 @@ fn thread_acts(world: &World, thread: Ptr<Tcb>, rng: &mut Rng) {
             world.leave();
         }
         3 => world.syscall(-77),
-        4 if call == Syscall::Call => {
+        _ if call == Syscall::Call && rng.below(2) == 0 => {
             if world.kernel.fast_call() {
                 assert_eq!(thread.state(), State::Replying);
             } else {

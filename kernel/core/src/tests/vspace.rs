@@ -123,6 +123,7 @@ struct Mapped {
 /// capability that maps it there, and below tables that are in place.
 #[test]
 fn only_what_is_mapped_is_found() {
+    let mut done = [0; 3];
     for seed in 0..12 {
         std::eprintln!("seed {seed}");
         let world = World::new();
@@ -138,11 +139,20 @@ fn only_what_is_mapped_is_found() {
         let mut placed: BTreeMap<u64, (usize, u64, u64)> = BTreeMap::new();
         // A mega page fits in few places of the arena.
         world.retype(from, MEGA_PAGE, 0, frames[0], 1);
+        // Something to begin with.
+        for (&slot, n) in frames[1..12].iter().zip(0..) {
+            world.retype(from, PAGE, 0, slot, 1).ok();
+            world.retype(from, PAGE_TABLE, 0, tables[n], 1).ok();
+        }
+        for (n, level) in [30, 21, 30, 21].into_iter().enumerate() {
+            world.invoke(tables[n], Invocation::PageTableMap, &[spaces[n / 2]], &[0, 0]).ok();
+            placed.insert(tables[n], (n / 2, 0, level));
+        }
         let vaddrs = |rng: &mut Rng| {
-            let base = rng.of(&[0, 1 << 30]) + rng.of(&[0, 1 << 21, 5 << 21]);
+            let base = rng.of(&[0, 0, 0, 1 << 30]) + rng.of(&[0, 0, 5 << 21]);
             base + rng.of(&[0, 0x1000, 0x7000, 511 << 12])
         };
-        for step in 0..400 {
+        for step in 0..1500 {
             let space = rng.below(2) as usize;
             let frame = rng.of(&frames);
             let table = rng.of(&tables);
@@ -166,12 +176,13 @@ fn only_what_is_mapped_is_found() {
                 let at = vaddr >> size << size;
                 mapped.values().any(|&(s, m)| s == space && m.vaddr >> size << size == at && m.size == size)
             };
-            match rng.below(9) {
+            match rng.below(12) {
                 0 if world.slot(frame).is_empty() => {
-                    world.retype(from, PAGE, 0, frame, 1).ok();
+                    // Until there is no more memory.
+                    world.retype(from, PAGE, 0, frame, 1);
                 }
                 1 if world.slot(table).is_empty() => {
-                    world.retype(from, PAGE_TABLE, 0, table, 1).ok();
+                    world.retype(from, PAGE_TABLE, 0, table, 1);
                 }
                 2 if world.slot(table).cap().is(Kind::PageTable) => {
                     let answer = world.invoke(table, Invocation::PageTableMap, &[spaces[space]], &[vaddr, 0]);
@@ -183,7 +194,7 @@ fn only_what_is_mapped_is_found() {
                     }
                 }
                 // Taken out or deleted: all that was below it is gone.
-                n @ (3 | 4) if world.slot(table).cap().is(Kind::PageTable) && rng.below(4) == 0 => {
+                n @ (3 | 4) if world.slot(table).cap().is(Kind::PageTable) && rng.below(16) == 0 => {
                     if n == 3 {
                         world.invoke(table, Invocation::PageTableUnmap, &[], &[]).ok();
                     } else {
@@ -204,7 +215,7 @@ fn only_what_is_mapped_is_found() {
                         }
                     }
                 }
-                5 | 6 if world.slot(frame).cap().is(Kind::Frame) => {
+                5..=8 if world.slot(frame).cap().is(Kind::Frame) => {
                     let cap = world.slot(frame).cap();
                     let size = cap.frame_bits();
                     let vaddr = vaddr >> size << size;
@@ -222,31 +233,39 @@ fn only_what_is_mapped_is_found() {
                     if fits {
                         // Whoever was there is not any more.
                         mapped.retain(|_, &mut (s, m)| s != space || m.vaddr != vaddr);
+                        done[2] += 1;
                         mapped.insert(frame, (space, Mapped { vaddr, paddr: cap.paddr(), size }));
                     }
                 }
-                7 if world.slot(frame).cap().is(Kind::Frame) => {
+                9..=11 if world.slot(frame).cap().is(Kind::Frame) => {
                     let cap = world.slot(frame).cap();
-                    match rng.below(4) {
-                        0 => drop(world.invoke(frame, Invocation::PageUnmap, &[], &[]).ok()),
-                        1 => drop(world.delete(frame).ok()),
+                    // Capabilities that say no longer where the frame is.
+                    let mut gone = Vec::new();
+                    match rng.below(6) {
+                        0 => {
+                            world.invoke(frame, Invocation::PageUnmap, &[], &[]).ok();
+                            gone.push((frame, cap));
+                        }
+                        1 => {
+                            done[0] +=
+                                usize::from(mapped.contains_key(&frame) && !world.slot(frame).is_final());
+                            world.delete(frame).ok();
+                            gone.push((frame, cap));
+                        }
                         2 => {
-                            // Copies are gone, and what they map.
-                            let copies: Vec<u64> = frames
-                                .iter()
-                                .copied()
-                                .filter(|&other| {
-                                    let original = world.slot(frame).first_child().is_some();
-                                    let same = world.slot(other).cap().is_same_object(cap);
-                                    original && other != frame && same
-                                })
-                                .collect();
+                            let is_original = world.slot(frame).first_child().is_some();
+                            gone.extend(
+                                frames
+                                    .iter()
+                                    .map(|&other| (other, world.slot(other).cap()))
+                                    .filter(|&(other, copy)| other != frame && copy.is_same_object(cap))
+                                    .filter(|_| is_original),
+                            );
                             world.revoke(frame).ok();
-                            for copy in copies {
-                                assert!(world.slot(copy).is_empty());
-                                mapped.remove(&copy);
+                            for (copy, _) in &gone {
+                                assert!(world.slot(*copy).is_empty());
+                                done[1] += usize::from(mapped.contains_key(copy));
                             }
-                            continue;
                         }
                         _ => {
                             let to = rng.of(&frames);
@@ -254,14 +273,15 @@ fn only_what_is_mapped_is_found() {
                                 world.mint(frame, to, 3, 0).ok();
                                 assert_eq!(world.slot(to).cap().asid(), 0, "a copy is mapped nowhere");
                             }
-                            continue;
                         }
                     }
-                    mapped.remove(&frame);
-                    // Whatever maps the same frame at the same place goes with it.
-                    let gone = (cap.asid(), cap.mapped_at(), cap.paddr());
                     let asids = spaces.map(|slot| world.slot(slot).cap().asid());
-                    mapped.retain(|_, &mut (s, m)| (asids[s], m.vaddr, m.paddr) != gone);
+                    for (slot, cap) in gone {
+                        mapped.remove(&slot);
+                        // Whatever maps the same frame at the same place goes with it.
+                        let was = (cap.asid(), cap.mapped_at(), cap.paddr());
+                        mapped.retain(|_, &mut (s, m)| (asids[s], m.vaddr, m.paddr) != was);
+                    }
                 }
                 _ => continue,
             }
@@ -281,7 +301,7 @@ fn only_what_is_mapped_is_found() {
             }
         }
         world.check();
-        // And nothing is left after all.
+        // And nothing is left in the end.
         world.revoke(from).ok();
         for slot in spaces {
             assert!(world.slot(slot).is_empty());
@@ -290,6 +310,8 @@ fn only_what_is_mapped_is_found() {
             assert_eq!(world.kernel.asids.root(asid), None);
         }
     }
+    std::eprintln!("copies deleted and revoked while mapped, frames mapped: {done:?}");
+    assert!(done.iter().all(|&count| count > 20));
 }
 
 /// A frame's capability that says where it was in an address space that is gone says nothing of the next one.
