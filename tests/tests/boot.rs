@@ -3,7 +3,7 @@
 //! What is booted is put in place by `cargo xtask setup`. `RELSIM_BOOT_ECHO=1` shows the consoles while the
 //! tests run.
 
-use relsim_machine::Exit;
+use relsim_machine::{Exit, Timing};
 use relsim_tests::boot::{Boot, Outcome, Step, assets, linux};
 use sha2::{Digest, Sha256};
 
@@ -25,6 +25,7 @@ fn u_boot(harts: usize) -> Outcome {
         append: String::new(),
         disk: None,
         script: steps.to_vec(),
+        timing: Timing::default(),
         max_instructions: 2_000_000_000,
     };
     let outcome = boot.run();
@@ -77,6 +78,7 @@ fn linux(harts: usize, script: &[Step]) -> Boot {
         append: "console=ttyS0 earlycon=sbi panic=-1".into(),
         disk: Some(disk()),
         script: script.to_vec(),
+        timing: Timing::default(),
         max_instructions: 6_000_000_000,
     }
 }

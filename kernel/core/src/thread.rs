@@ -1,6 +1,6 @@
 //! Invocations of threads.
 
-use kernel_abi::{CapRights, Invocation, TcbFlags, USER_CONTEXT_WORDS, bits};
+use kernel_abi::{CapRights, Invocation, MESSAGE_REGISTERS, TcbFlags, USER_CONTEXT_WORDS, bits};
 
 use crate::cap::{Cap, Kind};
 use crate::error::{Error, Stop};
@@ -185,16 +185,20 @@ impl Kernel {
         if !call.is_call {
             return Ok(0);
         }
-        let buffer = call.thread.buffer(true);
-        let mut words = 0;
-        for &register in USER_REGISTERS.iter().take(count as usize) {
-            let value = match register {
-                reg::PC => thread.context.restart_pc.get(),
-                register => thread.get(register),
-            };
-            words += usize::from(call.thread.set_word(buffer, words, value));
+        let value = |n: usize| match USER_REGISTERS[n] {
+            reg::PC => thread.context.restart_pc.get(),
+            register => thread.get(register),
+        };
+        let count = (count as usize).min(USER_CONTEXT_WORDS);
+        let in_registers = count.min(MESSAGE_REGISTERS);
+        for n in 0..in_registers {
+            call.thread.set(reg::A2 + n, value(n));
         }
-        Ok(words)
+        let Some(buffer) = call.thread.buffer(true) else { return Ok(in_registers) };
+        for n in in_registers..count {
+            buffer.set_word(n, value(n));
+        }
+        Ok(count)
     }
 
     fn write_registers(&self, call: &Call<'_>, thread: Ptr<Tcb>) -> Result<(), Stop> {

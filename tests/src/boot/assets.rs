@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 /// What to do when something is missing: never to skip.
-const HINT: &str = "run `cargo xtask setup`";
+const HINT: &str = "run `cargo xtask setup`, or for the kernel `cargo xtask kernel --images`";
 /// Names another cache directory than `.cache` in the repository.
 const CACHE_VARIABLE: &str = "RELSIM_CACHE";
 
@@ -24,6 +24,12 @@ pub fn opensbi() -> PathBuf {
 /// U-Boot for S-mode.
 pub fn u_boot() -> PathBuf {
     "/usr/lib/u-boot/qemu-riscv64_smode/uboot.elf".into()
+}
+
+/// The kernel with the root task `root`, for one hart or several.
+pub fn kernel(root: &str, smp: bool) -> PathBuf {
+    let name = format!("kernel-{root}{}.elf", if smp { "-smp" } else { "" });
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../kernel/target").join(name)
 }
 
 /// The unpacked packages of the architecture riscv64.

@@ -10,7 +10,9 @@ use relsim_core::hart::{Hart, Priv};
 use relsim_devices::CowDisk;
 use relsim_loader::{Image, ParseOptions, Region, place_dtb, place_initrd};
 use relsim_machine::fdt::{self, Chosen};
-use relsim_machine::{Exit, Limits, Machine, MachineConfig, Payload, Piece, Report, Virtio, platform};
+use relsim_machine::{
+    Exit, Limits, Machine, MachineConfig, Payload, Piece, Report, Timing, Virtio, platform,
+};
 
 use super::assets;
 use super::console::{Scripted, Step};
@@ -36,6 +38,8 @@ pub struct Boot {
     pub disk: Option<Vec<u8>>,
     /// What is typed.
     pub script: Vec<Step>,
+    /// The timing model.
+    pub timing: Timing,
     /// Instructions of all harts after which the boot ends.
     pub max_instructions: u64,
 }
@@ -62,6 +66,7 @@ impl Boot {
         let mut config = MachineConfig::new(&platform::VIRT, EXTENSIONS).expect("the platform's own ISA");
         config.harts = self.harts;
         config.ram_bytes = self.ram_bytes;
+        config.timing = self.timing.clone();
         let payload = self.payload(&config);
         let disk = self.disk.clone().map(|bytes| Virtio::Block {
             backend: Box::new(CowDisk::new(bytes)),

@@ -1,5 +1,6 @@
 //! `cargo xtask kernel`: builds the kernel, bundles it with a root task into one ELF file, and puts the images where
-//! the command line embeds them from; with `--check` it compares instead, which is what CI does.
+//! the command line embeds them from; with `--check` it compares instead, which is what CI does. `--images` builds
+//! those that the tests run.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,6 +11,8 @@ use object::{Endianness, elf};
 use crate::repository;
 use crate::shell::{Outcome, at, run as execute};
 
+/// The target of this program: where the kernel's objects are tested.
+const HOST_TARGET: &str = env!("XTASK_TARGET");
 /// The target of the kernel itself: without floating point, whose registers are the users'.
 const KERNEL_TARGET: &str = "riscv64imac-unknown-none-elf";
 /// The target of what runs on it.
@@ -120,6 +123,29 @@ fn flatten(path: &Path) -> Outcome<Vec<u8>> {
     Ok(image)
 }
 
+/// The images that the tests run, which are not committed.
+const TESTED: &[Image] = &[
+    Image { root: "suite", smp: false },
+    Image { root: "suite", smp: true },
+    Image { root: "bench", smp: false },
+];
+
+/// Builds the images that the tests run.
+///
+/// # Errors
+/// If a build fails.
+pub fn build_tested() -> Outcome<()> {
+    TESTED.iter().try_for_each(|&image| build(image).map(drop))
+}
+
+/// The command that runs the kernel's tests on the host.
+pub fn host_tests() -> Command {
+    let mut command = cargo();
+    command.args(["test", "--locked", "--package", "kernel-core", "--package", "kernel-abi"]);
+    command.args(["--target", HOST_TARGET]);
+    command
+}
+
 /// Builds, then updates or compares.
 ///
 /// # Errors
@@ -128,7 +154,8 @@ pub fn run(args: &[String]) -> Outcome<()> {
     let check = match args {
         [] => false,
         [flag] if flag == "--check" => true,
-        _ => return Err("takes --check, or nothing".into()),
+        [flag] if flag == "--images" => return build_tested(),
+        _ => return Err("takes --check, --images, or nothing".into()),
     };
     for &(image, committed) in COMMITTED {
         let path = repository().join(committed);

@@ -1,5 +1,6 @@
 //! `cargo xtask`: what the project needs beside its programs. One file per command.
 
+mod cycles;
 mod debian;
 mod golden;
 mod guests;
@@ -37,8 +38,13 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "kernel",
-        help: "Build the kernel with its root task, update the embedded images; --check compares them instead",
+        help: "Build the kernel, update the embedded images; --check compares, --images builds those of the tests",
         run: kernel::run,
+    },
+    Command {
+        name: "cycles",
+        help: "Measure the kernel's operations, and write the book's page about it; --beside IMAGE",
+        run: cycles::run,
     },
     Command {
         name: "speed",

@@ -1,11 +1,11 @@
-//! `cargo xtask test`: sets up, then runs every test of the workspace, and sums up.
+//! `cargo xtask test`: sets up, then runs every test of the workspace and those of the kernel, and sums up.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use crate::shell::Outcome;
-use crate::{repository, setup};
+use crate::{kernel, repository, setup};
 
 /// The counts of test programs, added up.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -43,27 +43,34 @@ impl Sums {
 /// If setting up or a test fails.
 pub fn run(args: &[String]) -> Outcome<()> {
     setup::run(&[])?;
+    kernel::build_tested()?;
     let begun = Instant::now();
     let mut command = Command::new("cargo");
-    command.args(["test", "--workspace", "--no-fail-fast"]).args(args);
-    command.current_dir(repository()).stdout(Stdio::piped());
-    let mut child = command.spawn().map_err(|error| format!("cargo test: {error}"))?;
+    command.args(["test", "--workspace", "--no-fail-fast"]).current_dir(repository());
     let mut sums = Sums::default();
-    if let Some(output) = child.stdout.take() {
-        for line in BufReader::new(output).split(b'\n') {
-            let line = line.map_err(|error| format!("cargo test: {error}"))?;
-            let line = String::from_utf8_lossy(&line);
-            println!("{line}");
-            sums.add(&line);
+    let mut failures = Vec::new();
+    for command in [&mut command, &mut kernel::host_tests()] {
+        command.args(args).stdout(Stdio::piped());
+        let mut child = command.spawn().map_err(|error| format!("cargo test: {error}"))?;
+        if let Some(output) = child.stdout.take() {
+            for line in BufReader::new(output).split(b'\n') {
+                let line = line.map_err(|error| format!("cargo test: {error}"))?;
+                let line = String::from_utf8_lossy(&line);
+                println!("{line}");
+                sums.add(&line);
+            }
+        }
+        let status = child.wait().map_err(|error| format!("cargo test: {error}"))?;
+        if !status.success() {
+            failures.push(format!("cargo test: {status}"));
         }
     }
-    let status = child.wait().map_err(|error| format!("cargo test: {error}"))?;
     let Sums { passed, failed, ignored, programs } = sums;
     let seconds = begun.elapsed().as_secs_f64();
     println!(
         "test: {passed} passed, {failed} failed, {ignored} ignored in {programs} programs; {seconds:.0} s with building"
     );
-    if status.success() { Ok(()) } else { Err(format!("cargo test: {status}")) }
+    if failures.is_empty() { Ok(()) } else { Err(failures.join(", ")) }
 }
 
 #[cfg(test)]
