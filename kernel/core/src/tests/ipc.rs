@@ -5,7 +5,7 @@ use std::vec::Vec;
 
 use kernel_abi::{CapRights, InitialCap, Invocation, IpcBuffer, MessageInfo, Syscall};
 
-use super::harness::{FREE, Rng, World, log};
+use super::harness::{BASE, FREE, Rng, SIZE, World, log};
 use crate::cap::Kind;
 use crate::kernel::SMP;
 use crate::mem::Ptr;
@@ -139,19 +139,20 @@ fn thread_acts(world: &World, thread: Ptr<Tcb>, rng: &mut Rng) {
     };
     let words: Vec<u64> = (0..rng.below(9)).map(|n| n * 0x11).collect();
     let sent: Vec<u64> = (0..rng.below(3)).map(|n| ENDPOINTS + 4 * n).collect();
-    let calls = [
-        Syscall::Call,
-        Syscall::Call,
-        Syscall::ReplyRecv,
-        Syscall::ReplyRecv,
-        Syscall::Send,
-        Syscall::NbSend,
-        Syscall::Recv,
-        Syscall::Recv,
-        Syscall::Reply,
-        Syscall::Yield,
-        Syscall::NbRecv,
-    ];
+    // Some mostly receive, the others mostly send.
+    let serves = (thread.buffer_address.get() >> 12).is_multiple_of(2);
+    let calls = if serves == (rng.below(8) != 0) {
+        [
+            Syscall::Recv,
+            Syscall::Recv,
+            Syscall::ReplyRecv,
+            Syscall::ReplyRecv,
+            Syscall::Reply,
+            Syscall::NbRecv,
+        ]
+    } else {
+        [Syscall::Call, Syscall::Call, Syscall::Call, Syscall::Send, Syscall::NbSend, Syscall::Yield]
+    };
     let call = rng.of(&calls);
     if let Some(buffer) = thread.buffer(true) {
         // Where a capability goes.
@@ -299,6 +300,39 @@ fn the_short_way_and_the_long_one_agree() {
     }
 }
 
+/// Who is ready comes before a receiver that is less important.
+#[test]
+fn the_short_way_is_closed_while_others_come_first() {
+    for (ready, open) in [(0, true), (1, true), (2, false), (3, false)] {
+        let world = World::new();
+        furnish(&world);
+        spawn(&world, 0, 1);
+        spawn(&world, 1, 1);
+        let thread = |n: u64| world.slot(THREADS + 2 * n).cap().object::<Tcb>();
+        set_root_priority(&world, 0);
+        for _ in 0..2 {
+            let server = world.kernel.current();
+            world.load(server, ENDPOINTS, 0, &[], &[]);
+            world.syscall(Syscall::Recv.number());
+            assert_eq!(server.state(), State::Receiving);
+        }
+        set_root_priority(&world, 255);
+        spawn(&world, 2, ready);
+        spawn(&world, 3, 3);
+        set_root_priority(&world, 0);
+        // The last that was resumed is the first of its priority.
+        let client = thread(3);
+        assert_eq!(world.kernel.current(), client);
+        world.load(client, ENDPOINTS + 1, 0, &[], &[1]);
+        assert_eq!(world.kernel.fast_call(), open, "with a thread of priority {ready}");
+        if open {
+            assert_eq!(world.kernel.current().priority.get(), 1);
+            assert_eq!(client.state(), State::Replying);
+        }
+        world.check();
+    }
+}
+
 /// A thread that takes itself away, with all that it needs to make the call.
 #[test]
 fn a_thread_deletes_itself() {
@@ -346,6 +380,38 @@ fn nobody_is_left_at_an_endpoint_that_goes() {
     assert_eq!(states(State::Sending), 3, "the endpoint is still there");
     world.delete(ENDPOINTS).ok();
     assert_eq!((states(State::Sending), states(State::Restart)), (0, 5));
+    world.check();
+}
+
+#[test]
+fn an_interrupt_is_signalled_as_long_as_it_has_a_handler() {
+    let world = World::new();
+    furnish(&world);
+    let (control, handler, to) = (InitialCap::IrqControl as u64, FREE + 80, NOTIFICATIONS + 1);
+    let issue = || world.invoke(control, Invocation::IrqIssueHandler, &[ROOT], &[3, handler, 64]);
+    let taken = || {
+        world.load(world.root, NOTIFICATIONS, 0, &[], &[]);
+        world.syscall(Syscall::NbRecv.number());
+        world.root.get(reg::A0)
+    };
+    // The handler's own capability is in no memory that users have.
+    let kept = || world.slots().values().filter(|slot| !(BASE..BASE + SIZE).contains(&slot.paddr())).count();
+    issue().ok();
+    assert_eq!(issue().label, 9);
+    world.kernel.device_irq(3);
+    assert_eq!((taken(), kept()), (0, 0));
+    world.invoke(handler, Invocation::IrqSetHandler, &[to], &[]).ok();
+    world.kernel.device_irq(3);
+    assert_eq!((taken(), kept()), (1, 1));
+    // A copy keeps it.
+    world.mint(handler, handler + 1, 15, 0).ok();
+    world.delete(handler).ok();
+    world.kernel.device_irq(3);
+    assert_eq!((taken(), kept(), log(|log| log.enabled.len())), (1, 1, 1));
+    world.delete(handler + 1).ok();
+    world.kernel.device_irq(3);
+    assert_eq!((taken(), kept(), log(|log| log.enabled.len())), (0, 0, 0));
+    issue().ok();
     world.check();
 }
 
