@@ -12,8 +12,8 @@ use crate::tcb::{Pending, State, Tcb, reg};
 pub struct Notification {
     /// First that waits.
     head: Cell<Option<Ptr<Tcb>>>,
-    /// Last that waits, and in the lowest bit whether it was signalled instead. Bits 48 to 63 are room for the
-    /// number of a user-interrupt receiver.
+    /// Bits 0 to 47: the last that waits, or in the lowest bit whether it was signalled instead. Bits 48 to 63 are
+    /// room for the number of a user-interrupt receiver, and stay as they are.
     tail: Cell<u64>,
     /// Badges of signals that nobody has taken.
     badge: Cell<u64>,
@@ -24,6 +24,8 @@ pub struct Notification {
 const _: () = assert!(size_of::<Notification>() == 1 << kernel_abi::bits::NOTIFICATION);
 
 const SIGNALLED: u64 = 1;
+/// Bits of an address that are kept; the others are as the highest of these.
+const PLACE: u64 = (1 << 48) - 1;
 
 impl Notification {
     /// The thread that it is bound to.
@@ -53,18 +55,24 @@ impl Notification {
     #[inline(always)]
     pub(crate) fn take_signal(&self) -> Option<u64> {
         self.is_signalled().then(|| {
-            self.tail.set(0);
+            self.set_tail(0);
             self.badge.replace(0)
         })
     }
 
+    #[inline(always)]
+    fn set_tail(&self, to: u64) {
+        self.tail.set(self.tail.get() & !PLACE | to & PLACE);
+    }
+
     fn queue(&self) -> Queue {
-        Queue { head: self.head.get(), tail: Ptr::new((self.tail.get() & !SIGNALLED) as usize) }
+        let address = ((self.tail.get() & !SIGNALLED) << 16) as i64 >> 16;
+        Queue { head: self.head.get(), tail: Ptr::new(address as usize) }
     }
 
     fn set_queue(&self, queue: Queue) {
         self.head.set(queue.head);
-        self.tail.set(queue.tail.map_or(0, |tail| tail.addr() as u64));
+        self.set_tail(queue.tail.map_or(0, |tail| tail.addr() as u64));
     }
 
     fn wait(&self, thread: Ptr<Tcb>) {
@@ -103,7 +111,7 @@ impl Kernel {
             return;
         }
         notification.badge.set(notification.badge.get() | badge);
-        notification.tail.set(SIGNALLED);
+        notification.set_tail(SIGNALLED);
     }
 
     fn deliver_and_wake(&self, thread: Ptr<Tcb>, badge: u64) {

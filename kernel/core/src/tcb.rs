@@ -151,6 +151,18 @@ pub struct Link {
     pub previous: Cell<Option<Ptr<Tcb>>>,
 }
 
+/// What a thread has of user interrupts: the registers of chapter N and of the extension that are switched with it,
+/// and its table of receivers that it may send to. All zero is nothing: no table, no receiver, none enabled.
+#[derive(Default)]
+pub struct UserInterrupts {
+    /// `ustatus`, `uie`, `utvec`, `uscratch`, `uepc`, `ucause`, `utval`, `uip`.
+    pub csrs: [Cell<u64>; 8],
+    /// Physical address of its sender table, and how many pages it has.
+    pub senders: (Cell<u64>, Cell<u64>),
+    /// Its number as a receiver, plus one.
+    pub receiver: Cell<u64>,
+}
+
 /// A thread. The object is this, and nothing beyond it. Zeroed memory is one that does nothing, but for its time
 /// slice.
 #[repr(C, align(2048))]
@@ -191,6 +203,8 @@ pub struct Tcb {
     pub bound: Cell<Option<Ptr<crate::notification::Notification>>>,
     /// Why it cannot go on.
     pub fault: Cell<Fault>,
+    /// User interrupts.
+    pub user_interrupts: UserInterrupts,
     /// Neighbours in the list of all threads.
     pub all: Link,
     /// For people, ended by 0.
@@ -237,6 +251,11 @@ impl Tcb {
             waiting: Link { next: Cell::new(None), previous: Cell::new(None) },
             bound: Cell::new(None),
             fault: Cell::new(Fault::None),
+            user_interrupts: UserInterrupts {
+                csrs: [const { Cell::new(0) }; 8],
+                senders: (Cell::new(0), Cell::new(0)),
+                receiver: Cell::new(0),
+            },
             all: Link { next: Cell::new(None), previous: Cell::new(None) },
             name: [const { Cell::new(0) }; kernel_abi::THREAD_NAME_MAX + 1],
         }
