@@ -123,7 +123,8 @@ impl TimingModel for Rocket {
     }
 
     fn keeps_reservation(&self, hart: &Hart) -> bool {
-        self.uncore.hub.is_none() || self.harts[hart.config.id].keeps_reservation()
+        let model = &self.harts[hart.config.id];
+        if self.uncore.hub.is_some() { model.keeps_reservation() } else { model.still_reserved() }
     }
 
     fn line_arrival(&self, address: u64) -> u64 {
