@@ -245,8 +245,29 @@ impl Hart {
     pub fn walk(&self, bus: &Bus, va: u64, kind: AccessKind, privilege: Priv) -> Result<Walk, Cause> {
         let levels = if privilege == Priv::M { 0 } else { satp_levels(self.csr.satp) };
         let mut walk = Walk { pa: va, level: 0, ptes: [0; 5], reads: 0, update: None };
+        self.walk_levels(bus, va, kind, privilege, levels, &mut walk)?;
+        Ok(walk)
+    }
+
+    /// The page-table entries that a walk for `va` reads, the root's first, and how many, whatever it comes to.
+    pub fn walked(&self, bus: &Bus, va: u64, kind: AccessKind, privilege: Priv) -> ([u64; 5], u8) {
+        let levels = if privilege == Priv::M { 0 } else { satp_levels(self.csr.satp) };
+        let mut walk = Walk { pa: va, level: 0, ptes: [0; 5], reads: 0, update: None };
+        let _ = self.walk_levels(bus, va, kind, privilege, levels, &mut walk);
+        (walk.ptes, walk.reads)
+    }
+
+    fn walk_levels(
+        &self,
+        bus: &Bus,
+        va: u64,
+        kind: AccessKind,
+        privilege: Priv,
+        levels: u8,
+        walk: &mut Walk,
+    ) -> Result<(), Cause> {
         if levels == 0 {
-            return Ok(walk);
+            return Ok(());
         }
         let fault = Err(page_fault(kind));
         let va_bits = 12 + 9 * u32::from(levels);
@@ -319,7 +340,7 @@ impl Hart {
             }
             walk.pa = base | (va & ((1 << offset_bits) - 1));
             walk.level = level;
-            return Ok(walk);
+            return Ok(());
         }
         fault
     }

@@ -82,6 +82,8 @@ impl Core {
         let mut event_cycle = 0;
         let mut may_extend = limits.sync_cycle != u64::MAX && !T::ORDERS_MEMORY;
         let mut look_around = true;
+        // An interrupt is on its way that some instructions may outrun; it has come.
+        let (mut outruns, mut interrupted) = (false, false);
         let mut from = None;
         loop {
             if look_around {
@@ -94,7 +96,13 @@ impl Core {
                 let timer = hart.timer_deadline(bus).unwrap_or(u64::MAX);
                 end_cycle = limits.end_cycle.min(timer);
                 event_cycle = limits.event_cycle.min(timer);
+                outruns = !std::mem::take(&mut interrupted)
+                    && timing.decides_before().is_some_and(|cycles| {
+                        hart.interrupt_to_take(bus).is_some()
+                            && !hart.sees_interrupt(bus, (hart.cycle + 1).saturating_sub(cycles))
+                    });
                 if hart.cycle < end_cycle
+                    && !outruns
                     && let Some(trap) = hart.take_interrupt(bus)
                 {
                     hart.cycle = timing.trapped(hart, bus, &trap);
@@ -142,6 +150,7 @@ impl Core {
             let mut stopped = None;
             let mut from_op = 0;
             let together = T::BLOCKS
+                && !outruns
                 && limits.whole_blocks
                 && block.plain > 0
                 && whole
@@ -165,6 +174,11 @@ impl Core {
             }
             let rest = if stopped.is_none() { &ops[from_op..] } else { &[] };
             for op in rest {
+                if outruns && interrupts(hart, bus, timing, op, limits.sync_cycle) {
+                    interrupted = true;
+                    stopped = Some((op, Stop::Alone));
+                    break;
+                }
                 let done = step(hart, bus, timing, observer, op, limits.sync_cycle);
                 if let Err(why) = done {
                     stopped = Some((op, why));
@@ -212,6 +226,10 @@ impl Core {
                 Stop::Alone => {
                     hart.pc = pc;
                     from = None;
+                    if interrupted {
+                        look_around = true;
+                        continue;
+                    }
                     if O::ON && observer.wants_stop() {
                         return SliceEnd::Stopped;
                     }
@@ -380,6 +398,15 @@ fn step<T: TimingModel, O: Observer>(
         }
     }
     done
+}
+
+/// Whether an interrupt that was on its way is taken in the place of `op`.
+#[cold]
+#[inline(never)]
+fn interrupts<T: TimingModel>(hart: &Hart, bus: &Bus, timing: &mut T, op: &Op, sync_cycle: u64) -> bool {
+    let Some(before) = timing.decides_before() else { return false };
+    let takes_effect = timing.issue(hart, bus, op, sync_cycle);
+    takes_effect.is_ok_and(|cycle| hart.sees_interrupt(bus, cycle.saturating_sub(before)))
 }
 
 /// An instruction that is about to reach a device does so only as the first of its block, and in its turn.

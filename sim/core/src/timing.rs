@@ -46,6 +46,12 @@ pub trait TimingModel {
         0
     }
 
+    /// How many cycles before an instruction takes effect it is decided whether an interrupt is taken in its place, by
+    /// what the hart sees of the lines then. If nobody says, interrupts are taken as soon as a device drives its line.
+    fn decides_before(&self) -> Option<u64> {
+        None
+    }
+
     /// When a hart wakes up for an interrupt that a device raised by cycle `now`.
     fn wakes_at(&self, now: u64) -> u64 {
         now

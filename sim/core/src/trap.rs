@@ -216,6 +216,11 @@ impl Hart {
         self.interrupt_among(self.mip(bus) & self.csr.mie)
     }
 
+    /// Whether the hart would take an interrupt by what it sees in core cycle `cycle`.
+    pub fn sees_interrupt(&self, bus: &Bus, cycle: u64) -> bool {
+        self.interrupt_among(self.mip_seen(bus, cycle) & self.csr.mie).is_some()
+    }
+
     /// The interrupt that the hart would take if those of `pending` were pending and enabled in `mie`.
     #[inline]
     fn interrupt_among(&self, pending: u64) -> Option<(u8, Priv)> {

@@ -1288,6 +1288,116 @@ returns_behind:
   no_interrupts
   jr s10
 
+# The interrupt takes the place of an instruction that waits for its operand.
+  program msip_interrupt_on_user
+  interrupts 8, 1f
+  li t0, 0x2000000
+  li t1, 1
+  li t2, -1
+  begin
+  div t3, t2, t1
+  sw t1, 0(t0)
+  add t3, t3, t3
+2:
+  j 2b
+  .balign 4
+1:
+  csrr s2, mcycle
+  csrr s3, minstret
+  sw x0, 0(t0)
+  lw t1, 0(t0)
+  no_interrupts
+  jr s10
+
+# Stores and branches outrun it.
+  program msip_interrupt_outrun
+  interrupts 8, 1f
+  li t0, 0x2000000
+  li t1, 1
+  begin
+  sw t1, 0(t0)
+  sd t1, 0(s4)
+  beqz x0, 2f
+  nop
+2:
+  sd t1, 8(s4)
+3:
+  addi t2, t2, 1
+  j 3b
+  .balign 4
+1:
+  csrr s2, mcycle
+  csrr s3, minstret
+  sw x0, 0(t0)
+  lw t1, 0(t0)
+  no_interrupts
+  jr s10
+
+# Another access ends a reservation, and so does another load-reserved.
+  .macro reserved_and what:vararg
+  addi t2, s4, 128
+  begin
+  lr.d t0, (t2)
+  nops 4
+  \what
+  nops 4
+  sc.d t1, t0, (t2)
+  beqz t1, 1f
+  csrwi mie, 0
+1:
+  nop
+  end
+  .endm
+
+  program sc_after_load
+  reserved_and ld t3, 0(s4)
+
+  program sc_after_lr
+  reserved_and lr.d t0, (t2)
+
+# The line that is fetched waits until the reservation ends.
+  program lr_icache_miss
+  fence.i
+  addi t2, s4, 128
+  begin
+  lr.d t0, (t2)
+  j 1f
+  .balign 64
+  nops 16
+1:
+  sc.d t1, t0, (t2)
+  add t1, t1, t1
+  end
+
+# What is fetched is dirty in the data cache.
+  program fence_i_dirty_code
+  la t0, 1f
+  lw t1, 0(t0)
+  sw t1, 0(t0)
+  begin
+  fence.i
+  j 1f
+  .balign 64
+  nops 16
+1:
+  nop
+  end
+
+# A predicted jump to a page that the instruction TLB lacks.
+  program jr_itlb_miss
+  supervisor
+  lla t0, 1f
+  li t1, 0x40000000
+  add t0, t0, t1
+  li t1, 0x80000000
+  sub t0, t0, t1
+  begin cycle, instret
+  jr t0
+  .balign 64
+1:
+  nops 3
+  end_in_supervisor
+
 # Apart from the page tables' entries, which lie in the first sets of the L1D.
   .data
   .balign 4096

@@ -375,7 +375,20 @@ impl Dcache {
     /// Whether a line of so many `beats` comes in in cycle `at`, or came in just before: no probe is taken then
     /// (grantInProgress).
     pub(super) fn takes_no_probe(&self, beats: u64, at: u64) -> bool {
-        self.refills > 0 && at + beats > self.ready && at < self.ready + PROBES_HIDDEN
+        // A reservation keeps probes out (DCache.scala, block_probe_for_core_progress).
+        at < self.side.reserved
+            || self.refills > 0 && at + beats > self.ready && at < self.ready + PROBES_HIDDEN
+    }
+
+    /// A lone hart's fetch probes `line`: whether it was dirty, which it is no more.
+    pub(super) fn cleans(&mut self, line: u64) -> bool {
+        let Some((set, way)) = self.find(line) else { return false };
+        let dirty = self.dirty[set] >> way & 1 == 1;
+        if dirty {
+            self.dirty[set] &= !(1 << way);
+            self.forget(line);
+        }
+        dirty
     }
 
     /// Evicts the line that a miss on `pa` will replace; whether it was dirty.

@@ -175,7 +175,13 @@ impl Icache {
                 }
                 refill.beats = hub.fetch(me);
             } else if now >= refill.probe && !data_busy && !env.dcache().takes_no_probe(beats, now) {
-                let handshake = now + env.params.l1i_request;
+                let params = env.params;
+                let handshake = if env.dcache().cleans(refill.line) {
+                    // The hub writes what the probe brings to memory first (Broadcast.scala).
+                    now + params.probe_data + beats - 1 + params.memory_write_latency
+                } else {
+                    now + params.l1i_request
+                };
                 refill.beats = Some(env.uncore.port.read_line(env.params, handshake));
             }
         }

@@ -55,6 +55,8 @@ pub struct Memory {
     pub(super) device_free: u64,
     /// Issue of the latest store that changed the state of a line.
     pub(super) dirtied: u64,
+    /// A lone hart's reservation ends by itself in this cycle, if nothing has ended it.
+    pub(super) reserved: u64,
 }
 
 impl Memory {
@@ -235,6 +237,10 @@ impl HartModel {
                     self.pipe.fetch.btb.recorder.spoil();
                     let _ = self.hazards(env, op, &access, pc, next);
                 };
+                let reserves = op.class == OpClass::LoadReserved;
+                if reserves || self.memory.reserved != 0 {
+                    self.reserves(env, reserves);
+                }
                 self.record_access(&access, conflict, outcome);
             } else {
                 self.device(env, op, pc, next, access.pa, access.write);
@@ -257,6 +263,27 @@ impl HartModel {
             let at = self.progress.loads.map_or(env.params.fp_load, |(_, at)| at);
             self.board.loaded(op, issue + at, Cause::LoadUse);
         }
+    }
+
+    /// What an access does to the reservation of a lone hart: it ends one that is alive, and a load-reserved begins one
+    /// otherwise (DCache.scala, lrscCount).
+    #[cold]
+    fn reserves(&mut self, env: &mut Env<'_>, reserves: bool) {
+        let (made, lifetime) = (self.issue + WRITE_BACK, env.params.reservation);
+        let side = &mut env.dcache().side;
+        if made < side.reserved {
+            (side.reserved, self.memory.reserved) = (made + 1, 0);
+        } else if reserves {
+            side.reserved = made + lifetime + 1;
+            self.memory.reserved = side.reserved;
+        } else {
+            self.memory.reserved = 0;
+        }
+    }
+
+    /// Whether a lone hart's store-conditional that has issued finds its reservation alive.
+    pub(super) fn still_reserved(&self) -> bool {
+        self.issue + WRITE_BACK < self.memory.reserved
     }
 
     /// The integer register that `op` loads, and after how many cycles the next instruction can use it.

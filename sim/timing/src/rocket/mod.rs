@@ -34,7 +34,7 @@ use relsim_core::trap::TrapTaken;
 
 use crate::parts::replace;
 use crate::registry::Model;
-use hart::HartModel;
+use hart::{HartModel, WRITE_BACK};
 use memo::Memo;
 use params::Params;
 use uncore::{Env, Uncore, arrival};
@@ -123,11 +123,17 @@ impl TimingModel for Rocket {
     }
 
     fn keeps_reservation(&self, hart: &Hart) -> bool {
-        self.uncore.hub.is_none() || self.harts[hart.config.id].keeps_reservation()
+        let model = &self.harts[hart.config.id];
+        if self.uncore.hub.is_some() { model.keeps_reservation() } else { model.still_reserved() }
     }
 
     fn line_arrival(&self, address: u64) -> u64 {
         arrival(&self.params, address)
+    }
+
+    fn decides_before(&self) -> Option<u64> {
+        // In the decode stage (RocketCore.scala, id_xcpt). Among others, what has issued may have asked for its turn.
+        self.uncore.hub.is_none().then_some(WRITE_BACK)
     }
 
     fn wakes_at(&self, now: u64) -> u64 {

@@ -96,6 +96,7 @@ impl Snapshot {
             && hart.memory.device_load == 0
             && hart.coprocessor_free <= now
             && hart.interrupt_at <= now
+            && hart.memory.reserved <= now
             && hart.memory.device_free <= now;
         if !still {
             return false;

@@ -50,6 +50,12 @@ struct Pending {
     found: Option<Walk>,
 }
 
+/// Whether bits of `va` beyond those that translation looks at are all the same.
+const fn is_canonical(va: u64, satp: u64) -> bool {
+    let unused = 64 - (12 + 9 * satp_levels(satp) as u32);
+    ((va << unused) as i64 >> unused) as u64 == va
+}
+
 /// What decides whether and how addresses are translated, as the pipeline has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Context {
@@ -339,6 +345,8 @@ impl Tlb {
                 }
                 answer
             }
+            // Nobody walks for an address that is none (TLB.scala, bad_va).
+            None if !is_canonical(va, context.satp) => Translation { pa: va, miss: false, fault: true },
             None => {
                 if valid && !busy {
                     self.pending = Some(self.miss(va));

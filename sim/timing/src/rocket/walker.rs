@@ -32,9 +32,10 @@ impl Walker {
         let found = env.hart.walk(env.bus, va, kind, privilege).ok();
         let levels = satp_levels(env.hart.csr.satp);
         let mut at = now.max(self.free) + 1;
+        // One that comes to a fault has read as far as there.
         let (ptes, reads) = match found {
             Some(walk) => (walk.ptes, walk.reads),
-            None => ([0; 5], 0),
+            None => env.hart.walked(env.bus, va, kind, privilege),
         };
         for (n, &pte) in ptes.iter().take(usize::from(reads)).enumerate() {
             let upper = n + 1 < usize::from(levels);
