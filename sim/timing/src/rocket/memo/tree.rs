@@ -1,0 +1,380 @@
+//! Paths of blocks as trees of questions: what a block asks from a node with the same answers up to some point, it
+//! asks once, and goes where the answer says. A path that is followed to its end needs no other to have been tried
+//! before.
+
+use relsim_core::hart::{Hart, Priv};
+use relsim_core::mmu::satp_levels;
+use relsim_core::timing::{BlockRun, Fact};
+
+use super::super::btb::Btb;
+use super::super::fetch::Fetch;
+use super::super::hart::HartModel;
+use super::super::memory::{Memory, span};
+use super::super::scoreboard::operand_cycles;
+use super::super::tlb::{Context, Order};
+use super::super::uncore::Env;
+use super::origin::Named;
+use super::steps::{End, MAX_LEARNT, Side, Sides, Source, Step};
+
+/// Steps at a time; beyond that all are forgotten.
+const MAX_STEPS: usize = 1 << 22;
+/// No other answer is known.
+const UNKNOWN: u32 = 0;
+
+/// A step that the next in memory follows.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    step: Step,
+    /// Where to go if the answer is another one.
+    otherwise: u32,
+}
+
+/// The trees of all nodes.
+#[derive(Default)]
+pub(super) struct Tree {
+    places: Vec<Place>,
+    ends: Vec<End>,
+    /// What the steps refer to.
+    pub sides: Sides,
+}
+
+impl Source {
+    #[inline(always)]
+    fn span(self, memory: &Memory, facts: &[Fact]) -> (u64, u8) {
+        match self {
+            Self::Before(n) => {
+                let store = &memory.stores[usize::from(n) & 1];
+                (store.word, store.mask)
+            }
+            Self::Fact { n, size } => {
+                facts.get(usize::from(n)).map_or((0, 0), |fact| span(fact.a, size.into()))
+            }
+        }
+    }
+}
+
+/// Directions that are learnt at the end of the path, as places with the directions in the lowest bit.
+#[derive(Default)]
+struct Learnt {
+    count: usize,
+    written: [u16; MAX_LEARNT],
+}
+
+impl Learnt {
+    #[inline(always)]
+    fn push(&mut self, index: u16, taken: bool) {
+        self.written[self.count % MAX_LEARNT] = index << 1 | u16::from(taken);
+        self.count += 1;
+    }
+
+    /// The direction at `index` after the first `learnt` of them.
+    #[inline(always)]
+    fn direction(&self, btb: &Btb, index: u16, learnt: u8) -> bool {
+        let mut taken = btb.direction(index);
+        for &write in self.written.iter().take(learnt.into()) {
+            if write >> 1 == index {
+                taken = write & 1 == 1;
+            }
+        }
+        taken
+    }
+
+    #[inline(always)]
+    fn write(&self, btb: &mut Btb) {
+        for &write in self.written.iter().take(self.count) {
+            btb.set_direction(write >> 1, write & 1 == 1);
+        }
+    }
+}
+
+/// Whether data accesses go through the TLB.
+#[inline(always)]
+fn translates(hart: &Hart) -> bool {
+    hart.data_privilege() != Priv::M && satp_levels(hart.csr.satp) != 0
+}
+
+/// What the path has changed of fetch's translation, to undo it.
+type Fetching = Option<(Order, Context)>;
+
+impl Tree {
+    /// Whether there is no room for more.
+    pub fn is_full(&self) -> bool {
+        self.places.len() >= MAX_STEPS
+    }
+
+    /// Adds a path of `steps` to `end` to the tree at `root`, if there is one: gives its root. `None` if it is known.
+    pub fn add(&mut self, root: Option<u32>, steps: &[Step], end: End) -> Option<u32> {
+        if self.places.is_empty() {
+            // Nothing is at `UNKNOWN`.
+            self.places.push(Place { step: Step::Pop, otherwise: UNKNOWN });
+        }
+        let mut known = 0;
+        let mut from = None;
+        if let Some(root) = root {
+            let mut at = root;
+            loop {
+                let place = self.places[at as usize];
+                match steps.get(known) {
+                    Some(&step) if step == place.step => {
+                        known += 1;
+                        at += 1;
+                    }
+                    _ if matches!(place.step, Step::End(_)) => return None,
+                    _ if place.otherwise == UNKNOWN => {
+                        from = Some(at);
+                        break;
+                    }
+                    _ => at = place.otherwise,
+                }
+            }
+        }
+        let begin = self.places.len() as u32;
+        let end_number = self.ends.len() as u32;
+        self.ends.push(end);
+        let rest = steps[known..].iter().copied().chain([Step::End(end_number)]);
+        self.places.extend(rest.map(|step| Place { step, otherwise: UNKNOWN }));
+        match from {
+            Some(last) => {
+                self.places[last as usize].otherwise = begin;
+                root
+            }
+            None => Some(begin),
+        }
+    }
+
+    /// Goes from `root` as the answers say, and does what the path did: gives the node behind it, if the answers are
+    /// known. If not, nothing has changed.
+    #[inline(always)]
+    pub fn follow(
+        &self,
+        root: u32,
+        hart: &mut HartModel,
+        env: &mut Env<'_>,
+        run: BlockRun<'_>,
+        named: &mut Named,
+    ) -> Option<u32> {
+        let registers = hart.pipe.fetch.btb.begin();
+        let mut fetching = None;
+        let mut learnt = Learnt::default();
+        let translates = translates(env.hart);
+        let mut at = root;
+        loop {
+            let place = &self.places[at as usize];
+            if let Step::End(end) = place.step {
+                let end = &self.ends[end as usize];
+                hart.pipe.fetch.btb.keep();
+                learnt.write(&mut hart.pipe.fetch.btb);
+                Self::arrive(end, hart, env, run, named, translates);
+                return Some(end.to);
+            }
+            if self.takes(place.step, hart, env, run, named, &mut learnt, &mut fetching, translates) {
+                at += 1;
+            } else if place.otherwise != UNKNOWN {
+                at = place.otherwise;
+            } else {
+                hart.pipe.fetch.btb.undo(&registers);
+                if let Some((order, context)) = fetching {
+                    hart.pipe.fetch.tlb.reorder(order);
+                    hart.pipe.fetch.context = context;
+                }
+                env.dcache().undo();
+                return None;
+            }
+        }
+    }
+
+    /// Whether the question of `step` has its answer; if so, what goes with it is told.
+    #[allow(clippy::too_many_arguments)]
+    #[inline(always)]
+    fn takes(
+        &self,
+        step: Step,
+        hart: &mut HartModel,
+        env: &mut Env<'_>,
+        run: BlockRun<'_>,
+        named: &mut Named,
+        learnt: &mut Learnt,
+        fetching: &mut Fetching,
+        translates: bool,
+    ) -> bool {
+        let btb = &mut hart.pipe.fetch.btb;
+        match step {
+            Step::Free { touches, tag } => {
+                let free = btb.is_free(tag);
+                if free && touches {
+                    btb.touch();
+                }
+                free
+            }
+            Step::Entry { touches, uses, n, tag, content } => match btb.entry_of(tag, content) {
+                Some(entry) => {
+                    if touches {
+                        btb.touch();
+                    }
+                    named.finds(n, entry);
+                    if uses {
+                        btb.uses(entry);
+                    }
+                    true
+                }
+                None => false,
+            },
+            Step::Direction { place, learnt: count, taken } => {
+                learnt.direction(btb, place.index(btb.history()), count) == taken
+            }
+            Step::Learn { place, taken } => {
+                learnt.push(place.index(btb.history()), taken);
+                true
+            }
+            Step::Line { line, there } => hart.pipe.fetch.icache.holds(line.get()) == there,
+            Step::Settled { n, write } => {
+                let fact = run.facts.get(usize::from(n)).copied().unwrap_or_default();
+                env.dcache().settled(fact.b, write) && (!translates || hart.memory.tlb.holds(fact.a))
+            }
+            Step::Settle(pc) => {
+                btb.settle(pc.get());
+                true
+            }
+            Step::Use { n } => {
+                btb.uses(named.lookup(n));
+                true
+            }
+            Step::Push(address) => {
+                btb.push(address.get());
+                true
+            }
+            Step::Pop => {
+                btb.pop();
+                true
+            }
+            Step::Returns(side) => matches!(*self.sides.get(side), Side::Returns(to) if btb.ras_head() == to),
+            Step::Update(side) => {
+                if let &Side::Update(update) = self.sides.get(side) {
+                    btb.update(named.update(update));
+                }
+                true
+            }
+            Step::Behind(side) => match *self.sides.get(side) {
+                Side::Behind { n, size, stores, conflicts } => {
+                    let fact = run.facts.get(usize::from(n)).copied().unwrap_or_default();
+                    let (word, mask) = span(fact.a, size.into());
+                    let same = |store: Option<Source>| {
+                        store
+                            .map(|store| store.span(&hart.memory, run.facts))
+                            .is_some_and(|s| s.0 == word && s.1 & mask != 0)
+                    };
+                    (same(stores[0]) || same(stores[1])) == conflicts
+                }
+                _ => false,
+            },
+            Step::Multiplicand(side) => match *self.sides.get(side) {
+                Side::Multiplicand { n, mask, least, greatest } => {
+                    let fact = run.facts.get(usize::from(n)).copied().unwrap_or_default();
+                    (least..=greatest).contains(&(fact.a & mask))
+                }
+                _ => false,
+            },
+            Step::Changes { n, write, outcome } => {
+                let fact = run.facts.get(usize::from(n)).copied().unwrap_or_default();
+                (!translates || hart.memory.tlb.holds(fact.a)) && env.dcache().repeat(fact.b, write, outcome)
+            }
+            Step::Idle => env.uncore.port.free <= hart.pipe.now,
+            Step::Flush => {
+                btb.flush();
+                true
+            }
+            Step::Odd(side)
+            | Step::Page(side)
+            | Step::Context(side)
+            | Step::Word(side)
+            | Step::Operands(side) => {
+                Self::takes_aside(self.sides.get(side), &mut hart.pipe.fetch, env, run, named, fetching)
+            }
+            Step::End(_) => false,
+        }
+    }
+
+    /// [`Tree::takes`] for what is rare.
+    #[inline(never)]
+    fn takes_aside(
+        side: &Side,
+        fetch: &mut Fetch,
+        env: &Env<'_>,
+        run: BlockRun<'_>,
+        named: &mut Named,
+        fetching: &mut Fetching,
+    ) -> bool {
+        match *side {
+            Side::Odd { pc, found, n } => {
+                let same = fetch.btb.finds(pc) == found;
+                if same {
+                    fetch.btb.settle_odd(pc);
+                    named.finds(n, found.entry);
+                }
+                same
+            }
+            Side::Page { va, pa, uses } => {
+                let same = fetch.tlb.would_find(fetch.context, va) == Some(pa);
+                if same {
+                    fetching.get_or_insert_with(|| (fetch.tlb.order(), fetch.context));
+                    fetch.tlb.finds(fetch.context, va, pa, uses);
+                }
+                same
+            }
+            Side::Context(context) => {
+                let same = context == Context::of(env.hart);
+                if same {
+                    fetching.get_or_insert_with(|| (fetch.tlb.order(), fetch.context));
+                    fetch.enter(context);
+                }
+                same
+            }
+            Side::Word { pa, word } => env.bus.ram.get::<u32>(pa) == Some(word),
+            Side::Operands { n, op, cycles } => {
+                let fact = run.facts.get(usize::from(n)).copied().unwrap_or_default();
+                let op = run.ops.get(usize::from(op));
+                op.is_some_and(|op| operand_cycles(op, (fact.a, fact.b), env.params) == cycles)
+            }
+            _ => false,
+        }
+    }
+
+    /// What is left to do when every question has been answered.
+    #[inline(always)]
+    fn arrive(
+        end: &End,
+        hart: &mut HartModel,
+        env: &mut Env<'_>,
+        run: BlockRun<'_>,
+        named: &mut Named,
+        translates: bool,
+    ) {
+        let now = hart.pipe.now;
+        hart.pipe.fetch.btb.advance(end.history.after(hart.pipe.fetch.btb.history()), end.place);
+        named.moves(&end.sources[..usize::from(end.places)]);
+        for &(privilege, cause, cycles) in &end.charges[..usize::from(end.charged)] {
+            hart.pipe.ledger.charge(privilege, cause, cycles.into());
+        }
+        let (dcache, port) = env.data();
+        dcache.keep();
+        if end.done != (0, 0) {
+            (dcache.ready, port.free) = (now + u64::from(end.done.0), now + u64::from(end.done.1));
+            dcache.crossbar.serves_data();
+        }
+        hart.pipe.now = now + u64::from(end.cycles);
+        hart.issue = hart.pipe.now;
+        let memory = &mut hart.memory;
+        if let Source::Fact { .. } = end.stores[1] {
+            let spans = end.stores.map(|store| store.span(memory, run.facts));
+            for (store, (word, mask)) in memory.stores.iter_mut().zip(spans) {
+                (store.word, store.mask) = (word, mask);
+            }
+        }
+        if translates {
+            let is_access = |n: usize| end.accesses >> (n & 63) & 1 == 1;
+            for (_, fact) in run.facts.iter().enumerate().filter(|&(n, _)| is_access(n)) {
+                memory.tlb.touch(fact.a);
+            }
+        }
+    }
+}
