@@ -91,10 +91,13 @@ pub struct Btb {
     entries: Entries,
     bht: [u8; BHT_ENTRIES],
     registers: Registers,
+    recent: Recent,
     /// The entries' contents are numbered: these have a number.
     contents: FxHashMap<Content, u32>,
     /// The entries as they were when a repetition began, if it has changed any.
     before: Box<Entries>,
+    /// The same of the stack.
+    stack_before: Option<ReturnStack>,
     repeats: Repeats,
     /// What is asked of the predictor and told to it, while somebody wants to know.
     pub(super) recorder: Recorder,
@@ -110,13 +113,19 @@ enum Repeats {
     WithChanges,
 }
 
-/// What common events change: small enough to be kept for the case that a replay fails.
+/// What every lookup may change.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Registers {
+pub(super) struct Recent {
     plru: Plru<BTB_ENTRIES>,
     /// Way whose use the tree learns of in the next cycle.
     used: Option<u8>,
+    /// It takes effect with the next lookup.
     update: Option<BtbUpdate>,
+}
+
+/// What is no table.
+#[derive(Clone, Copy, Default)]
+struct Registers {
     /// Directions of branches, the latest in the highest bit: the hardware's history is the highest 8.
     history: u64,
     /// How many directions went into it, modulo 256.
@@ -221,6 +230,8 @@ impl Default for Btb {
             entries: Entries::default(),
             bht: [0; BHT_ENTRIES],
             registers: Registers::default(),
+            recent: Recent::default(),
+            stack_before: None,
             contents: FxHashMap::default(),
             before: Box::default(),
             repeats: Repeats::No,
@@ -311,10 +322,11 @@ impl Btb {
         low(pc)
     }
 
-    /// Whether no entry has `tag`.
+    /// Whether no entry has one of `tags`.
     #[inline(always)]
-    pub(super) fn is_free(&self, tag: u16) -> bool {
-        self.slots[usize::from(tag) % TAGS] == SLOT_FREE
+    pub(super) fn are_free<const N: usize>(&self, tags: [u16; N]) -> bool {
+        // All of them: nearly always they are, and there are few.
+        tags.iter().fold(SLOT_FREE, |slots, &tag| slots | self.slots[usize::from(tag) % TAGS]) == SLOT_FREE
     }
 
     /// The entry that has `tag`, if there is one with this `content` and no other.
@@ -329,41 +341,41 @@ impl Btb {
     /// Whether no change is under way.
     #[inline(always)]
     pub fn settled(&self) -> bool {
-        self.registers.update.is_none()
+        self.recent.update.is_none()
     }
 
     /// What is under way takes effect, in a cycle with a lookup of `pc`.
     #[inline]
     pub(super) fn settle(&mut self, pc: u64) {
-        let used = self.registers.used.take();
-        if let Some(update) = self.registers.update.take() {
+        let used = self.recent.used.take();
+        if let Some(update) = self.recent.update.take() {
             self.apply(update, pc);
         } else if let Some(way) = used {
-            self.registers.plru.access(usize::from(way));
+            self.recent.plru.access(usize::from(way));
         }
     }
 
     /// The tree learns of the latest use.
     #[inline(always)]
     pub(super) fn touch(&mut self) {
-        if let Some(way) = self.registers.used.take() {
-            self.registers.plru.access(usize::from(way));
+        if let Some(way) = self.recent.used.take() {
+            self.recent.plru.access(usize::from(way));
         }
     }
 
     /// Entry `way` is used: the tree learns of it in the next cycle.
     #[inline(always)]
     pub(super) fn uses(&mut self, way: u8) {
-        self.registers.used = Some(way);
+        self.recent.used = Some(way);
     }
 
     #[inline(always)]
     fn unrecorded_cycle(&mut self, pc: u64) -> (Prediction, u64) {
-        if self.slots[usize::from(low(pc))] != SLOT_FREE || self.registers.update.is_some() {
+        if self.slots[usize::from(low(pc))] != SLOT_FREE || self.recent.update.is_some() {
             return self.full_cycle(pc);
         }
-        if let Some(way) = self.registers.used.take() {
-            self.registers.plru.access(usize::from(way));
+        if let Some(way) = self.recent.used.take() {
+            self.recent.plru.access(usize::from(way));
         }
         let bht_taken = self.bht[bht_index(pc, (self.registers.history >> 56) as u8)] != 0;
         let made = Prediction { place: self.registers.place, bht_taken, ..Prediction::default() };
@@ -458,6 +470,14 @@ impl Btb {
         }
     }
 
+    /// The stack is about to change.
+    #[inline(always)]
+    fn keeps_stack(&mut self) {
+        if self.repeats != Repeats::No && self.stack_before.is_none() {
+            self.stack_before = Some(self.registers.stack);
+        }
+    }
+
     /// Numbers the content of entry `way`.
     fn number(&mut self, way: usize) {
         let entries = &self.entries;
@@ -476,8 +496,8 @@ impl Btb {
     }
 
     fn apply(&mut self, update: BtbUpdate, target: u64) {
-        let way = if update.entry < NO_ENTRY { usize::from(update.entry) } else { self.registers.plru.way() };
-        self.registers.plru.access(way);
+        let way = if update.entry < NO_ENTRY { usize::from(update.entry) } else { self.recent.plru.way() };
+        self.recent.plru.access(way);
         if self.confirms(&update, way, target) {
             return;
         }
@@ -544,7 +564,7 @@ impl Btb {
     /// A change for the next cycle.
     pub fn update(&mut self, update: BtbUpdate) {
         self.recorder.act(Act::Update(update));
-        self.registers.update = Some(update);
+        self.recent.update = Some(update);
     }
 
     /// Forgets every entry.
@@ -608,13 +628,14 @@ impl Btb {
     /// A repetition begins, which [`Btb::keep`] or [`Btb::undo`] ends. Unless a change is under way, the tree learns of
     /// the latest use at once.
     #[inline(always)]
-    pub(super) fn begin(&mut self) -> Registers {
-        let registers = self.registers;
+    pub(super) fn begin(&mut self) -> Recent {
+        let recent = self.recent;
         self.repeats = Repeats::Yes;
+        self.stack_before = None;
         if self.settled() {
             self.touch();
         }
-        registers
+        recent
     }
 
     /// The repetition has succeeded.
@@ -625,8 +646,11 @@ impl Btb {
 
     /// The repetition has failed: all is as it was.
     #[cold]
-    pub(super) fn undo(&mut self, registers: &Registers) {
-        self.registers = *registers;
+    pub(super) fn undo(&mut self, recent: Recent) {
+        self.recent = recent;
+        if let Some(stack) = self.stack_before.take() {
+            self.registers.stack = stack;
+        }
         if self.repeats == Repeats::WithChanges {
             let changed = std::mem::replace(&mut self.entries, *self.before).tags;
             for n in 0..ROOM {
@@ -640,12 +664,14 @@ impl Btb {
     /// A call was fetched.
     pub fn push(&mut self, address: u64) {
         self.recorder.act(Act::Push(address));
+        self.keeps_stack();
         self.registers.stack.push(address);
     }
 
     /// A return was fetched.
     pub fn pop(&mut self) {
         self.recorder.act(Act::Pop);
+        self.keeps_stack();
         self.registers.stack.pop();
     }
 

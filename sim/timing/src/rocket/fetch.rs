@@ -488,7 +488,7 @@ impl Fetch {
         let line = s1_pa >> 6;
         let there = self.icache.holds(line);
         let recorder = &mut self.btb.recorder;
-        recorder.once(Act::Line { line, there });
+        recorder.line(line, there);
         if !self.icache.calm() || self.state.s2_fault || self.state.s2_miss {
             recorder.spoil();
         }

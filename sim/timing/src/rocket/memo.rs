@@ -23,6 +23,7 @@ use smallvec::SmallVec;
 use super::hart::HartModel;
 use super::snapshot::{Snapshot, predictions};
 use super::uncore::Env;
+use crate::parts::tags::{NO_LINE, line_of};
 pub(super) use origin::Origin;
 use origin::{Named, PLACES};
 pub(super) use record::{Act, Answer, BEFORE, Outcome, Recorder};
@@ -288,7 +289,10 @@ impl Memo {
     fn listen(&self, hart: &mut HartModel, from: u32) {
         hart.pipe.fetch.s2_act = BEFORE;
         if let Some(state) = self.states.get(from as usize) {
-            hart.pipe.fetch.btb.recorder.begin(state.given);
+            // What is in the second stage of a node has hit, and nothing has taken the line away since.
+            let fetch = &mut hart.pipe.fetch;
+            let line = if fetch.icache.hit() { line_of(fetch.state.s2_pa) } else { NO_LINE };
+            fetch.btb.recorder.begin(state.given, line);
             for (place, made) in (0..).zip(predictions(hart)) {
                 made.origin = Origin::Place(place);
             }

@@ -99,13 +99,16 @@ pub(in super::super) struct Recorder {
     named: u8,
     /// The direction of the lookup that was made just before the block is known to be the same.
     given: bool,
+    /// The line of what is in fetch's second stage: the node says that it was found.
+    line: u64,
 }
 
 impl Recorder {
-    /// A block begins. `given`: the direction that the latest lookup gave is part of the node.
-    pub(super) fn begin(&mut self, given: bool) {
+    /// A block begins. `given`: the direction that the latest lookup gave is part of the node. `line`: a line that
+    /// is in the instruction cache whenever the node is come to.
+    pub(super) fn begin(&mut self, given: bool, line: u64) {
         self.on = true;
-        self.given = given;
+        (self.given, self.line) = (given, line);
         self.spoilt = false;
         self.latest = BEFORE;
         self.named = 0;
@@ -168,6 +171,13 @@ impl Recorder {
     pub fn page(&mut self, va: u64, pa: u64, uses: bool, known: bool) {
         self.spoilt |= !known;
         self.acts.push(Act::Page { va, pa, uses });
+    }
+
+    /// Whether a line is in the instruction cache.
+    pub fn line(&mut self, line: u64, there: bool) {
+        if line != self.line || !there {
+            self.once(Act::Line { line, there });
+        }
     }
 
     /// Asks what is not changed by anything that can be repeated: once is enough.

@@ -18,6 +18,11 @@ pub(super) const MAX_LEARNT: usize = 8;
 /// Different causes of a path's cycles.
 const MAX_CHARGES: usize = 6;
 
+/// Tags that are asked for together.
+pub(super) const TAGS: usize = 4;
+/// No lookup.
+pub(super) const NO_LOOKUP: u8 = u8::MAX;
+
 /// 64 bits that need the alignment of 32 only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Wide([u32; 2]);
@@ -33,11 +38,39 @@ impl Wide {
     }
 }
 
+impl Step {
+    /// How many of `steps` it is, if these begin with it.
+    pub(super) fn is_begin_of(&self, steps: &[Self]) -> Option<usize> {
+        let Self::Free { touches, tags } = *self else { return (steps.first() == Some(self)).then_some(1) };
+        let count = tags.iter().position(|&tag| tag == tags[TAGS - 1]).map_or(TAGS, |last| last + 1);
+        let alone = |(n, &tag): (usize, &u16)| Self::Free { touches: touches && n == 0, tags: [tag; TAGS] };
+        (steps.len() >= count
+            && tags[..count].iter().enumerate().map(alone).eq(steps[..count].iter().copied()))
+        .then_some(count)
+    }
+
+    /// The first of `steps`, with what can be asked for together with it, and how many these are.
+    pub(super) fn first_of(steps: &[Self]) -> Option<(Self, usize)> {
+        let &first = steps.first()?;
+        let Self::Free { touches, mut tags } = first else { return Some((first, 1)) };
+        let mut count = 1;
+        while count < TAGS
+            && let Some(&Self::Free { touches: false, tags: more }) = steps.get(count)
+            // The last of them stands for what is not there.
+            && !tags[..count].contains(&more[0])
+        {
+            tags[count..].fill(more[0]);
+            count += 1;
+        }
+        Some((Self::Free { touches, tags }, count))
+    }
+}
+
 /// A question with one of its answers, or something to be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
-    /// No entry of the BTB has this tag. `touches`: the tree learns of the latest use.
-    Free { touches: bool, tag: u16 },
+    /// No entry of the BTB has one of these tags. `touches`: the tree learns of the latest use.
+    Free { touches: bool, tags: [u16; TAGS] },
     /// One entry has it, of this content: lookup `n`. `uses`: it is used.
     Entry { touches: bool, uses: bool, n: u8, tag: u16, content: u32 },
     /// Another lookup: [`Side::Odd`].
@@ -46,8 +79,9 @@ pub(super) enum Step {
     Settle(Wide),
     /// What lookup `n` found is used.
     Use { n: u8 },
-    /// The direction at a place, as it was after so many were learnt.
-    Direction { place: Place, learnt: u8, taken: bool },
+    /// The direction at a place, as it was after so many were learnt. If so, the entry that lookup `uses` found is used,
+    /// if it is one.
+    Direction { place: Place, learnt: u8, taken: bool, uses: u8 },
     /// A direction is learnt.
     Learn { place: Place, taken: bool },
     /// What the return-address stack says: [`Side::Returns`].
@@ -279,6 +313,7 @@ impl<'a> Compiler<'a> {
                 self.used = true;
                 match self.steps.last_mut() {
                     Some(Step::Entry { uses, .. }) => *uses = true,
+                    Some(Step::Direction { uses, .. }) => *uses = n,
                     _ => self.steps.push(Step::Use { n }),
                 }
             }
@@ -287,7 +322,7 @@ impl<'a> Compiler<'a> {
                     (self.then.get(lookup), acts.get(lookup))
                 {
                     let place = Place::new(pc, &history);
-                    self.steps.push(Step::Direction { place, learnt, taken });
+                    self.steps.push(Step::Direction { place, learnt, taken, uses: NO_LOOKUP });
                 }
             }
             Act::Branch { pc, since, taken, wrong } => {
@@ -365,7 +400,7 @@ impl<'a> Compiler<'a> {
         match answer {
             Answer::Nothing => {
                 if touches || !self.free.contains(&tag) {
-                    self.steps.push(Step::Free { touches, tag });
+                    self.steps.push(Step::Free { touches, tags: [tag; TAGS] });
                     self.free.push(tag);
                 }
             }

@@ -14,7 +14,7 @@ use super::super::scoreboard::operand_cycles;
 use super::super::tlb::{Context, Order};
 use super::super::uncore::Env;
 use super::origin::Named;
-use super::steps::{End, MAX_LEARNT, Side, Sides, Source, Step};
+use super::steps::{End, MAX_LEARNT, NO_LOOKUP, Side, Sides, Source, Step};
 
 /// Steps at a time; beyond that all are forgotten.
 const MAX_STEPS: usize = 1 << 22;
@@ -114,9 +114,9 @@ impl Tree {
             let mut at = root;
             loop {
                 let place = self.places[at as usize];
-                match steps.get(known) {
-                    Some(&step) if step == place.step => {
-                        known += 1;
+                match place.step.is_begin_of(&steps[known..]) {
+                    Some(count) => {
+                        known += count;
                         at += 1;
                     }
                     _ if matches!(place.step, Step::End(_)) => return None,
@@ -131,8 +131,11 @@ impl Tree {
         let begin = self.places.len() as u32;
         let end_number = self.ends.len() as u32;
         self.ends.push(end);
-        let rest = steps[known..].iter().copied().chain([Step::End(end_number)]);
-        self.places.extend(rest.map(|step| Place { step, otherwise: UNKNOWN }));
+        while let Some((step, count)) = Step::first_of(&steps[known..]) {
+            self.places.push(Place { step, otherwise: UNKNOWN });
+            known += count;
+        }
+        self.places.push(Place { step: Step::End(end_number), otherwise: UNKNOWN });
         match from {
             Some(last) => {
                 self.places[last as usize].otherwise = begin;
@@ -153,7 +156,7 @@ impl Tree {
         run: BlockRun<'_>,
         named: &mut Named,
     ) -> Option<u32> {
-        let registers = hart.pipe.fetch.btb.begin();
+        let recent = hart.pipe.fetch.btb.begin();
         let mut fetching = None;
         let mut learnt = Learnt::default();
         let translates = translates(env.hart);
@@ -172,7 +175,7 @@ impl Tree {
             } else if place.otherwise != UNKNOWN {
                 at = place.otherwise;
             } else {
-                hart.pipe.fetch.btb.undo(&registers);
+                hart.pipe.fetch.btb.undo(recent);
                 if let Some((order, context)) = fetching {
                     hart.pipe.fetch.tlb.reorder(order);
                     hart.pipe.fetch.context = context;
@@ -199,8 +202,8 @@ impl Tree {
     ) -> bool {
         let btb = &mut hart.pipe.fetch.btb;
         match step {
-            Step::Free { touches, tag } => {
-                let free = btb.is_free(tag);
+            Step::Free { touches, tags } => {
+                let free = btb.are_free(tags);
                 if free && touches {
                     btb.touch();
                 }
@@ -219,8 +222,12 @@ impl Tree {
                 }
                 None => false,
             },
-            Step::Direction { place, learnt: count, taken } => {
-                learnt.direction(btb, place.index(btb.history()), count) == taken
+            Step::Direction { place, learnt: count, taken, uses } => {
+                let same = learnt.direction(btb, place.index(btb.history()), count) == taken;
+                if same && uses != NO_LOOKUP {
+                    btb.uses(named.lookup(uses));
+                }
+                same
             }
             Step::Learn { place, taken } => {
                 learnt.push(place.index(btb.history()), taken);
