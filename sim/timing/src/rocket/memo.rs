@@ -14,7 +14,7 @@ mod record;
 mod steps;
 mod tree;
 
-use relsim_core::insn::{Op, OpClass};
+use relsim_core::insn::{FactKind, Op, OpClass};
 use relsim_core::timing::BlockRun;
 use relsim_core::trap::TrapTaken;
 use rustc_hash::FxHashMap;
@@ -242,7 +242,7 @@ impl Memo {
         let begun = hart.pipe.now;
         let ledger = hart.pipe.ledger.clone();
         let (port, refills) = (env.uncore.port.free, env.dcache().refills);
-        self.listen(hart, from);
+        self.listen(hart, env, run, from);
         step(hart, env);
         let given = hart.pipe.fetch.direction_matters(env.bus);
         let fetch = &mut hart.pipe.fetch;
@@ -286,7 +286,7 @@ impl Memo {
     }
 
     /// Listens to what is asked from node `from` on, if there is one.
-    fn listen(&self, hart: &mut HartModel, from: u32) {
+    fn listen(&self, hart: &mut HartModel, env: &mut Env<'_>, run: BlockRun<'_>, from: u32) {
         hart.pipe.fetch.s2_act = BEFORE;
         if let Some(state) = self.states.get(from as usize) {
             // What is in the second stage of a node has hit, and nothing has taken the line away since.
@@ -295,6 +295,15 @@ impl Memo {
             fetch.btb.recorder.begin(state.given, line);
             for (place, made) in (0..).zip(predictions(hart)) {
                 made.origin = Origin::Place(place);
+            }
+            // Whether the lines of the first accesses are there is asked before all else.
+            let kinds = run.ops.iter().filter(|op| op.class.fact().is_some());
+            for (n, (op, fact)) in (0..32).zip(kinds.zip(run.facts)) {
+                if op.class.fact() == Some(FactKind::Access) {
+                    let write = matches!(op.class, OpClass::Store | OpClass::FpStore);
+                    let settled = env.dcache().settled(fact.b, write);
+                    hart.pipe.fetch.btb.recorder.act(Act::Settled { fact: n, write, settled });
+                }
             }
         }
     }

@@ -66,6 +66,8 @@ pub(in super::super) enum Act {
     Word { pa: u64, word: u32 },
     /// What a load of 2^`size` bytes finds in the store buffer.
     Conflict { fact: u8, size: u8, conflict: Conflict },
+    /// Whether the line of an access is there before the block, and would not change.
+    Settled { fact: u8, write: bool, settled: bool },
     /// What becomes of the line of an access of 2^`size` bytes.
     Access { fact: u8, size: u8, write: bool, outcome: Outcome },
     /// A multiplication or division, instruction number `op`, takes so long.

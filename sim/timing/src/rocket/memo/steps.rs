@@ -41,6 +41,15 @@ impl Wide {
 impl Step {
     /// How many of `steps` it is, if these begin with it.
     pub(super) fn is_begin_of(&self, steps: &[Self]) -> Option<usize> {
+        if let Self::Settled { facts, writes } = *self {
+            let count = facts.count_ones() as usize;
+            let mut all = (0, 0);
+            for step in steps.iter().take(count) {
+                let &Self::Settled { facts, writes } = step else { return None };
+                all = (all.0 | facts, all.1 | writes);
+            }
+            return (all == (facts, writes)).then_some(count);
+        }
         let Self::Free { touches, tags } = *self else { return (steps.first() == Some(self)).then_some(1) };
         let count = tags.iter().position(|&tag| tag == tags[TAGS - 1]).map_or(TAGS, |last| last + 1);
         let alone = |(n, &tag): (usize, &u16)| Self::Free { touches: touches && n == 0, tags: [tag; TAGS] };
@@ -52,6 +61,14 @@ impl Step {
     /// The first of `steps`, with what can be asked for together with it, and how many these are.
     pub(super) fn first_of(steps: &[Self]) -> Option<(Self, usize)> {
         let &first = steps.first()?;
+        if let Self::Settled { mut facts, mut writes } = first {
+            let mut count = 1;
+            while let Some(&Self::Settled { facts: more, writes: write }) = steps.get(count) {
+                (facts, writes) = (facts | more, writes | write);
+                count += 1;
+            }
+            return Some((Self::Settled { facts, writes }, count));
+        }
         let Self::Free { touches, mut tags } = first else { return Some((first, 1)) };
         let mut count = 1;
         while count < TAGS
@@ -102,10 +119,12 @@ pub(super) enum Step {
     Line { line: Wide, there: bool },
     /// [`Side::Word`].
     Word(u32),
-    /// The line of access `n` is there, and nothing of it changes.
-    Settled { n: u8, write: bool },
-    /// Something else becomes of it.
-    Changes { n: u8, write: bool, outcome: Outcome },
+    /// The lines of these accesses are there, and nothing of them changes: a bit each, and another for writes.
+    Settled { facts: u32, writes: u32 },
+    /// That is not so for access `n`.
+    Unsettled { n: u8, write: bool },
+    /// What becomes of its line.
+    Becomes { n: u8, write: bool, outcome: Outcome },
     /// Nothing is on its way from memory.
     Idle,
     /// [`Side::Behind`].
@@ -259,6 +278,10 @@ pub(super) struct Compiler<'a> {
     /// By act: the history before it, and how many directions have been learnt.
     then: Vec<(History, u8)>,
     learnt: u8,
+    /// Directions that are learnt: they are told when somebody asks for one, or in the end.
+    learns: Vec<Step>,
+    /// Accesses whose lines are there all the time, a bit each.
+    settled: u32,
     /// The tree has a use to learn of.
     used: bool,
     /// Tags that no entry has, since the entries changed last.
@@ -279,6 +302,8 @@ impl<'a> Compiler<'a> {
             place: 0,
             then: Vec::new(),
             learnt: 0,
+            learns: Vec::new(),
+            settled: 0,
             used: false,
             free: Vec::new(),
             stores: [Source::Before(0), Source::Before(1)],
@@ -294,6 +319,7 @@ impl<'a> Compiler<'a> {
             self.step(act, acts, run.ops, params);
             self.short &= self.history.is_short();
         }
+        self.steps.append(&mut self.learns);
         (end.history, end.place) = (self.history, self.place);
         (end.stores, end.accesses) = (self.stores, self.accesses);
         self.short && usize::from(self.learnt) <= MAX_LEARNT
@@ -322,13 +348,16 @@ impl<'a> Compiler<'a> {
                     (self.then.get(lookup), acts.get(lookup))
                 {
                     let place = Place::new(pc, &history);
+                    if learnt > 0 {
+                        self.steps.append(&mut self.learns);
+                    }
                     self.steps.push(Step::Direction { place, learnt, taken, uses: NO_LOOKUP });
                 }
             }
             Act::Branch { pc, since, taken, wrong } => {
                 let then = self.history.back(since);
                 self.short &= then.is_short();
-                self.steps.push(Step::Learn { place: Place::new(pc, &then), taken });
+                self.learns.push(Step::Learn { place: Place::new(pc, &then), taken });
                 self.learnt = self.learnt.saturating_add(1);
                 if wrong {
                     self.history = then;
@@ -367,16 +396,25 @@ impl<'a> Compiler<'a> {
                     self.aside(Step::Behind, Side::Behind { n, size, stores, conflicts: conflict.found });
                 }
             }
+            Act::Settled { fact: n, write, settled } => {
+                if settled {
+                    self.settled |= 1 << n;
+                    self.steps.push(Step::Settled { facts: 1 << n, writes: u32::from(write) << n });
+                } else {
+                    self.steps.push(Step::Unsettled { n, write });
+                }
+            }
             Act::Access { fact: n, size, write, outcome } => {
                 self.accesses |= 1 << (n & 63);
                 if write {
                     self.stores = [self.stores[1], Source::Fact { n, size }];
                 }
-                self.steps.push(match outcome {
-                    Outcome::Settled => Step::Settled { n, write },
-                    _ => Step::Changes { n, write, outcome },
-                });
+                if outcome != Outcome::Settled || n >= 32 || self.settled >> n & 1 == 0 {
+                    self.steps.push(Step::Becomes { n, write, outcome });
+                }
                 if let Outcome::Misses { .. } = outcome {
+                    // Another line has gone.
+                    self.settled = 0;
                     self.steps.push(Step::Idle);
                 }
             }

@@ -170,7 +170,7 @@ impl Tree {
                 Self::arrive(end, hart, env, run, named, translates);
                 return Some(end.to);
             }
-            if self.takes(place.step, hart, env, run, named, &mut learnt, &mut fetching, translates) {
+            if self.takes(&place.step, hart, env, run, named, &mut learnt, &mut fetching, translates) {
                 at += 1;
             } else if place.otherwise != UNKNOWN {
                 at = place.otherwise;
@@ -191,7 +191,7 @@ impl Tree {
     #[inline(always)]
     fn takes(
         &self,
-        step: Step,
+        step: &Step,
         hart: &mut HartModel,
         env: &mut Env<'_>,
         run: BlockRun<'_>,
@@ -201,7 +201,7 @@ impl Tree {
         translates: bool,
     ) -> bool {
         let btb = &mut hart.pipe.fetch.btb;
-        match step {
+        match *step {
             Step::Free { touches, tags } => {
                 let free = btb.are_free(tags);
                 if free && touches {
@@ -234,9 +234,23 @@ impl Tree {
                 true
             }
             Step::Line { line, there } => hart.pipe.fetch.icache.holds(line.get()) == there,
-            Step::Settled { n, write } => {
+            Step::Settled { facts, writes } => {
+                let dcache = env.dcache();
+                let mut rest = facts;
+                while rest != 0 {
+                    let n = rest.trailing_zeros();
+                    rest &= rest - 1;
+                    let fact = run.facts.get(n as usize).copied().unwrap_or_default();
+                    let there = dcache.settled(fact.b, writes >> n & 1 == 1);
+                    if !there || translates && !hart.memory.tlb.holds(fact.a) {
+                        return false;
+                    }
+                }
+                true
+            }
+            Step::Unsettled { n, write } => {
                 let fact = run.facts.get(usize::from(n)).copied().unwrap_or_default();
-                env.dcache().settled(fact.b, write) && (!translates || hart.memory.tlb.holds(fact.a))
+                !env.dcache().settled(fact.b, write)
             }
             Step::Settle(pc) => {
                 btb.settle(pc.get());
@@ -281,7 +295,7 @@ impl Tree {
                 }
                 _ => false,
             },
-            Step::Changes { n, write, outcome } => {
+            Step::Becomes { n, write, outcome } => {
                 let fact = run.facts.get(usize::from(n)).copied().unwrap_or_default();
                 (!translates || hart.memory.tlb.holds(fact.a)) && env.dcache().repeat(fact.b, write, outcome)
             }
