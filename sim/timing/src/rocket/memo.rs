@@ -158,7 +158,7 @@ impl Memo {
         }
         let expected = hart.next == pc && env.hart.cycle == hart.takes_effect();
         let step = single(op, ISSUES, pc);
-        if expected && self.goes_on(hart, env, step, pc) {
+        if expected && self.step_goes_on(hart, env, step, pc) {
             hart.issues_again(env, op, pc);
         } else {
             self.learn(hart, env, step, pc, expected, |hart, env| {
@@ -178,7 +178,7 @@ impl Memo {
         }
         let step = single(op, RETIRES, next);
         let expected = simple && hart.issued == Some(pc) && hart.next == pc;
-        if expected && self.goes_on(hart, env, step, pc) {
+        if expected && self.step_goes_on(hart, env, step, pc) {
             hart.issued = None;
             hart.next = next;
         } else {
@@ -195,7 +195,7 @@ impl Memo {
         }
         let step = BlockRun { serial: TRAPS, ops: &[], whole: true, next: env.hart.pc, facts: &[] };
         let expected = hart.issued == Some(hart.next);
-        if expected && self.goes_on(hart, env, step, trap.epc) {
+        if expected && self.step_goes_on(hart, env, step, trap.epc) {
             hart.issued = None;
             hart.next = env.hart.pc;
         } else {
@@ -214,13 +214,19 @@ impl Memo {
         }
         let pc = pc | u64::from(!hart.pipe.fetch.btb.settled());
         let Some(root) = self.nodes[self.at as usize].root(run.serial, pc) else { return false };
-        match self.tree.follow(root, hart, env, run, &mut self.named) {
+        match self.tree.follow(root, hart, env, &run, &mut self.named) {
             Some(to) => {
                 self.at = to;
                 true
             }
             None => false,
         }
+    }
+
+    /// [`Memo::goes_on`] for what is no block, and less frequent.
+    #[inline(never)]
+    fn step_goes_on(&mut self, hart: &mut HartModel, env: &mut Env<'_>, step: BlockRun<'_>, pc: u64) -> bool {
+        self.goes_on(hart, env, step, pc)
     }
 
     /// Times `run` at `pc` by `step`, and remembers it if it was `expected`.

@@ -153,7 +153,7 @@ impl Tree {
         root: u32,
         hart: &mut HartModel,
         env: &mut Env<'_>,
-        run: BlockRun<'_>,
+        run: &BlockRun<'_>,
         named: &mut Named,
     ) -> Option<u32> {
         let recent = hart.pipe.fetch.btb.begin();
@@ -194,7 +194,7 @@ impl Tree {
         step: &Step,
         hart: &mut HartModel,
         env: &mut Env<'_>,
-        run: BlockRun<'_>,
+        run: &BlockRun<'_>,
         named: &mut Named,
         learnt: &mut Learnt,
         fetching: &mut Fetching,
@@ -321,7 +321,7 @@ impl Tree {
         side: &Side,
         fetch: &mut Fetch,
         env: &Env<'_>,
-        run: BlockRun<'_>,
+        run: &BlockRun<'_>,
         named: &mut Named,
         fetching: &mut Fetching,
     ) -> bool {
@@ -366,7 +366,7 @@ impl Tree {
         end: &End,
         hart: &mut HartModel,
         env: &mut Env<'_>,
-        run: BlockRun<'_>,
+        run: &BlockRun<'_>,
         named: &mut Named,
         translates: bool,
     ) {
