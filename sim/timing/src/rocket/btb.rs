@@ -653,10 +653,7 @@ impl Btb {
         }
         if self.repeats == Repeats::WithChanges {
             let changed = std::mem::replace(&mut self.entries, *self.before).tags;
-            for n in 0..ROOM {
-                self.index(changed[n]);
-                self.index(self.entries.tags[n]);
-            }
+            changed.into_iter().chain(self.entries.tags).for_each(|tag| self.index(tag));
         }
         self.repeats = Repeats::No;
     }
