@@ -10,6 +10,7 @@ use relsim_markers::MAX_ID;
 use relsim_traces::profile::Metric;
 
 use crate::disk::DiskArg;
+use crate::embedded::{self, Builtin};
 use crate::symbols::SymbolsArg;
 use crate::units::{parse_number, parse_size};
 
@@ -132,9 +133,15 @@ pub struct MachineArgs {
 #[command(after_long_help = crate::status::help())]
 #[command(long_about = RUN_ABOUT)]
 pub struct RunArgs {
-    /// ELF file, Linux Image, either of them gzipped, or with --raw any file; without it, the guest that
-    /// is built into relsim
+    /// ELF file, Linux Image, either of them gzipped, or with --raw any file; without it, a guest that is
+    /// built into relsim
     pub image: Option<PathBuf>,
+
+    /// The guest that runs without IMAGE: `kernel`, the microkernel with its root task, or `uintr`, user
+    /// interrupts from hart to hart without a kernel [default: kernel]
+    #[arg(long, value_name = "NAME", help_heading = "Software", conflicts_with_all = ["image", "firmware"])]
+    #[arg(value_parser = PossibleValuesParser::new(embedded::ALL.iter().map(Builtin::value)))]
+    pub builtin: Option<String>,
 
     /// The machine.
     #[command(flatten)]
@@ -229,9 +236,16 @@ pub struct RunArgs {
 }
 
 impl RunArgs {
-    /// Whether the guest that is built in runs, rather than somebody's own software.
-    pub fn is_demonstration(&self) -> bool {
-        self.image.is_none() && self.firmware.is_none()
+    /// The guest that is built in, if it is one that runs, rather than somebody's own software.
+    pub fn builtin(&self) -> Option<&'static Builtin> {
+        if self.image.is_some() || self.firmware.is_some() {
+            return None;
+        }
+        match &self.builtin {
+            // The parser admits no other names.
+            Some(name) => Builtin::by_name(name),
+            None => embedded::ALL.first(),
+        }
     }
 }
 

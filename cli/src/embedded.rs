@@ -1,17 +1,66 @@
-//! The guest that runs when no image is given: `tests/guests/src/bin/uintr.rs`, as built by
-//! `cargo xtask guests`, which CI compares with a fresh build.
+//! The guests that are built in, by name: `cargo xtask guests` and `cargo xtask kernel` build them, and CI compares
+//! them with a fresh build.
 
-/// Its ELF file.
-pub const GUEST: &[u8] = include_bytes!("../guests/uintr.elf");
+use clap::builder::PossibleValue;
 
-/// What it is called in messages.
-pub const NAME: &str = "embedded guest";
+/// A guest that needs no file.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Builtin {
+    /// What `--builtin` calls it.
+    pub name: &'static str,
+    /// What it is called in messages.
+    pub title: &'static str,
+    /// The platform whose devices it knows.
+    pub platform: &'static str,
+    /// Harts that it has unless others are asked for.
+    pub harts: usize,
+    /// Quantum that it has unless another is asked for, in cycles.
+    pub quantum_cycles: Option<u64>,
+    /// Its ELF file for one hart.
+    single: &'static [u8],
+    /// The one for several.
+    several: &'static [u8],
+}
 
-/// The platform whose devices it knows.
-pub const PLATFORM: &str = "virt";
+const UINTR: &[u8] = include_bytes!("../guests/uintr.elf");
 
-/// Harts that it needs: a sender and a receiver.
-pub const HARTS: usize = 2;
+/// All of them; the first runs when nothing is named.
+pub const ALL: &[Builtin] = &[
+    Builtin {
+        name: "kernel",
+        title: "built-in kernel",
+        platform: "virt",
+        harts: 1,
+        quantum_cycles: None,
+        single: include_bytes!("../guests/kernel.elf"),
+        several: include_bytes!("../guests/kernel-smp.elf"),
+    },
+    Builtin {
+        name: "uintr",
+        title: "built-in guest uintr",
+        platform: "virt",
+        // A sender and a receiver.
+        harts: 2,
+        // It measures in cycles what one hart sees of the other, so they have to be interleaved exactly.
+        quantum_cycles: Some(1),
+        single: UINTR,
+        several: UINTR,
+    },
+];
 
-/// It measures in cycles what one hart sees of the other, so they have to be interleaved exactly.
-pub const QUANTUM_CYCLES: u64 = 1;
+impl Builtin {
+    /// The one called `name`.
+    pub fn by_name(name: &str) -> Option<&'static Self> {
+        ALL.iter().find(|builtin| builtin.name == name)
+    }
+
+    /// Its name, as a value of an argument.
+    pub fn value(&self) -> PossibleValue {
+        PossibleValue::new(self.name)
+    }
+
+    /// Its ELF file for `harts` harts.
+    pub fn elf(&self, harts: usize) -> &'static [u8] {
+        if harts > 1 { self.several } else { self.single }
+    }
+}

@@ -113,8 +113,8 @@ pub enum CliError {
         /// Its addresses.
         second_range: String,
     },
-    /// Neither an image nor firmware was named, and the embedded guest is made for another platform.
-    #[error("no image was named, and the embedded guest is made for the platform {made_for}, not {platform}")]
+    /// Neither an image nor firmware was named, and the built-in guest is made for another platform.
+    #[error("no image was named, and the built-in guest is made for the platform {made_for}, not {platform}")]
     #[diagnostic(help("name an image: relsim run --platform {platform} IMAGE"))]
     NoImage {
         /// The platform that was asked for.

@@ -13,7 +13,6 @@ use relsim_machine::{HtifWords, MachineConfig, Payload, Piece};
 use sha2::{Digest, Sha256};
 
 use crate::args::RunArgs;
-use crate::embedded;
 use crate::error::CliError;
 use crate::stats::hex;
 use crate::symbols::ImageSymbols;
@@ -116,11 +115,11 @@ fn parse_firmware(name: &str, bytes: &[u8], ram: Region) -> Result<Image, CliErr
     parse(name, bytes, &options)
 }
 
-fn parse_image(args: &RunArgs, ram: Region) -> Result<Option<Image>, CliError> {
-    let (name, bytes) = match (&args.image, &args.firmware) {
+fn parse_image(args: &RunArgs, ram: Region, harts: usize) -> Result<Option<Image>, CliError> {
+    let (name, bytes) = match (&args.image, args.builtin()) {
         (Some(path), _) => (path.display().to_string(), read("image", path)?),
-        (None, Some(_)) => return Ok(None),
-        (None, None) => (embedded::NAME.to_string(), embedded::GUEST.to_vec()),
+        (None, Some(builtin)) => (builtin.title.to_string(), builtin.elf(harts).to_vec()),
+        (None, None) => return Ok(None),
     };
     let mut options = ParseOptions {
         ram_base: ram.base,
@@ -166,7 +165,7 @@ pub fn load(args: &RunArgs, config: &MachineConfig) -> Result<Software, CliError
         Some(path) => Some(parse_firmware(&path.display().to_string(), &read("firmware", path)?, ram)?),
         None => None,
     };
-    let image = parse_image(args, ram)?;
+    let image = parse_image(args, ram, config.harts)?;
     let mut layout = Layout::default();
     let mut notes = Vec::new();
     let mut inputs: Vec<(&'static str, String)> = [("firmware", &firmware), ("image", &image)]
@@ -180,10 +179,9 @@ pub fn load(args: &RunArgs, config: &MachineConfig) -> Result<Software, CliError
         notes.extend(image.notes.iter().map(|note| format!("{}: {note}", image.name)));
     }
     // One of the two is there: without firmware, `parse_image` gives an image or an error.
-    let first = firmware
-        .as_ref()
-        .or(image.as_ref())
-        .ok_or(CliError::NoImage { platform: config.platform.name, made_for: embedded::PLATFORM })?;
+    let platform = config.platform.name;
+    let first =
+        firmware.as_ref().or(image.as_ref()).ok_or(CliError::NoImage { platform, made_for: platform })?;
     let next_stage = firmware.as_ref().and(image.as_ref()).map(|image| image.entry);
     let machine_mode = firmware.is_some() || first.start(ram.base) == Start::Machine;
     let privilege = if machine_mode { Priv::M } else { Priv::S };

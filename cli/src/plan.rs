@@ -7,7 +7,6 @@ use relsim_machine::{MachineConfig, Peer, Virtio, platform};
 use crate::args::{MachineArgs, NetPeer, RunArgs};
 use crate::console::InputSource;
 use crate::disk::DiskInfo;
-use crate::embedded;
 use crate::error::CliError;
 use crate::extensions;
 use crate::payload::{self, Software};
@@ -69,13 +68,14 @@ impl Plan {
     /// The first thing that is wrong.
     pub fn new(args: &RunArgs) -> Result<Self, CliError> {
         let mut config = args.machine.config()?;
-        if args.is_demonstration() {
+        if let Some(builtin) = args.builtin() {
             let platform = config.platform.name;
-            if platform != embedded::PLATFORM {
-                return Err(CliError::NoImage { platform, made_for: embedded::PLATFORM });
+            if platform != builtin.platform {
+                return Err(CliError::NoImage { platform, made_for: builtin.platform });
             }
-            config.harts = args.machine.harts.unwrap_or(embedded::HARTS);
-            config.quantum_cycles = args.machine.quantum.unwrap_or(embedded::QUANTUM_CYCLES);
+            config.harts = args.machine.harts.unwrap_or(builtin.harts);
+            let quantum = args.machine.quantum.or(builtin.quantum_cycles);
+            config.quantum_cycles = quantum.unwrap_or(config.quantum_cycles);
             config.validate()?;
         }
         let mut software = payload::load(args, &config)?;

@@ -261,7 +261,7 @@ fn what_is_wrong_with_a_file_is_pointed_at() {
         ("exit = 'bored'", "4:8", "unknown end \"bored\""),
         ("disk = ['d,write']", "4:9", "another one in the next run"),
         ("net = ['wan']", "4:8", "unknown peer \"wan\": there is echo, loop"),
-        ("demonstration = true", "3:9", "without other software"),
+        ("builtin = 'uintr'", "3:9", "without other software"),
         ("dtb = 'd'\nappend = 'x'", "4:7", "leaves no place"),
         ("stdin = 'a'\nstdin-text = 'b'", "5:14", "from stdin or from stdin-text"),
         ("initrd = ''", "4:10", "no file is named"),
@@ -298,7 +298,7 @@ fn the_worst_case_decides_and_jobs_do_not() {
     for (name, image) in [("first", "guest.elf"), ("second", "missing.elf"), ("third", "guest.elf")] {
         text += &format!("[[case]]\nname = '{name}'\nimage = '{image}'\ntiming = 'rocket'\n");
     }
-    text += "[[case]]\nname = 'fourth'\ndemonstration = true\ncounters = ['harts.1.user_interrupts']\n";
+    text += "[[case]]\nname = 'fourth'\nbuiltin = 'uintr'\ncounters = ['harts.1.user_interrupts']\n";
     let file = files.add("cases.toml", text.as_bytes());
     // What can be recorded is.
     let outcome = check(&file, &["--bless"]).assert().code(125);
@@ -462,7 +462,7 @@ fn every_parameter_that_matters_fails_a_check_and_is_named() {
         Shape::Any if parameter.default == parameter.max => parameter.default - 1,
         Shape::Any => parameter.default + 1,
     };
-    for case in ["hazards, rocket", "demonstration, rocket"] {
+    for case in ["hazards, rocket", "user interrupts, rocket"] {
         let texts = left.iter().map(|p| own_case(case, p.name, &format!("{} = {}", p.name, changed(p))));
         let file = files.add("cases.toml", texts.collect::<String>().as_bytes());
         let output = check(&file, &[]).assert().code(1).get_output().stdout.clone();

@@ -102,10 +102,10 @@ fn bad_input_is_named_before_anything_runs() {
 }
 
 #[test]
-fn an_empty_command_line_needs_an_embedded_guest() {
-    let outcome = relsim(&["run"]).assert();
-    // A build with a guest runs it; one without says so.
-    outcome.code(predicate::in_iter([0, 125]));
+fn the_built_in_guests_come_to_their_end() {
+    relsim(&["run", "--builtin", "uintr"]).assert().code(0);
+    relsim(&["run", "--max-instructions", "2e9"]).assert().code(0);
+    relsim(&["run", "--builtin", "uintr", "image"]).assert().code(2);
 }
 
 #[test]

@@ -17,6 +17,8 @@ struct Slot {
     len: u64,
     device: Box<dyn Device>,
     next_event: Option<u64>,
+    /// Cycles from a write to the harts seeing the lines that it changed.
+    arrival_cycles: u64,
 }
 
 /// Two windows of the address space overlap, or one is empty or wraps around.
@@ -113,7 +115,7 @@ impl Bus {
     pub fn add_device(&mut self, base: u64, len: u64, device: Box<dyn Device>) -> Result<(), MapError> {
         self.check_window(device.name(), base, len)?;
         let next_event = device.next_event(&self.clock);
-        self.slots.push(Slot { base, len, device, next_event });
+        self.slots.push(Slot { base, len, device, next_event, arrival_cycles: 0 });
         self.slots.sort_by_key(|s| s.base);
         self.refresh_next_event();
         Ok(())
@@ -132,6 +134,13 @@ impl Bus {
     /// The devices with their windows, in address order.
     pub fn devices(&self) -> impl Iterator<Item = (u64, u64, &dyn Device)> {
         self.slots.iter().map(|s| (s.base, s.len, &*s.device))
+    }
+
+    /// Says how many cycles a change of interrupt lines takes from a write to the device at an address to the harts.
+    pub fn set_line_arrivals(&mut self, cycles: impl Fn(u64) -> u64) {
+        for slot in &mut self.slots {
+            slot.arrival_cycles = cycles(slot.base);
+        }
     }
 
     /// The devices, for restoring their state.
@@ -260,8 +269,11 @@ impl Bus {
         }
         let index = self.find(pa, T::BYTES as u64).ok_or(BusFault)?;
         let size = T::BYTES as u8;
-        self.with_device(index, hart, |device, cx, base| device.write(cx, pa - base, size, value.to_u64()))?;
-        Ok(true)
+        self.lines.begin_access(self.now, self.slots[index].arrival_cycles);
+        let done = self
+            .with_device(index, hart, |device, cx, base| device.write(cx, pa - base, size, value.to_u64()));
+        self.lines.end_access();
+        done.map(|()| true)
     }
 
     /// A 16-bit instruction parcel at `pa`; only memory can be executed.

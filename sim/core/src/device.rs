@@ -65,14 +65,27 @@ impl Clock {
 pub struct Lines {
     wires: Vec<u64>,
     hart_mip: Vec<u64>,
+    /// Changes of `hart_mip` on their way to their harts.
+    arriving: Vec<Arriving>,
+    /// When what changes now arrives; 0 where it does at once.
+    arrival: u64,
     wires_changed: bool,
     mip_changed: bool,
+}
+
+/// A change of lines that a hart does not see yet.
+#[derive(Debug, Clone, Copy)]
+struct Arriving {
+    hart: usize,
+    bits: u64,
+    /// The cycle from which on it does.
+    at: u64,
 }
 
 impl Lines {
     /// All wires low, for `harts` harts.
     pub fn new(harts: usize) -> Self {
-        Self { wires: Vec::new(), hart_mip: vec![0; harts], wires_changed: false, mip_changed: false }
+        Self { hart_mip: vec![0; harts], ..Self::default() }
     }
 
     /// Number of harts.
@@ -102,13 +115,33 @@ impl Lines {
             let old = *mip;
             *mip = (old & !(1 << bit)) | (u64::from(level) << bit);
             self.mip_changed |= old != *mip;
+            if old != *mip && self.arrival > 0 {
+                self.arriving.push(Arriving { hart, bits: old ^ *mip, at: self.arrival });
+            }
         }
+    }
+
+    /// What an access changes that is made in cycle `now`, to which every hart has got, takes `cycles` to the harts.
+    pub(crate) fn begin_access(&mut self, now: u64, cycles: u64) {
+        self.arriving.retain(|change| change.at > now);
+        self.arrival = if cycles > 0 { now + cycles } else { 0 };
+    }
+
+    /// What changes from now on is seen at once.
+    pub(crate) fn end_access(&mut self) {
+        self.arrival = 0;
     }
 
     /// The bits of `mip` that devices drive at `hart`.
     #[inline]
     pub fn mip(&self, hart: usize) -> u64 {
         self.hart_mip[hart]
+    }
+
+    /// [`Lines::mip`] as instructions of `hart` see it in core cycle `cycle`.
+    pub fn mip_seen(&self, hart: usize, cycle: u64) -> u64 {
+        let unseen = self.arriving.iter().filter(|change| change.hart == hart && change.at > cycle);
+        unseen.fold(self.mip(hart), |mip, change| mip ^ change.bits)
     }
 
     /// Whether a device wire changed since the last call.

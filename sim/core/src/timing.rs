@@ -39,6 +39,18 @@ pub trait TimingModel {
         asked
     }
 
+    /// Cycles from a store to the device at `address` taking effect to instructions of any hart seeing the interrupt
+    /// lines that it changes.
+    fn line_arrival(&self, address: u64) -> u64 {
+        let _ = address;
+        0
+    }
+
+    /// When a hart wakes up for an interrupt that a device raised by cycle `now`.
+    fn wakes_at(&self, now: u64) -> u64 {
+        now
+    }
+
     /// `op` has retired on `hart` (whose `cycle` is what [`TimingModel::issue`] gave): gives the earliest cycle
     /// at which the next one can take effect.
     fn retired(&mut self, hart: &Hart, bus: &Bus, op: &Op) -> u64;

@@ -169,7 +169,18 @@ impl Hart {
 
     /// [`Hart::mip`] at core cycle `cycle`.
     pub fn mip_at(&self, bus: &Bus, cycle: u64) -> u64 {
-        let mut mip = self.csr.mip_soft | bus.lines.mip(self.config.id);
+        self.mip_of(bus, cycle, bus.lines.mip(self.config.id))
+    }
+
+    /// [`Hart::mip`] as an instruction reads it in core cycle `cycle`: without what is still on its way from a device.
+    pub fn mip_seen(&self, bus: &Bus, cycle: u64) -> u64 {
+        self.mip_of(bus, cycle, bus.lines.mip_seen(self.config.id, cycle))
+    }
+
+    /// All pending interrupts in core cycle `cycle` where devices drive `lines`.
+    #[inline]
+    fn mip_of(&self, bus: &Bus, cycle: u64, lines: u64) -> u64 {
+        let mut mip = self.csr.mip_soft | lines;
         if self.stce() {
             mip &= !irq::STIP;
             if bus.clock.mtime(cycle) >= self.csr.stimecmp {

@@ -231,14 +231,14 @@ impl Machine {
     }
 
     /// Wakes the sleeping harts that have a reason at cycle `now`.
-    fn wake<T: TimingModel>(&mut self, now: u64) {
+    fn wake<T: TimingModel>(&mut self, model: &T, now: u64) {
         for core in &mut self.cores {
             let hart = &mut core.hart;
             if hart.state == RunState::Waiting
                 && hart.mip_at(&self.bus, now.max(hart.cycle)) & hart.csr.mie != 0
             {
                 hart.state = RunState::Running;
-                let woken = hart.cycle.max(now);
+                let woken = model.wakes_at(hart.cycle.max(now)).max(hart.cycle);
                 if T::SLEEP_STOPS_MCYCLE {
                     hart.skip_cycles(woken - hart.cycle);
                 }
@@ -254,6 +254,7 @@ impl Machine {
         observer: &mut O,
         model: &mut T,
     ) -> Exit {
+        self.bus.set_line_arrivals(|address| model.line_arrival(address));
         loop {
             match self.bus.exit {
                 Some(GuestExit::Done(code)) => return Exit::Guest { code },
@@ -288,7 +289,7 @@ impl Machine {
                     return Exit::CycleLimit;
                 }
                 self.run_events(at);
-                self.wake::<T>(at);
+                self.wake(model, at);
                 continue;
             };
             if cycle >= limits.max_cycles {
@@ -297,11 +298,11 @@ impl Machine {
             let event = self.next_event(cycle);
             if event <= cycle {
                 self.run_events(cycle);
-                self.wake::<T>(cycle);
+                self.wake(model, cycle);
                 continue;
             }
             if self.cores[index].hart.state == RunState::Waiting {
-                self.wake::<T>(cycle);
+                self.wake(model, cycle);
                 continue;
             }
             let lone = others == u64::MAX;
@@ -319,13 +320,13 @@ impl Machine {
             let now = self.cores[index].hart.cycle;
             match end {
                 SliceEnd::Limit | SliceEnd::Wait => {}
-                SliceEnd::Device => self.wake::<T>(now),
+                SliceEnd::Device => self.wake(model, now),
                 SliceEnd::Watch => self.serve_htif(now),
                 SliceEnd::FirmwareCall => {
                     if let Some(firmware) = &mut self.firmware {
                         firmware.call(&mut self.cores, &mut self.bus, index, self.config.sbi_call_cycles);
                     }
-                    self.wake::<T>(self.cores[index].hart.cycle);
+                    self.wake(model, self.cores[index].hart.cycle);
                 }
                 SliceEnd::Stopped => return Exit::Stopped,
                 SliceEnd::Stuck if self.is_stuck(now) => {

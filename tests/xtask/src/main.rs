@@ -4,6 +4,7 @@ mod debian;
 mod golden;
 mod guests;
 mod host;
+mod kernel;
 mod setup;
 mod shell;
 mod speed;
@@ -33,6 +34,11 @@ const COMMANDS: &[Command] = &[
         name: "guests",
         help: "Build the bare-metal guests, update the embedded one; --check compares it instead",
         run: guests::run,
+    },
+    Command {
+        name: "kernel",
+        help: "Build the kernel with its root task, update the embedded images; --check compares them instead",
+        run: kernel::run,
     },
     Command {
         name: "speed",

@@ -58,9 +58,8 @@ pub enum Ending {
 pub struct Case {
     /// Its name, which no other case of the file has.
     pub name: Spanned<String>,
-    /// Whether the guest that is built in runs.
-    #[serde(default)]
-    pub demonstration: bool,
+    /// The guest that is built in, by its name, instead of files.
+    pub builtin: Option<Spanned<String>>,
     /// The image; files are relative to the file.
     pub image: Option<Spanned<String>>,
     /// Whether it has no format.
@@ -303,7 +302,7 @@ mod tests {
 
         [[case]]
         name = "new"
-        demonstration = true
+        builtin = 'uintr'
     "#;
 
     #[test]
@@ -322,7 +321,7 @@ mod tests {
         let recorded = case.recorded.as_ref().unwrap();
         assert_eq!((recorded.cycles, recorded.counters["sbi_calls"]), (5, 1));
         assert_eq!((recorded.functions["main"], case.functions.as_ref().unwrap().as_ref()), (4, &2));
-        assert!(new.recorded.is_none() && new.demonstration && new.exit.is_none());
+        assert!(new.recorded.is_none() && new.builtin.is_some() && new.exit.is_none());
     }
 
     /// What is wrong, with the place that is pointed at.
@@ -335,7 +334,7 @@ mod tests {
     fn errors_have_a_place() {
         let case = "[[case]]\nname = 'a'\n";
         for (rest, place, message) in [
-            ("imgae = 'x'", "imgae", "unknown field `imgae`, expected one of `name`, `demonstration`"),
+            ("imgae = 'x'", "imgae", "unknown field `imgae`, expected one of `name`, `builtin`"),
             ("harts = 'two'", "'two'", "invalid type: string \"two\""),
             ("harts = -1", "-1", "invalid value: integer `-1`"),
             ("mem = 1.5", "1.5", "invalid type: floating point"),

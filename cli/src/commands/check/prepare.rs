@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::args::{MachineArgs, NetPeer, RunArgs};
 use crate::disk::{DiskArg, Writes};
+use crate::embedded::{self, Builtin};
 use crate::error::CliError;
 use crate::stats::hex;
 use crate::units::{parse_number, parse_size};
@@ -59,6 +60,7 @@ pub fn prepare<'a>(case: &'a Case, directory: &Path) -> Result<Prepared<'a>, Fil
         raw: raw(case)?,
         disk: case.disk.iter().map(|disk| self::disk(disk, directory)).collect::<Result<_, _>>()?,
         net: case.net.iter().map(net).collect::<Result<_, _>>()?,
+        builtin: builtin(case)?,
         virtio_console: case.virtio_console,
         stdin: path(&case.stdin)?.map_or_else(|| Ok("none".into()), |path| utf8(path, &case.stdin))?,
         max_cycles: optional(&case.max_cycles, parse_number)?,
@@ -78,15 +80,28 @@ fn utf8(path: PathBuf, from: &Option<Spanned<String>>) -> Result<String, FileErr
     text.map_err(|_| FileError::new("its path is no Unicode text", span))
 }
 
+/// The built-in guest, which has to be one.
+fn builtin(case: &Case) -> Result<Option<String>, FileError> {
+    let Some(name) = &case.builtin else { return Ok(None) };
+    match Builtin::by_name(name.as_ref()) {
+        Some(builtin) => Ok(Some(builtin.name.into())),
+        None => {
+            let names: Vec<_> = embedded::ALL.iter().map(|builtin| builtin.name).collect();
+            let why = format!("no guest of this name is built in; there are {}", names.join(", "));
+            Err(FileError::new(why, name.span()))
+        }
+    }
+}
+
 /// There is exactly one guest.
 fn guest(case: &Case) -> Result<(), FileError> {
     let own = case.image.as_ref().or(case.firmware.as_ref());
     match own {
-        Some(file) if case.demonstration => {
-            Err(FileError::new("the demonstration runs without other software", file.span()))
+        Some(file) if case.builtin.is_some() => {
+            Err(FileError::new("a built-in guest runs without other software", file.span()))
         }
-        None if !case.demonstration => Err(FileError::new(
-            "the case names neither an image nor firmware (the built-in guest is demonstration = true)",
+        None if case.builtin.is_none() => Err(FileError::new(
+            "the case names neither an image, nor firmware, nor a built-in guest",
             case.name.span(),
         )),
         _ => Ok(()),
@@ -207,10 +222,10 @@ fn describe(case: &Case, args: &RunArgs) -> String {
     // Writing to a string does not fail.
     let _ = write!(
         all,
-        "demonstration={} platform={platform:?} harts={harts:?} mem={mem:?} isa={isa:?} timing={timing:?} \
+        "builtin={:?} platform={platform:?} harts={harts:?} mem={mem:?} isa={isa:?} timing={timing:?} \
          quantum={quantum:?} append={:?} raw={:?} disks={:?} net={:?} virtio-console={} max-cycles={:?} \
          max-instructions={:?}",
-        case.demonstration,
+        args.builtin,
         args.append,
         args.raw,
         args.disk.iter().map(|disk| disk.writes).collect::<Vec<_>>(),

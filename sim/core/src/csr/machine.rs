@@ -140,9 +140,9 @@ pub const ROWS: &[CsrDef] = &[
         |h, _, _, v| h.csr.mcause = v,
     ),
     CsrDef::new(0x343, "mtval", need!(I), "priv 3.1.16", |h, _, _| h.csr.mtval, |h, _, _, v| h.csr.mtval = v),
-    CsrDef::new(0x344, "mip", need!(I), "priv 3.1.9", |h, bus, _| h.mip_at(bus, bus.now), write_mip)
+    CsrDef::new(0x344, "mip", need!(I), "priv 3.1.9", |h, bus, _| h.mip_seen(bus, bus.now), write_mip)
         .update_from(|h, bus, _| {
-            (h.mip_at(bus, bus.now) & !(irq::SEIP | irq::USER)) | (h.csr.mip_soft & (irq::SEIP | irq::USER))
+            (h.mip_seen(bus, bus.now) & !(irq::SEIP | irq::USER)) | (h.csr.mip_soft & (irq::SEIP | irq::USER))
         }),
     CsrDef::new(0x7a0, "tselect", need!(I), "debug 5.7.1", read_zero, ignore_write),
     CsrDef::new(0x7a1, "tdata1", need!(I), "debug 5.7.2", read_zero, ignore_write),

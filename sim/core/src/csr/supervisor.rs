@@ -124,7 +124,7 @@ pub const ROWS: &[CsrDef] = &[
         "sip",
         need!(S),
         "priv 4.1.3",
-        |h, bus, _| h.mip_at(bus, bus.now) & visible(h),
+        |h, bus, _| h.mip_seen(bus, bus.now) & visible(h),
         write_sip,
     )
     .update_from(|h, _, _| h.csr.mip_soft & visible(h)),

@@ -53,6 +53,6 @@ pub const ROWS: &[CsrDef] = &[
     ),
     CsrDef::new(0x042, "ucause", need!(N), "N", |h, _, _| h.csr.ucause, |h, _, _, v| h.csr.ucause = v),
     CsrDef::new(0x043, "utval", need!(N), "N", |h, _, _| h.csr.utval, |h, _, _, v| h.csr.utval = v),
-    CsrDef::new(0x044, "uip", need!(N), "N", |h, bus, _| h.mip_at(bus, bus.now) & visible(h), write_uip)
+    CsrDef::new(0x044, "uip", need!(N), "N", |h, bus, _| h.mip_seen(bus, bus.now) & visible(h), write_uip)
         .update_from(|h, _, _| h.csr.mip_soft & visible(h)),
 ];

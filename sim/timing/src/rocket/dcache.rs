@@ -10,6 +10,9 @@ use crate::parts::tags::{NO_LINE, Tags, line_of};
 /// Cycles after a refill in which no probe is seen (DCache.scala, blockProbeAfterGrantCycles - 1).
 const PROBES_HIDDEN: u64 = 7;
 
+/// Probes that are looked back at.
+const TAKEN: usize = 4;
+
 /// Places for lines that are found quickly.
 const QUICK: usize = 256;
 
@@ -47,18 +50,37 @@ pub struct ProbeSide {
     pub fetched: u64,
     /// The latest access.
     pub last: u64,
+    /// The latest accesses that come to nothing, on a wrong path or behind a replay.
+    strays: [u64; 2],
     /// The latest refill: its first beat, and when the hart has had its time with the line.
     pub grant: (u64, u64),
     /// A reservation lives until then.
     pub reserved: u64,
     /// Another probe, or a write-back, is under way until then.
     pub busy: u64,
-    /// The cache refuses accesses from the first to before the second.
-    pub refuses: (u64, u64),
-    /// The same for what was before.
-    pub refused: (u64, u64),
-    /// The access that was refused last.
-    pub turned_away: u64,
+    /// The probes that were taken last, the latest first.
+    taken: [Taken; TAKEN],
+    /// From this cycle on decode holds what was refused last, until the cache takes it.
+    held: u64,
+}
+
+/// A probe that the cache has taken.
+#[derive(Debug, Clone, Copy, Default)]
+struct Taken {
+    /// From when on it has waited.
+    from: u64,
+    at: u64,
+    /// From when on the cache has done with it.
+    free: u64,
+}
+
+/// How the cache refuses an access.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// When it executes.
+    Unready,
+    /// A cycle later, in its first stage.
+    Nacked,
 }
 
 impl ProbeSide {
@@ -68,18 +90,72 @@ impl ProbeSide {
         if from > self.grant.0 { from.max(self.grant.1) } else { from }
     }
 
-    /// Whether it refuses an access in cycle `cycle`.
-    #[inline]
-    pub fn refuses(&self, cycle: u64) -> bool {
-        let within = |(from, to): (u64, u64)| (from..to).contains(&cycle);
-        within(self.refuses) || within(self.refused)
+    /// An access executes in cycle `cycle` that comes to nothing.
+    pub fn strays(&mut self, cycle: u64) {
+        self.strays = [cycle, self.strays[0]];
     }
 
-    /// From when on it takes the access that it refused last, as far as probes are known.
+    /// Whether its first stage has an access in cycle `cycle` that gets no further (DCache.scala, `s1_valid`).
+    pub fn is_strayed_into(&self, cycle: u64) -> bool {
+        self.strays.contains(&(cycle - 1)) && self.unready(cycle - 1).is_none()
+    }
+
+    /// It takes a probe in cycle `at`, which has waited since `from`, and is done with it in cycle `free`.
+    pub fn takes(&mut self, from: u64, at: u64, free: u64) {
+        self.taken.rotate_right(1);
+        self.taken[0] = Taken { from, at, free };
+    }
+
+    /// The probe that it took last keeps it until cycle `free`.
+    pub fn keeps_until(&mut self, free: u64) {
+        self.taken[0].free = free;
+    }
+
+    /// If it takes no access in cycle `cycle`, from when on it does as far as that probe is concerned.
+    fn unready(&self, cycle: u64) -> Option<u64> {
+        self.taken.iter().find_map(|probe| match cycle {
+            _ if (probe.from..=probe.at).contains(&cycle) => Some(probe.at + 1),
+            _ if (probe.at + 2..probe.free).contains(&cycle) => Some(probe.free),
+            _ => None,
+        })
+    }
+
+    /// Whether and how it refuses an access that executes in cycle `cycle`. In the cycle behind that in which it takes a
+    /// probe it takes an access too, but goes back on it when the probe finds the line (DCache.scala, `probeNack`).
+    #[inline]
+    pub fn refuses(&mut self, cycle: u64) -> Option<Refusal> {
+        let newest = self.taken[0];
+        if cycle >= newest.free.max(newest.at + 1) {
+            return None;
+        }
+        if self.unready(cycle).is_some() {
+            self.held = cycle;
+            return Some(Refusal::Unready);
+        }
+        let nacked = self.taken.iter().any(|probe| cycle == probe.at + 1 && cycle < probe.free);
+        nacked.then(|| {
+            self.held = cycle + 2;
+            Refusal::Nacked
+        })
+    }
+
+    /// It takes no access before cycle `cycle`, and decode holds what it refused.
+    pub fn hold(&mut self, cycle: u64) {
+        self.held = cycle;
+    }
+
+    /// From when on it takes accesses after what it refused last, as far as probes are known: decode holds accesses
+    /// until then (RocketCore.scala, dcache_blocked).
     pub fn ready(&self) -> u64 {
-        let cycle = self.turned_away;
-        let within = |&(from, to): &(u64, u64)| (from..to).contains(&cycle);
-        [self.refuses, self.refused].into_iter().find(within).map_or(cycle, |(_, to)| to)
+        self.ready_after(self.held)
+    }
+
+    /// The same after an access that came to nothing in cycle `cycle`; `cycle` if that was not refused.
+    pub fn ready_after(&self, mut cycle: u64) -> u64 {
+        while let Some(next) = self.unready(cycle) {
+            cycle = next;
+        }
+        cycle
     }
 }
 

@@ -54,9 +54,9 @@ pub struct Offer {
 }
 
 impl Offer {
-    /// It is a `fence`.
+    /// It is a `fence`, or an atomic that acquires.
     pub fn is_fence(&self) -> bool {
-        self.low & 0x707f == 0x000f
+        self.low & 0x707f == 0x000f || self.low & 0x7f == 0x2f && self.high >> 10 & 1 == 1
     }
 
     /// Its word; the upper half means nothing if it is a compressed one.

@@ -5,6 +5,7 @@ use relsim_core::insn::{FactKind, Op, OpClass};
 use relsim_core::timing::{BlockRun, CycleCause as Cause, Fact, Ledger};
 use relsim_core::trap::TrapTaken;
 
+use super::hub::Want;
 use super::icache::Icache;
 use super::memo::Act;
 use super::memory::{Memory, Progress};
@@ -34,6 +35,10 @@ pub(super) struct Replay {
     late: u64,
     /// Fetch has started anew.
     drained: bool,
+    /// What the data cache asks for when it is refused.
+    asks: Option<Want>,
+    /// It is going to be refused again.
+    early: bool,
     /// If a fence behind it holds it back, until then.
     fence: Option<u64>,
     /// Cycles charged to waiting for lines before.
@@ -42,7 +47,7 @@ pub(super) struct Replay {
 
 impl Replay {
     fn new(pc: u64, at: u64, cause: Cause) -> Self {
-        Self { pc, at, cause, late: 0, drained: false, fence: None, charged: 0 }
+        Self { pc, at, cause, late: 0, drained: false, asks: None, early: false, fence: None, charged: 0 }
     }
 }
 
@@ -143,7 +148,12 @@ impl HartModel {
         at: u64,
         cause: Cause,
     ) -> Result<(), u64> {
-        self.refused(pc, cause);
+        self.pipe.restart(self.issue + WRITE_BACK, pc, cause);
+        self.pipe.blocked = self.issue + 2;
+        if let Some((rd, _)) = self.progress.loads {
+            // Not valid in the memory stage, it holds a user up in the execution stage alone.
+            self.pipe.holds_up(rd, self.issue + 2);
+        }
         self.again = Some(Replay::new(pc, at, cause));
         self.resume(env)
     }
@@ -159,6 +169,9 @@ impl HartModel {
         if !again.drained {
             again.fence = self.drain(env)?;
             again.drained = true;
+            if let Some(want) = again.asks.take() {
+                self.asks(env, want, &mut again);
+            }
             self.again = Some(again);
         }
         if again.at == READY {
@@ -168,6 +181,17 @@ impl HartModel {
         }
         if again.at == GRANT {
             self.pipe.run(env, again.pc, GRANT, again.cause)?;
+            let (me, now) = (env.hart.config.id, self.pipe.now);
+            if let Some((hub, _)) = env.hub()
+                && let Some(early) = hub.take_acknowledged(me)
+                && early > now
+                && hub.granted(me).is_none_or(|grant| early < grant.last)
+            {
+                (again.at, again.early) = (early, true);
+                self.again = Some(again);
+            }
+        }
+        if again.at == GRANT {
             let me = env.hart.config.id;
             if let Some(grant) = env.hub().and_then(|(hub, _)| hub.grant(me)) {
                 self.progress.line_came();
@@ -186,7 +210,57 @@ impl HartModel {
         let at = again.at.max(again.fence.unwrap_or(0));
         self.issue = self.pipe.run(env, again.pc, at, again.cause)?;
         self.again = None;
+        if again.early {
+            // Decode has taken the victim's acknowledgement for the line, and tries again too early (RocketCore.scala,
+            // dcache_blocked; DCache.scala, perf.grant).
+            let (me, issue) = (env.hart.config.id, self.issue);
+            if let Some((hub, _)) = env.hub()
+                && hub.granted(me).is_some_and(|grant| grant.last <= issue)
+            {
+                hub.grant(me);
+                self.progress.line_came();
+                return Ok(());
+            }
+            self.refused(again.pc, again.cause);
+            self.again = Some(Replay { at: GRANT, drained: false, early: false, fence: None, ..again });
+            return self.go_on(env);
+        }
         Ok(())
+    }
+
+    /// Replays the access at `pc`, which has missed, until the data cache has got what it `asks` for, and `late` cycles
+    /// longer; or sooner, if an instruction fetch was in the way of the request.
+    pub(super) fn replay_for_request(
+        &mut self,
+        env: &mut Env<'_>,
+        pc: u64,
+        next: u64,
+        late: u64,
+        asks: Want,
+    ) -> Result<(), u64> {
+        let cause = Cause::DataCache;
+        env.dcache().crossbar.ask(self.issue + WRITE_BACK);
+        self.pipe.plain(self.issue, pc, next);
+        self.refused(pc, cause);
+        let charged = self.pipe.ledger.by_cause(cause);
+        self.again = Some(Replay { late, charged, asks: Some(asks), ..Replay::new(pc, GRANT, cause) });
+        self.resume(env)
+    }
+
+    /// The data cache asks for `want` at the write-back of the access that is refused.
+    fn asks(&mut self, env: &mut Env<'_>, want: Want, again: &mut Replay) {
+        let (me, refused) = (env.hart.config.id, self.issue + WRITE_BACK);
+        if !env.dcache().crossbar.served_data() {
+            // It has invalidated the victim meanwhile, and held decode back for it (DCache.scala,
+            // s_voluntary_write_meta; RocketCore.scala, dcache_blocked).
+            env.dcache().side.hold(refused + 2);
+            (again.at, again.cause) = (READY, Cause::InstructionCache);
+            return;
+        }
+        if let Some((hub, mut around)) = env.hub() {
+            hub.request(&mut around, me, want, refused);
+            self.progress.asked();
+        }
     }
 
     /// Goes on to the cycle in which the instruction at `pc` is refused: if a fence holds it back then, up to which
@@ -233,7 +307,7 @@ impl HartModel {
     #[inline]
     fn outside(&mut self, hart: &Hart, woken: u64, at: &mut u64, why: &mut Cause) {
         let slept = self.pipe.slept();
-        let floor = if slept { hart.cycle.max(woken) } else { hart.cycle.saturating_sub(WRITE_BACK) };
+        let floor = if slept { woken } else { hart.cycle.saturating_sub(WRITE_BACK) };
         if floor > self.issue && floor > *at {
             (*at, *why) = (floor, if slept { Cause::Wait } else { Cause::Firmware });
         }
@@ -333,12 +407,17 @@ impl HartModel {
             self.begins();
             return self.resume(env);
         }
+        self.pipe.memory_idle = self.memory.idle();
+        self.pipe.accesses_memory = op.class.is_memory();
         match self.pipe.run(env, pc, at, why) {
             Ok(issue) => self.issue = issue,
             Err(cycle) => {
                 self.start = Some((pc, at, why));
                 return Err(cycle);
             }
+        }
+        if std::mem::take(&mut self.pipe.wrong_fence) {
+            self.memory.fence();
         }
         self.start = None;
         self.issued = Some(pc);
@@ -373,7 +452,8 @@ impl HartModel {
         }
         let (mut at, mut why) = self.board.earliest(op);
         // It wakes a cycle after it has seen the interrupt.
-        self.outside(env.hart, env.uncore.interrupt_at + 1, &mut at, &mut why);
+        let woken = env.hart.cycle.max(env.uncore.interrupt_at) + 1;
+        self.outside(env.hart, woken, &mut at, &mut why);
         if op.class == OpClass::Custom {
             self.constrain_command(&mut at, &mut why);
         }
@@ -499,7 +579,9 @@ impl HartModel {
                 self.moved(trap.epc);
             }
             let (mut at, mut why) = (if trap.interrupt { env.uncore.interrupt_at } else { 0 }, Cause::Flush);
-            self.outside(env.hart, 0, &mut at, &mut why);
+            let raised = env.uncore.interrupt_at == env.hart.cycle;
+            let woken = env.hart.cycle + u64::from(!raised);
+            self.outside(env.hart, woken, &mut at, &mut why);
             // With no regard to harts that are behind: it has been taken.
             if let Ok(issue) = self.pipe.run(env, trap.epc, at, why) {
                 self.issue = issue;

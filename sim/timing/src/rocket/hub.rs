@@ -14,6 +14,10 @@ use super::uncore::MemoryPort;
 
 /// Requests that the hub has in flight at most.
 const TRACKERS: usize = 4;
+/// Devices that instructions are fetched from: the boot ROM, and what is behind the MMIO port.
+const DEVICES: usize = 2;
+/// A device taking the next burst to its taking a load that waits for the beats.
+const BURST_TAIL: u64 = 7;
 /// Probes that wait for a cache on their way from the hub (the buffer between bus and tile).
 const PROBES: usize = 2;
 /// A hart that waits for a fetch and is this many cycles behind the others is not running.
@@ -43,6 +47,17 @@ struct Request {
     want: Want,
     /// When it is at the hub.
     at: u64,
+}
+
+/// A line that an instruction cache fetches from a device, which answers one at a time; nobody is probed for it.
+#[derive(Debug, Clone, Copy)]
+struct Burst {
+    hart: usize,
+    device: usize,
+    /// When the device takes it if it is free.
+    at: u64,
+    /// Cycles from there to the first beat at the L1.
+    latency: u64,
 }
 
 /// A request that the hub has accepted, with the answers so far.
@@ -132,9 +147,16 @@ struct Tracker {
 pub struct Hub {
     requests: Vec<Request>,
     transactions: Vec<Transaction>,
+    bursts: Vec<Burst>,
+    /// By device: whose burst came last, and when it takes the next.
+    devices: [(usize, u64); DEVICES],
     trackers: [Tracker; TRACKERS],
     /// By hart: what its data cache gets.
     grants: Vec<Option<Grant>>,
+    /// By hart: when its data cache sees the acknowledgement of its victim.
+    releases: Vec<Option<u64>>,
+    /// By hart: when memory has got its latest victim.
+    written: Vec<u64>,
     /// By hart: first and last beat of what its instruction cache gets.
     fetches: Vec<Option<(u64, u64)>>,
     /// By hart: probes on their way to its data cache.
@@ -202,6 +224,9 @@ impl Around<'_> {
             // Its first two stages have to be empty.
             taken = cache.side.last + 3;
         }
+        while cache.side.is_strayed_into(taken) {
+            taken += 1;
+        }
         let copy = cache.probe(line, takes);
         let (idle, free) = match copy {
             Copy::Absent => (taken + 3, taken + 1),
@@ -209,11 +234,7 @@ impl Around<'_> {
             Copy::Dirty => (taken + params.probe_dirty, taken + params.probe_dirty),
         };
         let side = &mut cache.side;
-        if from >= side.refuses.1 {
-            side.refused = side.refuses;
-            side.refuses.0 = from;
-        }
-        side.refuses.1 = free;
+        side.takes(from, taken, free);
         side.busy = idle;
         side.reserved = side.reserved.min(taken);
         answers.kept |= copy != Copy::Absent && !takes;
@@ -228,8 +249,12 @@ impl Hub {
         Self {
             requests: Vec::with_capacity(2 * harts),
             transactions: Vec::with_capacity(TRACKERS),
+            bursts: Vec::with_capacity(harts),
+            devices: [(0, 0); DEVICES],
             trackers: [Tracker { line: NO_LINE, until: 0 }; TRACKERS],
             grants: vec![None; harts],
+            releases: vec![None; harts],
+            written: vec![0; harts],
             fetches: vec![None; harts],
             ways: vec![Way::default(); harts],
             walk: None,
@@ -256,14 +281,59 @@ impl Hub {
         }
     }
 
+    /// The instruction cache of `hart` asks device number `device` for a line in cycle `at`, `latency` cycles before its
+    /// first beat.
+    pub fn request_burst(&mut self, hart: usize, device: usize, at: u64, latency: u64) {
+        self.bursts.push(Burst { hart, device, at, latency });
+    }
+
+    /// From when on device number `device` takes the load that gets to it in cycle `at`, behind the bursts in front.
+    pub fn behind_bursts(&self, device: usize, at: u64) -> u64 {
+        let free = self.devices[device].1;
+        // It comes back behind their beats (measured: start of the golden files).
+        if at < free + BURST_TAIL { free + BURST_TAIL } else { at }
+    }
+
+    /// A device takes the next burst, if it is clear which it is; whether one did.
+    fn burst(&mut self, around: &Around<'_>) -> bool {
+        let taken = |b: &Burst| b.at.max(self.devices[b.device].1);
+        let Some(first) = self.bursts.iter().min_by_key(|b| taken(b)) else { return false };
+        let (at, device) = (taken(first), first.device);
+        if (0..self.harts()).any(|hart| around.fetched(hart) < at) {
+            return false;
+        }
+        let there = self.bursts.iter().enumerate().filter(|(_, b)| b.device == device && b.at <= at);
+        let last = self.devices[device].0;
+        let Some((index, &Burst { hart, latency, .. })) =
+            there.min_by_key(|(_, b)| (last + 2 * self.harts() - 1 - b.hart) % self.harts())
+        else {
+            return false;
+        };
+        self.bursts.swap_remove(index);
+        let beats = around.params.refill_beats;
+        self.devices[device] = (hart, at + beats);
+        self.fetches[hart] = Some((at + latency, at + latency + beats - 1));
+        true
+    }
+
     /// What the data cache of `hart` gets for its request, once that is known; taken away.
     pub fn grant(&mut self, hart: usize) -> Option<Grant> {
         self.grants[hart].take()
     }
 
-    /// Whether it is known what the data cache of `hart` gets.
-    pub fn has_granted(&self, hart: usize) -> bool {
-        self.grants[hart].is_some()
+    /// What [`Hub::grant`] gives, which stays.
+    pub fn granted(&self, hart: usize) -> Option<Grant> {
+        self.grants[hart]
+    }
+
+    /// When the data cache of `hart` sees the acknowledgement of its victim, once that is known.
+    pub fn acknowledged(&self, hart: usize) -> Option<u64> {
+        self.releases[hart]
+    }
+
+    /// The same; taken away.
+    pub fn take_acknowledged(&mut self, hart: usize) -> Option<u64> {
+        self.releases[hart].take()
     }
 
     /// First and last beat of what the instruction cache of `hart` gets, once that is known; taken away.
@@ -287,11 +357,12 @@ impl Hub {
 
     /// Works out everything that can be.
     pub fn advance(&mut self, around: &mut Around<'_>) {
-        if self.requests.is_empty() && self.transactions.is_empty() && self.messages.is_empty() {
+        let none = self.requests.is_empty() && self.transactions.is_empty() && self.messages.is_empty();
+        if none && self.bursts.is_empty() {
             return;
         }
         loop {
-            let mut goes_on = self.walk() || self.accept(around);
+            let mut goes_on = self.walk() || self.accept(around) || self.burst(around);
             for hart in 0..self.harts() {
                 goes_on |= self.answer(around, hart);
             }
@@ -439,7 +510,8 @@ impl Hub {
             if dirty {
                 // Until it is known when its data gets through.
                 let side = &mut around.dcaches[hart].side;
-                (side.busy, side.refuses.1) = (UNKNOWN, UNKNOWN);
+                side.busy = UNKNOWN;
+                side.keeps_until(UNKNOWN);
             }
             self.ways[hart].pop(taken);
         }
@@ -486,13 +558,19 @@ impl Hub {
         let mut done = at;
         if message.dirty {
             let side = &mut around.dcaches[message.hart].side;
-            // Turned away once, the data comes out of its array again (DCache.scala, releaseRejected).
+            // Two beats wait in the buffer on the way, and the third, which is turned away, comes out of its array
+            // again every other cycle (DCache.scala, releaseRejected).
             let late = at - message.at;
-            done = at + params.refill_beats - 1 + u64::from(late == 1);
+            done = at + params.refill_beats - 1 + late % 2;
             self.puts = [(at + 1, done), self.puts[0]];
-            if message.serial != 0 {
+            if message.serial == 0 {
+                let written = done + params.memory_write_latency;
+                self.written[message.hart] = written;
+                self.releases[message.hart] = Some(written + params.refill_return);
+            } else {
                 let free = done + params.probe_dirty + 2 - params.probe_data - params.refill_beats;
-                (side.busy, side.refuses.1) = (free, free);
+                side.busy = free;
+                side.keeps_until(free);
             }
         }
         self.channel = done + 1;
@@ -508,15 +586,22 @@ impl Hub {
     /// did.
     fn finish(&mut self, around: &mut Around<'_>) -> bool {
         let answered = self.transactions.iter().enumerate().filter(|(_, t)| t.missing == 0);
-        let Some((index, &transaction)) = answered.min_by_key(|(_, t)| t.answers.done) else { return false };
+        let ready = |t: &Transaction| {
+            // A read of a line that others keep has the bus identifier of the hart's victims, and waits until the last
+            // of them is written (TLBroadcast, TRANSFORM_B; TLToAXI4, idStall).
+            let alike = t.answers.kept && !t.request.want.fetch;
+            t.answers.done.max(if alike { self.written[t.request.hart] } else { 0 })
+        };
+        let Some((index, &transaction)) = answered.min_by_key(|(_, t)| ready(t)) else { return false };
+        let ready = ready(&transaction);
         // Others may still be answered as early.
         let sent = self.messages.iter().map(|m| m.at.max(self.channel)).min().unwrap_or(UNKNOWN);
-        if transaction.answers.done >= sent.min(self.messages_from(around)) {
+        if ready >= sent.min(self.messages_from(around)) {
             return false;
         }
         self.transactions.remove(index);
         let Transaction { request: Request { hart, want, .. }, answers, .. } = transaction;
-        let mut handshake = answers.done + 1;
+        let mut handshake = ready + 1;
         for &(first, last) in self.puts.iter().rev() {
             if (first..=last).contains(&handshake) {
                 handshake = last + 1;

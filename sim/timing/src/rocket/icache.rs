@@ -98,9 +98,7 @@ impl Icache {
         let refilling = self.refill.is_some();
         let can_request = !(s2_miss || refilling);
         let s1_hit = self.holds(line);
-        let request = s2_miss
-            && self.could_request
-            && (env.uncore.hub.is_some() || env.dcache().crossbar.serves_instructions(now));
+        let request = s2_miss && self.could_request && env.dcache().crossbar.serves_instructions(now);
         self.beat = false;
         if refilling {
             self.refill_cycle(env, now, data_busy);
@@ -109,12 +107,21 @@ impl Icache {
             self.lfsr.step();
             let probe = now + env.params.l1i_probe;
             let (line, way) = (self.latched, self.lfsr.way(self.tags.ways()));
-            let beats = Self::elsewhere(env, line).map(|first| (now + first, now + first + 7));
-            self.refill = Some(Refill { line, way, probe, beats });
+            let elsewhere = Self::elsewhere(env, line);
             let me = env.hart.config.id;
-            if let Some((hub, mut around)) = env.hub() {
-                hub.request(&mut around, me, Want { line, exclusive: false, dirty: false, fetch: true }, now);
-            }
+            let beats = match (env.hub(), elsewhere) {
+                (Some((hub, _)), Some((device, first))) => {
+                    hub.request_burst(me, device, now, first);
+                    None
+                }
+                (Some((hub, mut around)), None) => {
+                    let want = Want { line, exclusive: false, dirty: false, fetch: true };
+                    hub.request(&mut around, me, want, now);
+                    None
+                }
+                (None, elsewhere) => elsewhere.map(|(_, first)| (now + first, now + first + 7)),
+            };
+            self.refill = Some(Refill { line, way, probe, beats });
         }
         if self.s1_valid && can_request {
             self.latched = line;
@@ -124,14 +131,15 @@ impl Icache {
         self.s2_hit = s1_hit;
     }
 
-    /// Cycles from the request of a `line` that is not in memory to its first beat; there is no probe for it.
-    fn elsewhere(env: &Env<'_>, line: u64) -> Option<u64> {
+    /// The device that a `line` comes from that is not in memory, and cycles from its request to its first beat; there
+    /// is no probe for it.
+    fn elsewhere(env: &Env<'_>, line: u64) -> Option<(usize, u64)> {
         let params = env.params;
         match line << 6 {
-            pa if env.uncore.hub.is_some() || env.bus.ram.contains(pa, 1) => None,
-            0x1_0000..=0x1_ffff => Some(params.rom_read - 1),
+            pa if env.bus.ram.contains(pa, 1) => None,
+            0x1_0000..=0x1_ffff => Some((0, params.rom_read - 1)),
             // A burst takes longer than a load (measured: start of the golden files).
-            _ => Some(params.mmio_read + params.mmio_latency + 5),
+            _ => Some((1, params.mmio_read + params.mmio_latency + 5)),
         }
     }
 

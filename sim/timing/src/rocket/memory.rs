@@ -4,18 +4,21 @@ use relsim_core::insn::{Op, OpClass};
 use relsim_core::pmp::AccessKind;
 use relsim_core::timing::CycleCause as Cause;
 
-use super::dcache::Found;
+use super::dcache::{Found, Refusal};
 use super::hart::{HartModel, WRITE_BACK};
 use super::hub::Want;
 use super::memo::{Act, Outcome};
 use super::params::Params;
 use super::pipeline::READY;
 use super::tlb::Tlb;
-use super::uncore::Env;
+use super::uncore::{Env, arrival};
 
 /// An access that finds a dirty victim issuing to the acknowledgement of the victim's release, without the latency
 /// of the write (measured: chase_17K).
 const RELEASE: u64 = 15;
+
+/// What is behind the MMIO port, among the devices.
+const MMIO: usize = 2;
 
 /// A store that may still be in the store buffer.
 #[derive(Debug, Clone, Copy, Default)]
@@ -162,10 +165,21 @@ pub struct Progress {
 }
 
 impl Progress {
+    /// The data cache has asked for a line, and waits.
+    pub(super) fn asked(&mut self) {
+        self.waits = true;
+    }
+
     /// The line that the data cache waits for has come, or will at a known time.
     pub(super) fn line_came(&mut self) {
         self.waits = false;
     }
+}
+
+/// How much later than others `op` sees the end of the refill that it waits for: held back in decode, an ordered one
+/// sees it a cycle later.
+fn late(op: &Op) -> u64 {
+    u64::from(op.class.is_atomic() && op.raw >> 25 & 3 != 0)
 }
 
 /// What an access is, once its address is known.
@@ -234,7 +248,8 @@ impl HartModel {
             let from = issue + WRITE_BACK + u64::from(access.read);
             self.memory.stores(access.word(), access.mask(), from);
         }
-        self.memory.idle = issue + WRITE_BACK + 1;
+        // A store to a device may still be under way.
+        self.memory.idle = self.memory.idle.max(issue + WRITE_BACK + 1);
         self.memory.fence = op.class.is_atomic() && op.raw >> 26 & 1 == 1;
         if produces(op) {
             let at = self.progress.loads.map_or(env.params.fp_load, |(_, at)| at);
@@ -281,7 +296,12 @@ impl HartModel {
         // The probe for an instruction fetch takes the tags before an access that executes in its cycle.
         while self.pipe.probed(env, self.issue + 1) {
             self.pipe.fetch.btb.recorder.spoil();
-            self.replay_unready(env, pc, 0, Cause::InstructionCache)?;
+            let mut at = 0;
+            if env.uncore.hub.is_some() {
+                env.dcache().side.hold(self.issue + 1);
+                at = READY;
+            }
+            self.replay_unready(env, pc, at, Cause::InstructionCache)?;
         }
         let (va, kind) = (access.va, access.kind());
         let walker = &mut self.pipe.walker;
@@ -344,11 +364,9 @@ impl HartModel {
         let next = pc.wrapping_add(u64::from(op.len));
         self.progress.loads = self.loads(env, op, access.size);
         let me = env.hart.config.id;
-        // Held back in decode, an ordered one sees the end of the refill a cycle later than others.
-        let late = u64::from(op.class.is_atomic() && op.raw >> 25 & 3 != 0);
         loop {
             if self.progress.waits && memory {
-                self.replay_for_line(env, pc, next, late)?;
+                self.replay_for_line(env, pc, next, late(op))?;
                 continue;
             }
             // In its first stage but one it meets the probes for fetches that are three cycles older.
@@ -367,12 +385,16 @@ impl HartModel {
                     continue;
                 }
             }
-            if env.dcache().side.refuses(cycle) {
-                env.dcache().side.turned_away = cycle;
-                // Decode holds accesses from the refusal on until the cache is ready (RocketCore.scala,
-                // dcache_blocked).
-                self.replay_unready(env, pc, READY, Cause::Coherence)?;
-                continue;
+            match env.dcache().side.refuses(cycle) {
+                Some(Refusal::Unready) => {
+                    self.replay_unready(env, pc, READY, Cause::Coherence)?;
+                    continue;
+                }
+                Some(Refusal::Nacked) => {
+                    self.replay(env, pc, next, READY, Cause::Coherence)?;
+                    continue;
+                }
+                None => {}
             }
             if !memory {
                 let side = &mut env.dcache().side;
@@ -424,6 +446,9 @@ impl HartModel {
             }
             Found::Miss | Found::Upgrade => {
                 side.reserved = side.reserved.min(refused + 1);
+                // It invalidates its victim in the next cycle, whether there is one or not, and takes no probe
+                // meanwhile (DCache.scala, s_voluntary_write_meta).
+                side.busy = side.busy.max(refused + 2);
                 if found == Found::Upgrade {
                     dcache.give_up(access.pa);
                 }
@@ -439,13 +464,10 @@ impl HartModel {
                 }
             }
         }
-        let (line, me) = (access.pa >> 6, env.hart.config.id);
-        if let Some((hub, mut around)) = env.hub() {
-            let exclusive = access.write || reserves;
-            let want = Want { line, exclusive, dirty: access.write, fetch: false };
-            hub.request(&mut around, me, want, refused);
-            self.progress.waits = true;
-        }
+        env.dcache().side.known = refused + 1;
+        let exclusive = access.write || reserves;
+        let want = Want { line: access.pa >> 6, exclusive, dirty: access.write, fetch: false };
+        self.replay_for_request(env, pc, next, late(op), want)?;
         Ok(false)
     }
 
@@ -543,19 +565,22 @@ impl HartModel {
         let (device, occupied) = match pa {
             0x200_0000..=0x200_ffff => (0, p.clint_occupied),
             0xc00_0000..=0xfff_ffff => (1, p.plic_occupied),
-            _ => (2, 0),
+            _ => (MMIO, 0),
         };
-        let taken = write_back.max(env.uncore.devices[device]);
-        env.uncore.devices[device] = taken + occupied;
+        let mut taken = write_back.max(env.uncore.devices[device]);
+        if device == MMIO
+            && let Some((hub, _)) = env.hub()
+        {
+            taken = hub.behind_bursts(1, taken);
+        }
+        env.uncore.devices[device] = taken + occupied.max(u64::from(taken > write_back));
         let done = taken + latency;
         self.memory.device_free = done + 1;
         // Where decode waits for it, a load counts as answered with its data, a store a cycle behind its response.
-        self.memory.idle = done + u64::from(!produces(op));
+        self.memory.idle = self.memory.idle.max(done + u64::from(!produces(op)));
         self.memory.fence = false;
         if write {
-            let clint = (0x200_0000..=0x200_ffff).contains(&pa);
-            let arrival = if clint { env.params.interrupt_arrival } else { env.params.external_arrival };
-            self.interrupt_at = write_back + arrival;
+            self.interrupt_at = write_back + arrival(env.params, pa);
             env.uncore.interrupt_at = self.interrupt_at;
         }
         if produces(op) {

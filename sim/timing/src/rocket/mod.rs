@@ -28,7 +28,7 @@ pub mod walker;
 
 use relsim_core::bus::Bus;
 use relsim_core::hart::Hart;
-use relsim_core::insn::Op;
+use relsim_core::insn::{Op, OpClass};
 use relsim_core::timing::{BlockRun, Fact, Ledger, TimingModel};
 use relsim_core::trap::TrapTaken;
 
@@ -37,7 +37,7 @@ use crate::registry::Model;
 use hart::HartModel;
 use memo::Memo;
 use params::Params;
-use uncore::{Env, Uncore};
+use uncore::{Env, Uncore, arrival};
 
 /// Harts further apart than this could miss an interrupt that another raises: a store to a device takes as many
 /// cycles to the decode stages. Memory needs no quantum, as accesses wait for their turn ([`hub`]).
@@ -67,6 +67,11 @@ impl Model for Rocket {
             uncore: Uncore::new(params, pcs.len()),
         }
     }
+}
+
+/// Whether `op` reads `mip`, or a part of it.
+fn reads_lines(op: &Op) -> bool {
+    matches!(op.raw >> 20, 0x044 | 0x144 | 0x344)
 }
 
 impl Rocket {
@@ -106,6 +111,12 @@ impl TimingModel for Rocket {
                 model.access_in_turn(&mut env, op, hart.pc_of(op))?;
             } else if op.class.is_float() {
                 model.wait_for_unit(&mut env, op, hart.pc_of(op))?;
+            } else if op.class == OpClass::Csr && reads_lines(op) {
+                // What another hart's store changes may still arrive before it reads.
+                let arrival = env.params.interrupt_arrival.min(env.params.external_arrival);
+                if others.saturating_add(arrival) <= model.takes_effect() {
+                    return Err(model.takes_effect());
+                }
             }
         }
         Ok(model.takes_effect())
@@ -113,6 +124,15 @@ impl TimingModel for Rocket {
 
     fn keeps_reservation(&self, hart: &Hart) -> bool {
         self.uncore.hub.is_none() || self.harts[hart.config.id].keeps_reservation()
+    }
+
+    fn line_arrival(&self, address: u64) -> u64 {
+        arrival(&self.params, address)
+    }
+
+    fn wakes_at(&self, now: u64) -> u64 {
+        // It has seen a timer's line the cycle before.
+        if self.uncore.interrupt_at >= now { self.uncore.interrupt_at } else { now.saturating_sub(1) }
     }
 
     fn quantum_cycles(&self, asked: u64) -> u64 {

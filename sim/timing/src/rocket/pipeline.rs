@@ -74,6 +74,17 @@ pub struct Pipeline {
     pub(super) accesses: u8,
     /// A `fence` went through decode behind an instruction that was replayed.
     pub(super) shadow_fence: bool,
+    /// A `fence` went through decode on the wrong path while memory was busy: it holds the accesses of the right one
+    /// (RocketCore.scala, id_reg_fence).
+    pub(super) wrong_fence: bool,
+    /// From when on memory is idle, as far as is known.
+    pub(super) memory_idle: u64,
+    /// What comes next accesses memory.
+    pub(super) accesses_memory: bool,
+    /// In this cycle decode holds accesses behind one that was refused as it executed (RocketCore.scala, dcache_blocked).
+    pub(super) blocked: u64,
+    /// When an access that comes to nothing executed last, until it is known that it holds up no other.
+    pub(super) stray: Option<u64>,
     /// The last cycle that can be run before others are looked at again.
     pub(super) limit: u64,
     /// What may not leave decode while a restart is ahead: users of these registers, up to the cycle.
@@ -104,6 +115,11 @@ impl Pipeline {
             executing: None,
             accesses: 0,
             shadow_fence: false,
+            wrong_fence: false,
+            memory_idle: 0,
+            accesses_memory: false,
+            blocked: 0,
+            stray: None,
             limit: u64::MAX,
             shadow: Vec::new(),
         }
@@ -249,6 +265,7 @@ impl Pipeline {
     fn meet(&mut self, env: &mut Env<'_>, at: u64) -> Result<bool, u64> {
         self.limit = u64::MAX;
         let (now, me, others) = (self.now, env.hart.config.id, env.others);
+        let waits = self.probed(env, now + 1);
         let Some((hub, mut around)) = env.hub() else { return Ok(false) };
         let side = &mut around.dcaches[me].side;
         side.fetched = now;
@@ -257,14 +274,18 @@ impl Pipeline {
         if at >= READY {
             let ready = around.dcaches[me].side.ready();
             let known = match at {
-                GRANT => hub.has_granted(me),
-                // Another probe may come before.
-                _ => ready <= now + 1,
+                GRANT => {
+                    // The grant would be known if it came before.
+                    let soon = |at| (now + 1..=now + SURE).contains(&at);
+                    hub.granted(me).is_some() || hub.acknowledged(me).is_some_and(soon)
+                }
+                // Another probe may come before, or wait.
+                _ => ready <= now + 1 && others >= now + 2 && !waits,
             };
             if known {
                 return Ok(true);
             }
-            let sure = if at == GRANT { now + SURE } else { ready - 1 };
+            let sure = if at == GRANT { now + SURE } else { ready.max(now + 2) - 1 };
             self.limit = sure.min(now + SURE).min(others - 1);
         }
         // Probes for fetches that others may have asked for up to three cycles before.
@@ -275,12 +296,34 @@ impl Pipeline {
     fn go<const DRAIN: bool>(&mut self, env: &mut Env<'_>, pc: u64, at: u64, why: Cause) -> Result<u64, u64> {
         let waits = !DRAIN && at >= READY;
         self.limit = if at == DOZE { self.now + DOZES } else { u64::MAX };
+        let (unfenced, unfenced_why) = (at, why);
         loop {
+            let (mut at, mut why) = (unfenced, unfenced_why);
+            if self.wrong_fence && self.accesses_memory && self.memory_idle > at {
+                (at, why) = (self.memory_idle, Cause::Fence);
+            }
             if at == DOZE && (self.now >= self.limit || self.fetch.icache.refilling()) {
                 return Ok(self.now);
             }
             if (waits || self.fetch.icache.waits()) && self.meet(env, at)? {
                 return Ok(self.now);
+            }
+            if !DRAIN
+                && at < READY
+                && self.accesses_memory
+                && let Some(stray) = self.stray
+            {
+                self.meet(env, 0)?;
+                let ready = env.dcache().side.ready_after(stray);
+                if stray < ready && ready > self.now {
+                    // It was refused, and decode holds every access until the cache is ready (RocketCore.scala,
+                    // dcache_blocked).
+                    at = at.max(self.now + 2);
+                } else if stray <= self.now {
+                    self.stray = None;
+                }
+                // It is asked anew before each cycle.
+                self.limit = if self.stray.is_some() { self.now + 1 } else { u64::MAX };
             }
             if !DRAIN && self.nothing_restarts() {
                 if let Some(issue) = self.calm(env, pc, at, why) {
@@ -350,7 +393,11 @@ impl Pipeline {
                 // What was behind gets no further than the stage before the data cache's first.
                 self.accesses &= !0b11;
             }
-            let ready = if shadow { !self.hazard(&offer, now) } else { now >= at };
+            let ready = if shadow {
+                !(self.hazard(&offer, now) || now == self.blocked && offer.is_memory())
+            } else {
+                now >= at
+            };
             let leaves = offer.valid && ready && redirect.is_none();
             if self.probed(env, now) {
                 // What executes is refused, and gets into no stage of the data cache.
@@ -360,11 +407,19 @@ impl Pipeline {
             let data_busy = self.accesses & 0b110 != 0;
             self.fetch.finish(env, &mut self.walker, now, &offer, ready, redirect, update, data_busy);
             self.accesses = self.accesses << 1 | u8::from(leaves && offer.is_memory());
+            if leaves && offer.is_memory() && (shadow || offer.pc != pc) && env.uncore.hub.is_some() {
+                env.dcache().side.strays(now + 1);
+                self.stray = Some(now + 1);
+            }
             if shadow && leaves {
                 self.shadow_fence |= offer.is_fence();
                 if let Some(late) = shadow::late(offer.word()) {
                     self.shadow.push((shadow::writes(offer.word()), now + late));
                 }
+            }
+            if leaves && !shadow && offer.pc != pc && offer.is_fence() && self.memory_idle > now {
+                self.fetch.btb.recorder.spoil();
+                self.wrong_fence = true;
             }
             self.now = now;
             if let Some((resolve, wrong)) = resolved {

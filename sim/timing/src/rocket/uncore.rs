@@ -25,6 +25,15 @@ impl MemoryPort {
     }
 }
 
+/// Cycles from the write-back of a store to the device at `pa` to the harts seeing what it changed: their CSRs read
+/// the lines that decode looks at (CSR.scala, `read_mip` and `io.interrupt`).
+pub fn arrival(params: &Params, pa: u64) -> u64 {
+    match pa {
+        0x200_0000..=0x200_ffff => params.interrupt_arrival,
+        _ => params.external_arrival,
+    }
+}
+
 /// What lies behind the harts' pipelines.
 pub struct Uncore {
     /// L1 data caches by hart.

@@ -68,12 +68,12 @@ impl Walker {
                 // It tries again sooner than the pipeline (measured: dtlb_miss_entry_miss_dirty).
                 refused += params.writeback.saturating_sub(2);
             }
+            env.dcache().crossbar.serves_data();
             at = if let Some((_, last)) = env.read_line(pa >> 6, refused) {
                 env.dcache().install(pa >> 6, false, true);
                 last + 1
             } else {
                 let (dcache, port) = env.data();
-                dcache.crossbar.serves_data();
                 dcache.refill(params, port, refused, pa, false) + 1
             };
         }

@@ -2,7 +2,7 @@
 //! that misses in cycle 100 and finds the hub idle is accepted in 101.
 
 use super::*;
-use crate::rocket::dcache::{Copy, Found};
+use crate::rocket::dcache::{Copy, Found, Refusal};
 
 const HARTS: usize = 4;
 const LINE: u64 = 0x200_0000;
@@ -190,10 +190,16 @@ fn a_cache_that_is_busy_takes_its_probe_later_and_refuses_its_hart() {
         // An access in the stage before the probe's arrival in 103: two cycles until both stages are empty.
         chip.dcaches[1].side.last = 102;
         chip.miss(true);
-        let side = chip.dcaches[1].side;
+        let mut side = chip.dcaches[1].side;
         for cycle in 95..130 {
-            assert_eq!(side.refuses(cycle), refused.contains(&cycle), "{owner:?} {cycle}");
+            // It takes the probe in 105, and goes back on what it takes in the next.
+            let how = if cycle == 106 { Refusal::Nacked } else { Refusal::Unready };
+            let expected = refused.contains(&cycle).then_some(how);
+            assert_eq!(side.refuses(cycle), expected, "{owner:?} {cycle}");
         }
+        // A cycle behind the probe it is ready, whatever it has found.
+        assert_eq!(side.ready_after(103), 106);
+        assert_eq!(side.ready_after(107), if owner == Copy::Absent { 107 } else { refused.end });
     }
 }
 
@@ -226,4 +232,32 @@ fn a_fetch_probes_every_cache_and_gets_what_is_dirty_there() {
     assert_eq!(fetch(Chip::new()), (131, 138));
     assert_eq!(fetch(Chip::new().holds(0, true, false)), (158, 165));
     assert_eq!(fetch(Chip::new().holds(1, true, false)), (159, 166));
+}
+
+#[test]
+fn harts_fetch_from_a_device_one_at_a_time() {
+    let mut chip = Chip::new();
+    let beats = |chip: &mut Chip, hart| chip.with(u64::MAX, 0, |hub, _| hub.fetch(hart));
+    chip.with(u64::MAX, 0, |hub, around| {
+        around.dcaches[0].side.fetched = 100;
+        for hart in 0..HARTS {
+            hub.request_burst(hart, 0, 100, 4);
+        }
+        hub.advance(around);
+    });
+    // Downwards from the last hart on.
+    assert_eq!(beats(&mut chip, 3), Some((104, 111)));
+    assert_eq!(beats(&mut chip, 2), None);
+    chip.with(u64::MAX, 0, |hub, around| {
+        around.dcaches[0].side.fetched = 200;
+        hub.advance(around);
+    });
+    assert_eq!(
+        [2, 1, 0].map(|hart| beats(&mut chip, hart)),
+        [Some((112, 119)), Some((120, 127)), Some((128, 135))]
+    );
+    chip.with(u64::MAX, 0, |hub, _| {
+        assert_eq!(hub.behind_bursts(0, 110), 139);
+        assert_eq!(hub.behind_bursts(0, 150), 150);
+    });
 }

@@ -1,0 +1,142 @@
+//! Control and status registers of supervisor mode. (Privileged specification, chapter "Supervisor-Level ISA".)
+
+use core::arch::asm;
+
+/// `sie` and `sip`: software interrupt.
+pub const SOFTWARE: u64 = 1 << 1;
+/// `sie` and `sip`: timer interrupt.
+pub const TIMER: u64 = 1 << 5;
+/// `sie` and `sip`: external interrupt.
+pub const EXTERNAL: u64 = 1 << 9;
+/// `sstatus`: state of the floating-point unit.
+pub const FS: u64 = 3 << 13;
+/// Its registers are as they were loaded.
+pub const FS_CLEAN: u64 = 2 << 13;
+/// They have changed.
+pub const FS_DIRTY: u64 = 3 << 13;
+/// `satp`: Sv39.
+const SV39: u64 = 8 << 60;
+
+macro_rules! csrs {
+    ($($(#[$doc:meta])* $read:ident $write:ident $csr:literal;)*) => {
+        $(
+            $(#[$doc])*
+            #[inline(always)]
+            #[allow(dead_code)]
+            pub fn $read() -> u64 {
+                let value;
+                // SAFETY: reading has no effect.
+                unsafe { asm!(concat!("csrr {}, ", $csr), out(reg) value, options(nomem, nostack)) }
+                value
+            }
+
+            $(#[$doc])*
+            #[inline(always)]
+            #[allow(dead_code)]
+            pub fn $write(value: u64) {
+                // SAFETY: the kernel stays mapped where it is, and no register that the compiler uses changes.
+                unsafe { asm!(concat!("csrw ", $csr, ", {}"), in(reg) value, options(nostack)) }
+            }
+        )*
+    };
+}
+
+csrs! {
+    /// Interrupts that are let through.
+    sie set_sie "sie";
+    /// Interrupts that wait.
+    sip set_sip "sip";
+    /// Where traps go.
+    stvec set_stvec "stvec";
+    /// The trap entry's own.
+    sscratch set_sscratch "sscratch";
+    /// Status.
+    sstatus set_sstatus "sstatus";
+    /// Why the trap.
+    scause set_scause "scause";
+    /// Details of it.
+    stval set_stval "stval";
+    /// Where it was.
+    sepc set_sepc "sepc";
+    /// Translation.
+    satp set_satp "satp";
+    /// Counters that users may read.
+    scounteren set_scounteren "scounteren";
+    /// When the timer interrupt comes (Sstc).
+    stimecmp set_stimecmp "0x14d";
+}
+
+/// `satp` for the page table at `root`.
+#[inline(always)]
+pub const fn satp_of(root: u64, asid: u64) -> u64 {
+    SV39 | asid << 44 | root >> 12
+}
+
+/// Clears `bits` of `sip`.
+#[inline(always)]
+pub fn clear_sip(bits: u64) {
+    // SAFETY: an interrupt is taken note of, and no memory is touched.
+    unsafe { asm!("csrc sip, {}", in(reg) bits, options(nostack)) }
+}
+
+/// The time, in ticks of the timebase.
+#[inline(always)]
+pub fn time() -> u64 {
+    let value;
+    // SAFETY: reading has no effect.
+    unsafe { asm!("rdtime {}", out(reg) value, options(nomem, nostack)) }
+    value
+}
+
+/// Forgets translations of this hart: all, or of an address space, or of one page of it.
+#[inline(always)]
+pub fn fence_all() {
+    // SAFETY: forgetting is always allowed.
+    unsafe { asm!("sfence.vma", options(nostack)) }
+}
+
+/// Of address space `asid`.
+#[inline(always)]
+pub fn fence_asid(asid: u64) {
+    // SAFETY: as above.
+    unsafe { asm!("sfence.vma x0, {}", in(reg) asid, options(nostack)) }
+}
+
+/// Of page `vaddr` in address space `asid`.
+#[inline(always)]
+pub fn fence_page(asid: u64, vaddr: u64) {
+    // SAFETY: as above.
+    unsafe { asm!("sfence.vma {}, {}", in(reg) vaddr, in(reg) asid, options(nostack)) }
+}
+
+/// Sleeps until an interrupt waits.
+#[inline(always)]
+pub fn wait_for_interrupt() {
+    // SAFETY: it may return at any time.
+    unsafe { asm!("wfi", options(nomem, nostack)) }
+}
+
+/// Whether `stimecmp` may be used: firmware may not have let it through, whatever the device tree says. Afterwards
+/// `stvec` and `sstatus` are undefined.
+pub fn has_stimecmp() -> bool {
+    let there: u64;
+    // SAFETY: if the write traps, it goes on behind it, with the register as it was before.
+    unsafe {
+        asm!(
+            ".option push",
+            ".option norelax",
+            "la   {there}, 1f",
+            "csrw stvec, {there}",
+            "li   {there}, 0",
+            "csrw 0x14d, {never}",
+            "li   {there}, 1",
+            ".balign 4",
+            "1:",
+            ".option pop",
+            there = out(reg) there,
+            never = in(reg) u64::MAX,
+            options(nostack),
+        );
+    }
+    there == 1
+}

@@ -1,0 +1,229 @@
+//! What the objects' logic asks of the machine.
+
+use core::cell::Cell;
+
+use kernel_core::hw::Machine;
+use kernel_core::{Context, MAX_HARTS, Ptr, SMP, Tcb, implement_machine};
+
+use crate::{csr, hart_number, plic::Plic, sbi};
+
+unsafe extern "C" {
+    fn fpu_save(context: &Context);
+    fn fpu_load(context: &Context);
+}
+
+/// Bytes of a hart's stack in the kernel; the entry code has the number, too.
+pub const STACK_SIZE: usize = 1 << 14;
+
+/// Stacks of the harts.
+#[repr(C, align(4096))]
+pub struct Stacks([[u8; STACK_SIZE]; MAX_HARTS]);
+
+/// Where the entry code finds them.
+#[unsafe(export_name = "__kernel_stacks")]
+pub static mut STACKS: Stacks = Stacks([[0; STACK_SIZE]; MAX_HARTS]);
+
+/// What a hart has in its registers.
+struct Loaded {
+    /// `satp`.
+    satp: Cell<u64>,
+    /// Whose floating-point registers; `sstatus.FS` is not off only while that thread runs.
+    fpu: Cell<Option<Ptr<Tcb>>>,
+}
+
+/// The machine.
+pub struct Riscv {
+    harts: [Loaded; MAX_HARTS],
+    /// Firmware's numbers of the harts.
+    pub hart_ids: [Cell<u64>; MAX_HARTS],
+    /// Harts that take part.
+    pub hart_count: Cell<usize>,
+    /// `satp` of the kernel's own address space.
+    pub kernel_satp: Cell<u64>,
+    /// Translations have no ASIDs, or too few: they are forgotten at each change of the address space.
+    pub flushes: Cell<bool>,
+    /// Ticks of the timebase from one timer interrupt to the next.
+    pub tick: Cell<u64>,
+    /// There is `stimecmp`.
+    pub has_stimecmp: Cell<bool>,
+    /// Devices' interrupts.
+    pub plic: Plic,
+}
+
+// SAFETY: set up by the first hart before others come; afterwards each hart touches its own part, or has the lock.
+unsafe impl Sync for Riscv {}
+
+/// This machine.
+pub static MACHINE: Riscv = Riscv {
+    harts: [const { Loaded { satp: Cell::new(0), fpu: Cell::new(None) } }; MAX_HARTS],
+    hart_ids: [const { Cell::new(0) }; MAX_HARTS],
+    hart_count: Cell::new(1),
+    kernel_satp: Cell::new(0),
+    flushes: Cell::new(false),
+    tick: Cell::new(0),
+    has_stimecmp: Cell::new(false),
+    plic: Plic::new(),
+};
+
+impl Riscv {
+    #[inline(always)]
+    fn here(&self) -> &Loaded {
+        &self.harts[hart_number() % MAX_HARTS]
+    }
+
+    #[inline(always)]
+    fn set_satp(&self, satp: u64) {
+        let loaded = &self.here().satp;
+        if loaded.get() != satp {
+            loaded.set(satp);
+            csr::set_satp(satp);
+            if self.flushes.get() {
+                csr::fence_all();
+            }
+        }
+    }
+
+    /// `satp` has been set behind our back.
+    pub fn satp_is(&self, satp: u64) {
+        self.here().satp.set(satp);
+    }
+
+    fn other_harts(&self) -> u64 {
+        let mut harts = 0;
+        for n in 0..self.hart_count.get() {
+            if n != hart_number() {
+                harts |= 1 << self.hart_ids[n % MAX_HARTS].get();
+            }
+        }
+        harts
+    }
+
+    /// Before a thread that may run on this hart is looked at by others: its floating-point registers are in memory.
+    pub fn save_fpu(&self) {
+        if let Some(owner) = self.here().fpu.get()
+            && csr::sstatus() & csr::FS == csr::FS_DIRTY
+        {
+            // SAFETY: `FS` is on, and only the owner's use of the registers has made it dirty.
+            unsafe { fpu_save(&owner.context) };
+            set_fs(csr::FS_CLEAN);
+        }
+    }
+
+    /// The thread that was running is not on this hart any more.
+    pub fn disown_fpu(&self) {
+        set_fs(0);
+    }
+
+    /// `thread`, which runs here, wants to use floating point; whether it could not.
+    pub fn give_fpu(&self, thread: Ptr<Tcb>) -> bool {
+        if csr::sstatus() & csr::FS != 0 {
+            return false;
+        }
+        set_fs(csr::FS_CLEAN);
+        // SAFETY: `FS` is on.
+        unsafe { fpu_load(&thread.context) };
+        set_fs(csr::FS_CLEAN);
+        self.here().fpu.set(Some(thread));
+        true
+    }
+
+    /// When the timer interrupt comes next.
+    pub fn set_timer(&self) {
+        let next = csr::time() + self.tick.get();
+        if self.has_stimecmp.get() {
+            csr::set_stimecmp(next);
+        } else {
+            sbi::set_timer(next);
+        }
+    }
+}
+
+fn set_fs(state: u64) {
+    csr::set_sstatus(csr::sstatus() & !csr::FS | state);
+}
+
+impl Machine for Riscv {
+    fn put_char(byte: u8) {
+        sbi::put_char(byte);
+    }
+
+    fn halt() -> ! {
+        sbi::shut_down()
+    }
+
+    #[inline(always)]
+    fn flush_page(asid: u64, vaddr: u64) {
+        csr::fence_page(asid, vaddr);
+        if SMP && MACHINE.hart_count.get() > 1 {
+            sbi::fence_page(MACHINE.other_harts(), asid, vaddr);
+        }
+    }
+
+    fn flush_asid(asid: u64) {
+        csr::fence_asid(asid);
+        if SMP && MACHINE.hart_count.get() > 1 {
+            sbi::fence_asid(MACHINE.other_harts(), asid);
+        }
+    }
+
+    #[inline(always)]
+    fn use_vspace(root: u64, asid: u64) {
+        MACHINE.set_satp(csr::satp_of(root, asid));
+    }
+
+    #[inline(always)]
+    fn use_kernel_vspace() {
+        MACHINE.set_satp(MACHINE.kernel_satp.get());
+    }
+
+    fn enable_irq(irq: u64, on: bool) {
+        MACHINE.plic.enable(irq, on);
+    }
+
+    fn complete_irq(irq: u64) {
+        MACHINE.plic.complete(irq);
+    }
+
+    fn irq_waits() -> bool {
+        csr::sip() & csr::sie() != 0
+    }
+
+    fn interrupt_hart(hart: usize) {
+        sbi::send_ipi(MACHINE.hart_ids[hart % MAX_HARTS].get());
+    }
+
+    fn stop_hart(hart: usize) {
+        Self::interrupt_hart(hart);
+        crate::LOCK.await_waiter(hart);
+    }
+
+    #[inline(always)]
+    fn switch(from: Ptr<Tcb>, to: Ptr<Tcb>) {
+        let hart = hart_number();
+        let top = (&raw const STACKS).addr() + (hart + 1) * STACK_SIZE;
+        to.context.kernel_stack.set(top as u64);
+        to.context.hart.set(hart as u64);
+        if let Some(owner) = MACHINE.here().fpu.get() {
+            if owner == from {
+                MACHINE.save_fpu();
+                set_fs(0);
+            }
+            if owner == to {
+                set_fs(csr::FS_CLEAN);
+            }
+        }
+    }
+
+    fn forget_fpu(thread: Ptr<Tcb>) {
+        for hart in &MACHINE.harts {
+            if hart.fpu.get() == Some(thread) {
+                hart.fpu.set(None);
+            }
+        }
+        if crate::KERNEL.current() == thread {
+            set_fs(0);
+        }
+    }
+}
+
+implement_machine!(Riscv);

@@ -1,0 +1,150 @@
+//! Deleting capabilities, and what only they kept alive.
+//!
+//! The last capability for a CNode or thread becomes a zombie, which names the slots that are still to be deleted,
+//! from the last to the first. So all progress stands in the capabilities themselves, and the work can be
+//! interrupted after each slot. A zombie in the first slot of another is moved out to where the other one was, which
+//! bounds the depth.
+
+use crate::cap::{Cap, Kind};
+use crate::endpoint::Endpoint;
+use crate::error::Stop;
+use crate::hw;
+use crate::kernel::Kernel;
+use crate::mem::Ptr;
+use crate::notification::Notification;
+use crate::slot::Slot;
+use crate::tcb::Tcb;
+
+/// What is left of a capability when its object has been told.
+struct Remains {
+    /// Nothing, or a zombie.
+    cap: Cap,
+    /// The interrupt that nobody has a handler for any more, once the slot is empty.
+    irq: Option<u64>,
+}
+
+const NOTHING: Remains = Remains { cap: Cap::NULL, irq: None };
+
+impl Kernel {
+    /// Deletes the capability in `slot`.
+    ///
+    /// # Errors
+    /// If it takes longer.
+    pub(crate) fn delete(&self, slot: Ptr<Slot>) -> Result<(), Stop> {
+        let (done, irq) = self.finalise(slot, true)?;
+        if done {
+            self.empty(slot, irq);
+        }
+        Ok(())
+    }
+
+    /// Deletes all that derives from the capability in `slot`.
+    ///
+    /// # Errors
+    /// If it takes longer.
+    pub(crate) fn revoke(&self, slot: Ptr<Slot>) -> Result<(), Stop> {
+        // Progress: a child is gone each time.
+        while let Some(child) = slot.first_child() {
+            self.delete(child)?;
+            self.preemption_point()?;
+        }
+        Ok(())
+    }
+
+    /// Deletes a capability that is not for a CNode or thread, or not the last for it.
+    pub(crate) fn delete_one(&self, slot: Ptr<Slot>) {
+        if !slot.is_empty() {
+            let last = slot.is_final();
+            let remains = self.release(slot.cap(), last);
+            self.empty(slot, remains.irq);
+        }
+    }
+
+    fn empty(&self, slot: Ptr<Slot>, irq: Option<u64>) {
+        if !slot.is_empty() {
+            slot.remove();
+        }
+        if let Some(irq) = irq {
+            self.withdraw_irq(irq);
+        }
+    }
+
+    /// Brings `slot` to where it can be emptied; whether it is there. Without `all`, that is also where there is a
+    /// zombie which has been moved here and whose slots are still full.
+    fn finalise(&self, slot: Ptr<Slot>, all: bool) -> Result<(bool, Option<u64>), Stop> {
+        loop {
+            if slot.is_empty() {
+                return Ok((true, None));
+            }
+            let remains = self.release(slot.cap(), slot.is_final());
+            let cap = remains.cap;
+            if !cap.is(Kind::Zombie) {
+                return Ok((true, remains.irq));
+            }
+            // Nothing is left to delete in it, or just the zombie itself.
+            let itself = cap.zombie_slots() == slot;
+            if cap.zombie_left() == 0 || (cap.zombie_left() == 1 && itself) {
+                return Ok((true, None));
+            }
+            slot.update(cap);
+            if !all && itself {
+                return Ok((false, None));
+            }
+            self.reduce(slot, all)?;
+            self.preemption_point()?;
+        }
+    }
+
+    /// Makes the zombie in `slot` one slot smaller, or without `all` moves it out.
+    fn reduce(&self, slot: Ptr<Slot>, all: bool) -> Result<(), Stop> {
+        let zombie = slot.cap();
+        let (slots, left) = (zombie.zombie_slots(), zombie.zombie_left());
+        if !all {
+            // It stands in another one's slots. It changes places with what is in its own first slot, where the
+            // one that is at work finds it no more.
+            let first = slots.cap();
+            slots.swap(zombie, slot, first);
+            return Ok(());
+        }
+        let last = slots.nth(left as usize - 1);
+        let (done, irq) = self.finalise(last, false)?;
+        if done {
+            self.empty(last, irq);
+        }
+        // The zombie may meanwhile have changed places with what it led to.
+        let now = slot.cap();
+        if now.is(Kind::Zombie) && now.is_same_zombie(zombie) && now.zombie_left() == left && last.is_empty()
+        {
+            slot.update(now.with_zombie_left(left - 1));
+        }
+        Ok(())
+    }
+
+    /// Takes back what the capability `cap` stood for; the `last` one takes the object with it.
+    fn release(&self, cap: Cap, last: bool) -> Remains {
+        match cap.kind() {
+            Kind::Endpoint if last => self.cancel_all(cap.object::<Endpoint>()),
+            Kind::Notification if last => {
+                let notification = cap.object::<Notification>();
+                self.unbind_from(notification);
+                self.cancel_all_signals(notification);
+            }
+            Kind::CNode if last => return Remains { cap: cap.zombie_of(), irq: None },
+            Kind::Thread if last => {
+                let thread = cap.object::<Tcb>();
+                self.unbind(thread);
+                self.suspend(thread);
+                self.unregister(thread);
+                hw::forget_fpu(thread);
+                return Remains { cap: cap.zombie_of(), irq: None };
+            }
+            Kind::Zombie => return Remains { cap, irq: None },
+            Kind::IrqHandler if last => return Remains { cap: Cap::NULL, irq: Some(cap.irq()) },
+            Kind::Frame => self.unmap_frame(cap),
+            Kind::PageTable if last => self.retire_page_table(cap),
+            Kind::AsidPool if last => self.retire_asid_pool(cap),
+            _ => {}
+        }
+        NOTHING
+    }
+}

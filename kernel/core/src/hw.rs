@@ -1,0 +1,72 @@
+//! What the kernel asks of the machine. The functions are linked in from the crate for the architecture, or from
+//! the tests on the host; they are one call each, which link-time optimisation takes away.
+
+use crate::mem::Ptr;
+use crate::tcb::Tcb;
+
+macro_rules! machine {
+    ($($(#[$doc:meta])* $name:ident as $symbol:ident ($($arg:ident: $kind:ty),*) $(-> $out:ty)?;)*) => {
+        unsafe extern "Rust" {
+            $(fn $symbol($($arg: $kind),*) $(-> $out)?;)*
+        }
+        $(
+            $(#[$doc])*
+            #[inline(always)]
+            pub fn $name($($arg: $kind),*) $(-> $out)? {
+                // SAFETY: the function is a Rust function of this very signature; see `implement_machine`.
+                unsafe { $symbol($($arg),*) }
+            }
+        )*
+
+        /// The same as a trait: what implements it is given to [`crate::implement_machine`].
+        pub trait Machine {
+            $($(#[$doc])* fn $name($($arg: $kind),*) $(-> $out)?;)*
+        }
+
+        /// Makes a type that implements [`hw::Machine`](crate::hw::Machine) the machine of this program.
+        #[macro_export]
+        macro_rules! implement_machine {
+            ($machine:ty) => {
+                const _: () = {
+                    use $crate::hw::Machine;
+                    use $crate::{Ptr, Tcb};
+                    $(
+                        #[unsafe(no_mangle)]
+                        fn $symbol($($arg: $kind),*) $(-> $out)? {
+                            <$machine>::$name($($arg),*)
+                        }
+                    )*
+                };
+            };
+        }
+    };
+}
+
+machine! {
+    /// Prints a character.
+    put_char as kernel_machine_put_char(byte: u8);
+    /// Ends the machine's work.
+    halt as kernel_machine_halt() -> !;
+    /// Forgets translations of page `vaddr` in address space `asid`, on all harts.
+    flush_page as kernel_machine_flush_page(asid: u64, vaddr: u64);
+    /// Forgets all translations of address space `asid`, on all harts.
+    flush_asid as kernel_machine_flush_asid(asid: u64);
+    /// Uses the address space whose root is at physical address `root`.
+    use_vspace as kernel_machine_use_vspace(root: u64, asid: u64);
+    /// Uses an address space with nothing but the kernel.
+    use_kernel_vspace as kernel_machine_use_kernel_vspace();
+    /// Lets interrupt `irq` through, or not.
+    enable_irq as kernel_machine_enable_irq(irq: u64, on: bool);
+    /// Interrupt `irq` has been served.
+    complete_irq as kernel_machine_complete_irq(irq: u64);
+    /// Whether an interrupt is waiting.
+    irq_waits as kernel_machine_irq_waits() -> bool;
+    /// Makes hart number `hart` enter the kernel.
+    interrupt_hart as kernel_machine_interrupt_hart(hart: usize);
+    /// Waits until hart number `hart` is in the kernel, and all registers of its thread are in memory.
+    stop_hart as kernel_machine_stop_hart(hart: usize);
+    /// Another thread is about to run on this hart: `from` was running.
+    switch as kernel_machine_switch(from: Ptr<Tcb>, to: Ptr<Tcb>);
+    /// No hart has the floating-point registers of `thread`, which does not run, or not with them.
+    forget_fpu as kernel_machine_forget_fpu(thread: Ptr<Tcb>);
+}

@@ -1,0 +1,42 @@
+//! The kernel's objects and what may be done with them: everything that is not RISC-V's trap entry, CSRs or devices.
+//!
+//! A [`Kernel`] is told what has happened (a system call, a fault, an interrupt), changes the objects, and afterwards
+//! chooses the thread that runs ([`Kernel::schedule`]). The machine below is in [`hw`].
+
+#![no_std]
+
+#[cfg(not(target_os = "none"))]
+extern crate std;
+
+pub mod boot;
+pub mod cap;
+mod cnode;
+pub mod debug;
+mod delete;
+mod domain;
+mod endpoint;
+pub mod error;
+mod fastpath;
+mod fault;
+pub mod fdt;
+pub mod hw;
+mod ipc;
+mod irq;
+mod kernel;
+mod lookup;
+pub mod mark;
+pub mod mem;
+mod notification;
+mod sched;
+mod slot;
+mod syscall;
+mod tcb;
+mod thread;
+mod untyped;
+pub mod vspace;
+
+pub use irq::MAX_IRQS;
+pub use kernel::{Hart, Kernel, MAX_HARTS, SMP};
+pub use mem::Ptr;
+pub use syscall::Preempted;
+pub use tcb::{Context, Fault, State, Tcb, reg};

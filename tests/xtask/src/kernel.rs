@@ -1,0 +1,152 @@
+//! `cargo xtask kernel`: builds the kernel, bundles it with a root task into one ELF file, and puts the images where
+//! the command line embeds them from; with `--check` it compares instead, which is what CI does.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use object::read::elf::{FileHeader, ProgramHeader};
+use object::{Endianness, elf};
+
+use crate::repository;
+use crate::shell::{Outcome, at, run as execute};
+
+/// The target of the kernel itself: without floating point, whose registers are the users'.
+const KERNEL_TARGET: &str = "riscv64imac-unknown-none-elf";
+/// The target of what runs on it.
+const USER_TARGET: &str = "riscv64gc-unknown-none-elf";
+/// Release, without debug information: that has paths in it.
+const PROFILE: &str = "image";
+const PAGE: usize = 4096;
+/// A root task has no more than this; more is a mistake in its linker script.
+const MAX_IMAGE: usize = 64 << 20;
+
+/// An image: a root task on the kernel for one hart or several.
+#[derive(Debug, Clone, Copy)]
+pub struct Image {
+    /// Name of the root task's program.
+    pub root: &'static str,
+    /// For several harts.
+    pub smp: bool,
+}
+
+impl Image {
+    /// What the file is called.
+    pub fn name(self) -> String {
+        format!("kernel-{}{}", self.root, if self.smp { "-smp" } else { "" })
+    }
+}
+
+/// The images that are committed, and where they lie.
+const COMMITTED: &[(Image, &str)] = &[
+    (Image { root: "suite", smp: false }, "cli/guests/kernel.elf"),
+    (Image { root: "suite", smp: true }, "cli/guests/kernel-smp.elf"),
+];
+
+fn workspace() -> PathBuf {
+    repository().join("kernel")
+}
+
+fn target() -> PathBuf {
+    workspace().join("target")
+}
+
+/// Cargo in the kernel's workspace, with nothing that whoever calls has set for other targets.
+fn cargo() -> Command {
+    let mut command = Command::new("cargo");
+    command.current_dir(workspace());
+    for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET", "CARGO_TARGET_DIR"] {
+        command.env_remove(name);
+    }
+    for name in ["LTO", "CODEGEN_UNITS", "DEBUG", "OPT_LEVEL"] {
+        command.env_remove(format!("CARGO_PROFILE_RELEASE_{name}"));
+    }
+    command
+}
+
+/// Builds `image`: where its ELF file is.
+///
+/// # Errors
+/// If the build fails.
+pub fn build(image: Image) -> Outcome<PathBuf> {
+    execute(cargo().args([
+        "build",
+        "--profile",
+        PROFILE,
+        "--locked",
+        "--package",
+        "kernel-root",
+        "--bin",
+        image.root,
+    ]))?;
+    let program = target().join(USER_TARGET).join(PROFILE).join(image.root);
+    let flat = target().join(format!("{}.image", image.root));
+    at(&flat, std::fs::write(&flat, flatten(&program)?))?;
+    let features = if image.smp { "bundled,smp" } else { "bundled" };
+    execute(
+        cargo()
+            .args(["build", "--profile", PROFILE, "--locked", "--package", "kernel-riscv64"])
+            .args(["--target", KERNEL_TARGET, "--features", features])
+            .env("KERNEL_ROOT_IMAGE", &flat),
+    )?;
+    let built = target().join(KERNEL_TARGET).join(PROFILE).join("kernel");
+    let kept = target().join(format!("{}.elf", image.name()));
+    at(&built, std::fs::copy(&built, &kept))?;
+    Ok(kept)
+}
+
+/// The program at `path` as the kernel takes it in: a page with its virtual address and its entry, then its memory.
+fn flatten(path: &Path) -> Outcome<Vec<u8>> {
+    let data = at(path, std::fs::read(path))?;
+    let bad = |what: &str| format!("{}: {what}", path.display());
+    let wrong = |error: object::read::Error| bad(&error.to_string());
+    let header = elf::FileHeader64::<Endianness>::parse(&*data).map_err(wrong)?;
+    let endian = header.endian().map_err(wrong)?;
+    let segments = header.program_headers(endian, &*data).map_err(wrong)?;
+    let loads = || segments.iter().filter(|segment| segment.p_type(endian) == elf::PT_LOAD);
+    let start = loads().map(|s| s.p_vaddr(endian)).min().ok_or_else(|| bad("nothing to load"))?;
+    let end = loads().map(|s| s.p_vaddr(endian).saturating_add(s.p_memsz(endian))).max().unwrap_or(start);
+    let size = usize::try_from(end - start).unwrap_or(usize::MAX);
+    if start % PAGE as u64 != 0 || size > MAX_IMAGE {
+        return Err(bad(&format!("{size} bytes from {start:#x} on cannot be a root task")));
+    }
+    let mut image = vec![0; PAGE + size.next_multiple_of(PAGE)];
+    image[..8].copy_from_slice(&start.to_le_bytes());
+    image[8..16].copy_from_slice(&header.e_entry(endian).to_le_bytes());
+    for segment in loads() {
+        let bytes = segment.data(endian, &*data).map_err(|()| bad("a segment lies outside of the file"))?;
+        let offset = PAGE + (segment.p_vaddr(endian) - start) as usize;
+        image[offset..offset + bytes.len()].copy_from_slice(bytes);
+    }
+    Ok(image)
+}
+
+/// Builds, then updates or compares.
+///
+/// # Errors
+/// If the build fails, or with `--check` if a committed file is not what the sources give.
+pub fn run(args: &[String]) -> Outcome<()> {
+    let check = match args {
+        [] => false,
+        [flag] if flag == "--check" => true,
+        _ => return Err("takes --check, or nothing".into()),
+    };
+    for &(image, committed) in COMMITTED {
+        let path = repository().join(committed);
+        let built = build(image)?;
+        let fresh = at(&built, std::fs::read(&built))?;
+        let old = std::fs::read(&path).unwrap_or_default();
+        if fresh == old {
+            println!("{committed} is what its source gives");
+        } else if check {
+            return Err(format!(
+                "{committed} ({} bytes) is not what its source gives now ({} bytes): run `cargo xtask kernel`",
+                old.len(),
+                fresh.len(),
+            ));
+        } else {
+            at(&path, std::fs::write(&path, &fresh))?;
+            println!("{committed} updated: {} bytes", fresh.len());
+        }
+    }
+    Ok(())
+}
