@@ -99,6 +99,8 @@ pub struct Btb {
     /// The same of the stack.
     stack_before: Option<ReturnStack>,
     repeats: Repeats,
+    /// How often an entry has changed.
+    generation: u64,
     /// What is asked of the predictor and told to it, while somebody wants to know.
     pub(super) recorder: Recorder,
 }
@@ -235,6 +237,7 @@ impl Default for Btb {
             contents: FxHashMap::default(),
             before: Box::default(),
             repeats: Repeats::No,
+            generation: 1,
             recorder: Recorder::default(),
         }
     }
@@ -363,6 +366,23 @@ impl Btb {
         }
     }
 
+    /// How often an entry has changed: while that is the same, lookups find the same.
+    #[inline(always)]
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The tree learns of the latest use, and of others that make `least` and `most` of it ([`Plru::access_all`]); then
+    /// comes that of `last`.
+    #[inline(always)]
+    pub(super) fn uses_all(&mut self, least: Plru<BTB_ENTRIES>, most: Plru<BTB_ENTRIES>, last: Option<u8>) {
+        if self.settled() {
+            self.touch();
+        }
+        self.recent.plru.access_all(least, most);
+        self.recent.used = last.or(self.recent.used);
+    }
+
     /// Entry `way` is used: the tree learns of it in the next cycle.
     #[inline(always)]
     pub(super) fn uses(&mut self, way: u8) {
@@ -452,6 +472,7 @@ impl Btb {
         self.settle(pc);
         if let Some(left) = left {
             self.keeps_entries();
+            self.generation += 1;
             let changed = self.entries.valid ^ left;
             self.entries.valid = left;
             for n in (0..BTB_ENTRIES).filter(|n| changed >> n & 1 == 1) {
@@ -492,6 +513,7 @@ impl Btb {
     /// Forgets the numbers of contents that no entry has.
     pub(super) fn renumber(&mut self) {
         self.contents.clear();
+        self.generation += 1;
         (0..BTB_ENTRIES).for_each(|way| self.number(way));
     }
 
@@ -502,6 +524,7 @@ impl Btb {
             return;
         }
         self.keeps_entries();
+        self.generation += 1;
         let rotate = |set: u8| (set << 1 | set >> (PAGES - 1)) & ((1 << PAGES) - 1);
         let page_hit = self.page_match(target);
         let update_hit = self.page_match(update.pc);
@@ -571,6 +594,7 @@ impl Btb {
     pub fn flush(&mut self) {
         self.recorder.act(Act::Flush);
         self.keeps_entries();
+        self.generation += 1;
         for n in (0..BTB_ENTRIES).filter(|n| self.entries.valid >> n & 1 == 1) {
             self.slots[usize::from(self.entries.tags[n])] = SLOT_FREE;
         }
@@ -652,6 +676,7 @@ impl Btb {
             self.registers.stack = stack;
         }
         if self.repeats == Repeats::WithChanges {
+            self.generation += 1;
             let changed = std::mem::replace(&mut self.entries, *self.before).tags;
             changed.into_iter().chain(self.entries.tags).for_each(|tag| self.index(tag));
         }

@@ -476,6 +476,12 @@ impl Fetch {
         self.tlb.context_changes();
     }
 
+    /// Changes whenever an entry of the BTB or a line of the cache does.
+    #[inline(always)]
+    pub(super) fn generation(&self) -> u64 {
+        self.btb.generation().wrapping_add(self.icache.generation)
+    }
+
     /// Whether it matters which direction the lookup gave that goes with the group in the second stage.
     pub(super) fn direction_matters(&self, bus: &Bus) -> bool {
         let word = bus.ram.get::<u32>(self.state.s2_pa & !3);

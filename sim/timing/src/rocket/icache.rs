@@ -33,6 +33,8 @@ pub struct Icache {
     pub(super) refill: Option<Refill>,
     pub(super) invalidated: bool,
     pub(super) beat: bool,
+    /// How often a line has come or gone.
+    pub(super) generation: u64,
 }
 
 impl Default for Icache {
@@ -56,6 +58,7 @@ impl Icache {
             refill: None,
             invalidated: false,
             beat: false,
+            generation: 0,
         }
     }
 
@@ -189,10 +192,12 @@ impl Icache {
             // Invalid while its words come in, so that nothing hits half a line.
             if let Some(gone) = self.tags.evict(refill.line, refill.way) {
                 self.quick[gone as usize % QUICK] = NO_LINE;
+                self.generation += 1;
             }
             if now >= last {
                 if !self.invalidated {
                     self.tags.put(refill.line, refill.way);
+                    self.generation += 1;
                 }
                 self.refill = None;
                 self.invalidated = false;
@@ -208,6 +213,7 @@ impl Icache {
     /// `fence.i`: forgets every line, and the one that is on its way.
     pub fn invalidate(&mut self) {
         self.tags.clear();
+        self.generation += 1;
         self.quick.fill(NO_LINE);
         self.invalidated = self.refill.is_some();
     }

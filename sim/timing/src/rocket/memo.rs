@@ -11,6 +11,7 @@
 mod history;
 mod origin;
 mod record;
+mod short;
 mod steps;
 mod tree;
 
@@ -27,6 +28,7 @@ use crate::parts::tags::{NO_LINE, line_of};
 pub(super) use origin::Origin;
 use origin::{Named, PLACES};
 pub(super) use record::{Act, Answer, BEFORE, Outcome, Recorder};
+use short::NO_SHORT;
 use steps::{Compiler, End, Step};
 use tree::Tree;
 
@@ -59,6 +61,8 @@ struct Next {
     /// With 1 in the lowest bit if a change of the BTB is under way: it takes effect with the first lookup.
     pc: u64,
     root: u32,
+    /// The short cut that is tried first.
+    short: u32,
 }
 
 /// A node, as far as one that is passed through matters. The latest block is the first.
@@ -69,13 +73,13 @@ struct Node {
 
 impl Node {
     #[inline(always)]
-    fn root(&mut self, serial: u64, pc: u64) -> Option<u32> {
-        let at = self.nexts.iter().position(|next| next.serial == serial && next.pc == pc)?;
+    fn next(&mut self, serial: u64, pc: u64) -> Option<&mut Next> {
+        let mut at = self.nexts.iter().position(|next| next.serial == serial && next.pc == pc)?;
         if at > 1 {
             self.nexts.swap(0, at);
-            return Some(self.nexts[0].root);
+            at = 0;
         }
-        Some(self.nexts[at].root)
+        self.nexts.get_mut(at)
     }
 }
 
@@ -213,14 +217,22 @@ impl Memo {
             return false;
         }
         let pc = pc | u64::from(!hart.pipe.fetch.btb.settled());
-        let Some(root) = self.nodes[self.at as usize].root(run.serial, pc) else { return false };
-        match self.tree.follow(root, hart, env, &run, &mut self.named) {
-            Some(to) => {
-                self.at = to;
-                true
+        let Some(next) = self.nodes[self.at as usize].next(run.serial, pc) else { return false };
+        let end = match self.tree.shortens(next.short, hart, env, &run, &mut self.named) {
+            Ok(end) => end,
+            Err(differed) => {
+                let Some(end) = self.tree.follow(next.root, hart, env, &run, &mut self.named) else {
+                    return false;
+                };
+                let generation = hart.pipe.fetch.generation();
+                if let Some(short) = self.tree.followed(end, differed, generation, &self.named) {
+                    next.short = short;
+                }
+                end
             }
-            None => false,
-        }
+        };
+        self.at = self.tree.behind(end);
+        true
     }
 
     /// [`Memo::goes_on`] for what is no block, and less frequent.
@@ -353,10 +365,10 @@ impl Memo {
             return;
         }
         let node = &mut self.nodes[from as usize];
-        let root = node.root(run.serial, pc);
+        let root = node.next(run.serial, pc).map(|next| next.root);
         let added = self.tree.add(root, &self.steps, end);
         if let (None, Some(root)) = (root, added) {
-            node.nexts.insert(0, Next { serial: run.serial, pc, root });
+            node.nexts.insert(0, Next { serial: run.serial, pc, root, short: NO_SHORT });
         }
     }
 }

@@ -74,12 +74,22 @@ impl Named {
 
     /// The path has been followed: the first of its node's places hold what comes from `sources`.
     #[inline(always)]
-    pub fn moves(&mut self, sources: &[u8]) {
-        let mut places = [0; PLACES];
-        for (place, &source) in places.iter_mut().zip(sources) {
-            *place = self.entries[usize::from(source)];
+    pub fn moves(&mut self, sources: &[u8; PLACES], count: u8) {
+        // Together: most often there are few, and bytes that were just written are slow to read as a word.
+        const FEW: usize = 4;
+        if usize::from(count) > FEW {
+            let places: [u8; PLACES] = std::array::from_fn(|n| self.entries[usize::from(sources[n])]);
+            self.entries[..PLACES].copy_from_slice(&places);
+        } else if count > 0 {
+            let entry = |n: usize| u32::from(self.entries[usize::from(sources[n])]) << (8 * n);
+            let places = entry(0) | entry(1) | entry(2) | entry(3);
+            self.entries[..FEW].copy_from_slice(&places.to_le_bytes());
         }
-        self.entries[..PLACES].copy_from_slice(&places);
+    }
+
+    /// The lookup that `source` is, if it is one.
+    pub(super) fn lookup_of(source: u8) -> Option<u8> {
+        source.checked_sub(FIRST as u8)
     }
 
     /// The node's places.

@@ -14,6 +14,7 @@ use super::super::scoreboard::operand_cycles;
 use super::super::tlb::{Context, Order};
 use super::super::uncore::Env;
 use super::origin::Named;
+use super::short::Shorts;
 use super::steps::{End, MAX_LEARNT, NO_LOOKUP, Side, Sides, Source, Step};
 
 /// Steps at a time; beyond that all are forgotten.
@@ -34,6 +35,7 @@ struct Place {
 pub(super) struct Tree {
     places: Vec<Place>,
     ends: Vec<End>,
+    shorts: Shorts,
     /// What the steps refer to.
     pub sides: Sides,
 }
@@ -130,6 +132,7 @@ impl Tree {
         }
         let begin = self.places.len() as u32;
         let end_number = self.ends.len() as u32;
+        self.shorts.add(steps, &end);
         self.ends.push(end);
         while let Some((step, count)) = Step::first_of(&steps[known..]) {
             self.places.push(Place { step, otherwise: UNKNOWN });
@@ -145,7 +148,7 @@ impl Tree {
         }
     }
 
-    /// Goes from `root` as the answers say, and does what the path did: gives the node behind it, if the answers are
+    /// Goes from `root` as the answers say, and does what the path did: gives the number of its end, if the answers are
     /// known. If not, nothing has changed.
     #[inline(always)]
     pub fn follow(
@@ -163,12 +166,12 @@ impl Tree {
         let mut at = root;
         loop {
             let place = &self.places[at as usize];
-            if let Step::End(end) = place.step {
-                let end = &self.ends[end as usize];
+            if let Step::End(number) = place.step {
+                let end = &self.ends[number as usize];
                 hart.pipe.fetch.btb.keep();
                 learnt.write(&mut hart.pipe.fetch.btb);
                 Self::arrive(end, hart, env, run, named, translates);
-                return Some(end.to);
+                return Some(number);
             }
             if self.takes(&place.step, hart, env, run, named, &mut learnt, &mut fetching, translates) {
                 at += 1;
@@ -183,6 +186,114 @@ impl Tree {
                 env.dcache().undo();
                 return None;
             }
+        }
+    }
+
+    /// The node behind end number `end`.
+    #[inline(always)]
+    pub fn behind(&self, end: u32) -> u32 {
+        self.ends[end as usize].to
+    }
+
+    /// Takes the short cut number `number`, or one that begins like it: gives the number of its path's end. If there is
+    /// none, nothing has changed; then gives the direction that was another one, by its number among all.
+    #[inline(always)]
+    pub fn shortens(
+        &self,
+        mut number: u32,
+        hart: &mut HartModel,
+        env: &mut Env<'_>,
+        run: &BlockRun<'_>,
+        named: &mut Named,
+    ) -> Result<u32, Option<u32>> {
+        let generation = hart.pipe.fetch.generation();
+        let shorts = &self.shorts;
+        let mut short = shorts.get(number, generation).ok_or(None)?;
+        let translates = translates(env.hart);
+        // All that begin like it ask for the same accesses.
+        if !Self::are_settled(short.facts, short.writes, &mut hart.memory, env, run, translates) {
+            return Err(None);
+        }
+        let mut from = Shorts::first_direction(short);
+        while let Some(n) = shorts.differs(short, from, &hart.pipe.fetch.btb) {
+            (number, short, from) = shorts.other(short, n, generation).ok_or(Some(n))?;
+        }
+        let others = shorts.others(short);
+        let is_same = |step: &Step| match *step {
+            Step::Multiplicand(side) => self.is_as_long(side, run),
+            _ => true,
+        };
+        if !others.iter().all(is_same) {
+            return Err(None);
+        }
+        let btb = &mut hart.pipe.fetch.btb;
+        shorts.tell(short, btb, named);
+        for step in others {
+            match *step {
+                Step::Push(address) => btb.push(address.get()),
+                Step::Pop => btb.pop(),
+                _ => {}
+            }
+        }
+        Self::arrive(&self.ends[number as usize], hart, env, run, named, translates);
+        Ok(number)
+    }
+
+    /// The path to `end` has been followed, after direction number `differed` of all was another one than in a short
+    /// cut: the short cut to begin with, if that is to change.
+    #[inline]
+    pub fn followed(
+        &mut self,
+        end: u32,
+        differed: Option<u32>,
+        generation: u64,
+        named: &Named,
+    ) -> Option<u32> {
+        if !self.shorts.followed(end, generation, named) {
+            return None;
+        }
+        match differed {
+            Some(n) => {
+                self.shorts.direction(n).other = end;
+                None
+            }
+            None => Some(end),
+        }
+    }
+
+    /// Whether the lines of the accesses `facts` are there, and nothing of them changes.
+    #[inline(always)]
+    fn are_settled(
+        facts: u32,
+        writes: u32,
+        memory: &mut Memory,
+        env: &mut Env<'_>,
+        run: &BlockRun<'_>,
+        translates: bool,
+    ) -> bool {
+        let dcache = env.dcache();
+        let mut rest = facts;
+        while rest != 0 {
+            let n = rest.trailing_zeros();
+            rest &= rest - 1;
+            let fact = run.facts.get(n as usize).copied().unwrap_or_default();
+            let there = dcache.settled(fact.b, writes >> n & 1 == 1);
+            if !there || translates && !memory.tlb.holds(fact.a) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Whether a multiplication takes as long as [`Side::Multiplicand`] says.
+    #[inline(always)]
+    fn is_as_long(&self, side: u32, run: &BlockRun<'_>) -> bool {
+        match *self.sides.get(side) {
+            Side::Multiplicand { n, mask, least, greatest } => {
+                let fact = run.facts.get(usize::from(n)).copied().unwrap_or_default();
+                (least..=greatest).contains(&(fact.a & mask))
+            }
+            _ => false,
         }
     }
 
@@ -235,18 +346,7 @@ impl Tree {
             }
             Step::Line { line, there } => hart.pipe.fetch.icache.holds(line.get()) == there,
             Step::Settled { facts, writes } => {
-                let dcache = env.dcache();
-                let mut rest = facts;
-                while rest != 0 {
-                    let n = rest.trailing_zeros();
-                    rest &= rest - 1;
-                    let fact = run.facts.get(n as usize).copied().unwrap_or_default();
-                    let there = dcache.settled(fact.b, writes >> n & 1 == 1);
-                    if !there || translates && !hart.memory.tlb.holds(fact.a) {
-                        return false;
-                    }
-                }
-                true
+                Self::are_settled(facts, writes, &mut hart.memory, env, run, translates)
             }
             Step::Unsettled { n, write } => {
                 let fact = run.facts.get(usize::from(n)).copied().unwrap_or_default();
@@ -288,13 +388,7 @@ impl Tree {
                 }
                 _ => false,
             },
-            Step::Multiplicand(side) => match *self.sides.get(side) {
-                Side::Multiplicand { n, mask, least, greatest } => {
-                    let fact = run.facts.get(usize::from(n)).copied().unwrap_or_default();
-                    (least..=greatest).contains(&(fact.a & mask))
-                }
-                _ => false,
-            },
+            Step::Multiplicand(side) => self.is_as_long(side, run),
             Step::Becomes { n, write, outcome } => {
                 let fact = run.facts.get(usize::from(n)).copied().unwrap_or_default();
                 (!translates || hart.memory.tlb.holds(fact.a)) && env.dcache().repeat(fact.b, write, outcome)
@@ -372,7 +466,7 @@ impl Tree {
     ) {
         let now = hart.pipe.now;
         hart.pipe.fetch.btb.advance(end.history.after(hart.pipe.fetch.btb.history()), end.place);
-        named.moves(&end.sources[..usize::from(end.places)]);
+        named.moves(&end.sources, end.places);
         for &(privilege, cause, cycles) in &end.charges[..usize::from(end.charged)] {
             hart.pipe.ledger.charge(privilege, cause, cycles.into());
         }
