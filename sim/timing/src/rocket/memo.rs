@@ -220,12 +220,12 @@ impl Memo {
         let Some(next) = self.nodes[self.at as usize].next(run.serial, pc) else { return false };
         let end = match self.tree.shortens(next.short, hart, env, &run, &mut self.named) {
             Ok(end) => end,
-            Err(differed) => {
+            Err(missed) => {
                 let Some(end) = self.tree.follow(next.root, hart, env, &run, &mut self.named) else {
                     return false;
                 };
                 let generation = hart.pipe.fetch.generation();
-                if let Some(short) = self.tree.followed(end, differed, generation, &self.named) {
+                if let Some(short) = self.tree.followed(end, missed, generation, &self.named) {
                     next.short = short;
                 }
                 end

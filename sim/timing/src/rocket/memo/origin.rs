@@ -78,7 +78,10 @@ impl Named {
         // Together: most often there are few, and bytes that were just written are slow to read as a word.
         const FEW: usize = 4;
         if usize::from(count) > FEW {
-            let places: [u8; PLACES] = std::array::from_fn(|n| self.entries[usize::from(sources[n])]);
+            let mut places = [0; PLACES];
+            for (place, &source) in places.iter_mut().zip(sources) {
+                *place = self.entries[usize::from(source)];
+            }
             self.entries[..PLACES].copy_from_slice(&places);
         } else if count > 0 {
             let entry = |n: usize| u32::from(self.entries[usize::from(sources[n])]) << (8 * n);

@@ -10,10 +10,23 @@ use super::history::Place;
 use super::origin::Named;
 use super::steps::{End, NO_LOOKUP, Step};
 
+/// Short cuts that are tried one after the other.
+pub(super) const TRIES: usize = 4;
 /// Lookups that a short cut names at most.
 const NAMES: usize = 4;
 /// No short cut.
 pub(super) const NO_SHORT: u32 = u32::MAX;
+
+/// Where a short cut ends that leads nowhere.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Miss {
+    /// There is none.
+    First,
+    /// A direction, by its number among all, is the other one.
+    Direction(u32),
+    /// The accesses, or what else this one asks, are not the same.
+    Otherwise(u32),
+}
 
 /// A direction that is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +53,8 @@ pub(super) struct Short {
     /// Accesses whose lines are there, and which of them write.
     pub facts: u32,
     pub writes: u32,
+    /// The short cut to try where its accesses, or what else it asks, are not the same.
+    otherwise: u32,
     /// Where its directions, and the ones that it learns, begin, and how many they are.
     directions: (u32, u8),
     learns: (u32, u8),
@@ -75,6 +90,7 @@ impl Shorts {
             generation: 0,
             facts: 0,
             writes: 0,
+            otherwise: NO_SHORT,
             directions: (from.0 as u32, 0),
             learns: (from.1 as u32, 0),
             others: (from.2 as u32, 0),
@@ -107,7 +123,12 @@ impl Shorts {
                     }
                 }
                 Step::Learn { place, taken } => self.learns.push(Learns { place, taken }),
-                Step::Push(_) | Step::Pop | Step::Multiplicand(_) => self.others.push(step),
+                Step::Push(_)
+                | Step::Pop
+                | Step::Multiplicand(_)
+                | Step::Unsettled { .. }
+                | Step::Becomes { .. }
+                | Step::Idle => self.others.push(step),
                 _ => short.possible = false,
             }
         }
@@ -162,6 +183,12 @@ impl Shorts {
         })
     }
 
+    /// The number of the short cut to try where `short` does not hold.
+    #[inline(always)]
+    pub fn next(short: &Short) -> u32 {
+        short.otherwise
+    }
+
     /// Number `n` of all directions.
     #[inline(always)]
     pub fn direction(&mut self, n: u32) -> &mut Direction {
@@ -174,6 +201,12 @@ impl Shorts {
         let number = self.directions[n as usize].other;
         let other = self.get(number, generation)?;
         Some((number, other, other.directions.0 + (n - short.directions.0) + 1))
+    }
+
+    /// The short cut to try where that of number `n` does not hold.
+    #[inline(always)]
+    pub fn otherwise(&mut self, n: u32) -> &mut u32 {
+        &mut self.all[n as usize].otherwise
     }
 
     /// Where the directions of `short` begin.

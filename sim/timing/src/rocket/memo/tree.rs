@@ -14,7 +14,7 @@ use super::super::scoreboard::operand_cycles;
 use super::super::tlb::{Context, Order};
 use super::super::uncore::Env;
 use super::origin::Named;
-use super::short::Shorts;
+use super::short::{Miss, Shorts, TRIES};
 use super::steps::{End, MAX_LEARNT, NO_LOOKUP, Side, Sides, Source, Step};
 
 /// Steps at a time; beyond that all are forgotten.
@@ -195,70 +195,96 @@ impl Tree {
         self.ends[end as usize].to
     }
 
-    /// Takes the short cut number `number`, or one that begins like it: gives the number of its path's end. If there is
-    /// none, nothing has changed; then gives the direction that was another one, by its number among all.
+    /// Takes the short cut number `first`, or another one from the same node: gives the number of its path's end. If that
+    /// does not lead to an end, nothing has changed.
     #[inline(always)]
     pub fn shortens(
         &self,
-        mut number: u32,
+        first: u32,
         hart: &mut HartModel,
         env: &mut Env<'_>,
         run: &BlockRun<'_>,
         named: &mut Named,
-    ) -> Result<u32, Option<u32>> {
+    ) -> Result<u32, Miss> {
         let generation = hart.pipe.fetch.generation();
         let shorts = &self.shorts;
-        let mut short = shorts.get(number, generation).ok_or(None)?;
         let translates = translates(env.hart);
-        // All that begin like it ask for the same accesses.
-        if !Self::are_settled(short.facts, short.writes, &mut hart.memory, env, run, translates) {
-            return Err(None);
-        }
-        let mut from = Shorts::first_direction(short);
-        while let Some(n) = shorts.differs(short, from, &hart.pipe.fetch.btb) {
-            (number, short, from) = shorts.other(short, n, generation).ok_or(Some(n))?;
-        }
-        let others = shorts.others(short);
-        let is_same = |step: &Step| match *step {
-            Step::Multiplicand(side) => self.is_as_long(side, run),
-            _ => true,
-        };
-        if !others.iter().all(is_same) {
-            return Err(None);
-        }
-        let btb = &mut hart.pipe.fetch.btb;
-        shorts.tell(short, btb, named);
-        for step in others {
-            match *step {
-                Step::Push(address) => btb.push(address.get()),
-                Step::Pop => btb.pop(),
-                _ => {}
+        let mut number = first;
+        let mut miss = Miss::First;
+        for _ in 0..TRIES {
+            let mut short = shorts.get(number, generation).ok_or(miss)?;
+            miss = Miss::Otherwise(number);
+            // All that begin like it ask for the same accesses.
+            if !Self::are_settled(short.facts, short.writes, &mut hart.memory, env, run, translates) {
+                number = Shorts::next(short);
+                continue;
             }
+            let mut from = Shorts::first_direction(short);
+            while let Some(n) = shorts.differs(short, from, &hart.pipe.fetch.btb) {
+                (number, short, from) = shorts.other(short, n, generation).ok_or(Miss::Direction(n))?;
+            }
+            let others = shorts.others(short);
+            if !self.are_same(others, hart, env, run, translates) {
+                miss = Miss::Otherwise(number);
+                number = Shorts::next(short);
+                continue;
+            }
+            let btb = &mut hart.pipe.fetch.btb;
+            shorts.tell(short, btb, named);
+            for step in others {
+                match *step {
+                    Step::Push(address) => btb.push(address.get()),
+                    Step::Pop => btb.pop(),
+                    _ => {}
+                }
+            }
+            Self::arrive(&self.ends[number as usize], hart, env, run, named, translates);
+            return Ok(number);
         }
-        Self::arrive(&self.ends[number as usize], hart, env, run, named, translates);
-        Ok(number)
+        Err(miss)
     }
 
-    /// The path to `end` has been followed, after direction number `differed` of all was another one than in a short
-    /// cut: the short cut to begin with, if that is to change.
+    /// Whether what `steps` ask is the same. If so, the data cache has been told; if not, nothing has changed.
+    #[inline(always)]
+    fn are_same(
+        &self,
+        steps: &[Step],
+        hart: &mut HartModel,
+        env: &mut Env<'_>,
+        run: &BlockRun<'_>,
+        translates: bool,
+    ) -> bool {
+        let same = steps.iter().all(|step| match *step {
+            Step::Multiplicand(side) => self.is_as_long(side, run),
+            Step::Unsettled { n, write } => {
+                let fact = run.facts.get(usize::from(n)).copied().unwrap_or_default();
+                !env.dcache().settled(fact.b, write)
+            }
+            Step::Becomes { n, write, outcome } => {
+                let fact = run.facts.get(usize::from(n)).copied().unwrap_or_default();
+                (!translates || hart.memory.tlb.holds(fact.a)) && env.dcache().repeat(fact.b, write, outcome)
+            }
+            Step::Idle => env.uncore.port.free <= hart.pipe.now,
+            _ => true,
+        });
+        if !same {
+            env.dcache().undo();
+        }
+        same
+    }
+
+    /// The path to `end` has been followed, which a short cut missed: the short cut to begin with, if that is to change.
     #[inline]
-    pub fn followed(
-        &mut self,
-        end: u32,
-        differed: Option<u32>,
-        generation: u64,
-        named: &Named,
-    ) -> Option<u32> {
+    pub fn followed(&mut self, end: u32, missed: Miss, generation: u64, named: &Named) -> Option<u32> {
         if !self.shorts.followed(end, generation, named) {
             return None;
         }
-        match differed {
-            Some(n) => {
-                self.shorts.direction(n).other = end;
-                None
-            }
-            None => Some(end),
+        match missed {
+            Miss::First => return Some(end),
+            Miss::Direction(n) => self.shorts.direction(n).other = end,
+            Miss::Otherwise(n) => *self.shorts.otherwise(n) = end,
         }
+        None
     }
 
     /// Whether the lines of the accesses `facts` are there, and nothing of them changes.
@@ -480,10 +506,11 @@ impl Tree {
         hart.issue = hart.pipe.now;
         let memory = &mut hart.memory;
         if let Source::Fact { .. } = end.stores[1] {
-            let spans = end.stores.map(|store| store.span(memory, run.facts));
-            for (store, (word, mask)) in memory.stores.iter_mut().zip(spans) {
-                (store.word, store.mask) = (word, mask);
-            }
+            let (first, second) =
+                (end.stores[0].span(memory, run.facts), end.stores[1].span(memory, run.facts));
+            let [one, two] = &mut memory.stores;
+            (one.word, one.mask) = first;
+            (two.word, two.mask) = second;
         }
         if translates {
             let is_access = |n: usize| end.accesses >> (n & 63) & 1 == 1;
