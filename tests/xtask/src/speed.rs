@@ -1,5 +1,5 @@
 //! `cargo xtask speed`: the benchmark workloads on relsim, on Debian's QEMU and, where it is at hand, on
-//! Spike, in turn and side by side, as ratios.
+//! Spike, in turn and side by side, as ratios; with `--timing MODEL`, in functional mode and with that timing model.
 //!
 //! Processor time of whole processes, so what else the machine does disturbs it little; the runs take turns
 //! and the median of the ratios of neighbours is quoted. All three simulators run the same ELF file to the
@@ -16,9 +16,9 @@ const DEFAULT_ROUNDS: usize = 5;
 
 /// A simulator: its name and how it is started with an ELF file.
 struct Simulator {
-    name: &'static str,
+    name: String,
     program: PathBuf,
-    arguments: &'static [&'static str],
+    arguments: Vec<String>,
 }
 
 /// User and system time that children have used so far, in clock ticks (proc(5), stat, fields 16 and 17).
@@ -33,12 +33,17 @@ fn children_ticks() -> Outcome<u64> {
 }
 
 impl Simulator {
+    fn new(name: impl Into<String>, program: impl Into<PathBuf>, arguments: &[&str]) -> Self {
+        let arguments = arguments.iter().copied().map(String::from).collect();
+        Self { name: name.into(), program: program.into(), arguments }
+    }
+
     /// Runs `elf` and gives the processor time in seconds.
     fn time(&self, elf: &PathBuf) -> Outcome<f64> {
         let before = children_ticks()?;
         let mut command = Command::new(&self.program);
         command
-            .args(self.arguments)
+            .args(&self.arguments)
             .arg(elf)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -65,12 +70,14 @@ fn instructions(relsim: &Simulator, elf: &PathBuf) -> Outcome<f64> {
     count.ok_or_else(|| format!("no instruction count in the statistics of {}", elf.display()))
 }
 
-/// Measures. Arguments: `--rounds N`, `--spike PATH` (default: `spike` on the search path, if it is there).
+/// Measures. Arguments: `--rounds N`, `--spike PATH` (default: `spike` on the search path, if it is there), `--timing
+/// MODEL`.
 ///
 /// # Errors
 /// If something cannot be built or run.
 pub fn run(args: &[String]) -> Outcome<()> {
     let (mut rounds, mut spike) = (DEFAULT_ROUNDS, on_path("spike").then(|| PathBuf::from("spike")));
+    let mut timing = None;
     let mut args = args.iter();
     while let Some(flag) = args.next() {
         let value = args.next().ok_or_else(|| format!("{flag} needs a value"))?;
@@ -80,25 +87,27 @@ pub fn run(args: &[String]) -> Outcome<()> {
                 rounds = value.parse().ok().filter(|&n| n > 0).ok_or_else(wrong)?;
             }
             "--spike" => spike = Some(PathBuf::from(value)),
-            _ => return Err(format!("unknown argument {flag}: --rounds N, --spike PATH")),
+            "--timing" => timing = Some(value),
+            _ => return Err(format!("unknown argument {flag}: --rounds N, --spike PATH, --timing MODEL")),
         }
     }
     guests::build()?;
     execute(Command::new("cargo").args(["build", "--release", "-p", "relsim"]).current_dir(repository()))?;
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from);
-    let relsim =
-        Simulator { name: "relsim", program: target.join("release/relsim"), arguments: &["run", "-q"] };
-    let qemu = Simulator {
-        name: "QEMU",
-        program: "qemu-system-riscv64".into(),
-        arguments: &["-machine", "virt", "-nographic", "-bios", "none", "-kernel"],
+    let relsim = Simulator::new("relsim", target.join("release/relsim"), &["run", "-q"]);
+    let peers: Vec<Simulator> = match timing {
+        Some(model) => vec![Simulator::new(model, &*relsim.program, &["run", "-q", "--timing", model])],
+        None => {
+            let machine = ["-machine", "virt", "-nographic", "-bios", "none", "-kernel"];
+            let qemu = Simulator::new("QEMU", "qemu-system-riscv64", &machine);
+            let spike = spike.map(|program| Simulator::new("Spike", program, &["--isa=rv64gc"]));
+            spike.into_iter().chain([qemu]).collect()
+        }
     };
-    let spike = spike.map(|program| Simulator { name: "Spike", program, arguments: &["--isa=rv64gc"] });
-    let peers: Vec<&Simulator> = spike.iter().chain([&qemu]).collect();
     println!("Processor time, median of {rounds} rounds; the ratio is how many times faster relsim is.\n");
     print!("{:10} {:>12} {:>8} {:>7}", "workload", "instructions", "relsim", "MIPS");
-    peers.iter().for_each(|peer| print!(" {:>9} {:>7}", peer.name, "ratio"));
+    peers.iter().for_each(|peer| print!(" {:>9} {:>7} {:>7}", peer.name, "MIPS", "ratio"));
     println!();
     for name in WORKLOADS {
         let elf = guests::elf(name);
@@ -115,7 +124,8 @@ pub fn run(args: &[String]) -> Outcome<()> {
         print!("{name:10} {count:>12} {own:>7.2}s {:>7.0}", count / own / 1e6);
         for times in theirs {
             let ratios = times.iter().zip(&ours).map(|(their, our)| their / our).collect();
-            print!(" {:>8.2}s {:>7.2}", median(times), median(ratios));
+            let time = median(times);
+            print!(" {time:>8.2}s {:>7.0} {:>7.2}", count / time / 1e6, median(ratios));
         }
         println!();
     }

@@ -96,15 +96,15 @@ impl<const N: usize> Plru<N> {
         }
     }
 
-    /// What a use of `way` does to the tree: the bits that stay, and those that are set.
-    pub fn use_of(way: usize) -> Option<(u32, u32)> {
-        Self::ACCESS.get(way).copied()
+    /// The tree with all bits set.
+    pub const fn all() -> Self {
+        Self(u32::MAX)
     }
 
-    /// Uses in a row, of which the first bits say what stays of the tree and the second what is set.
+    /// Uses that make `least` of a tree with no bit set, and `most` of one with all: each bit is set, or not, or stays.
     #[inline(always)]
-    pub fn access_all(&mut self, (stays, set): (u32, u32)) {
-        self.0 = self.0 & stays | set;
+    pub fn access_all(&mut self, least: Self, most: Self) {
+        self.0 = self.0 & most.0 | least.0;
     }
 
     /// The way to replace.

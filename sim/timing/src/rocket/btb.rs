@@ -1,6 +1,8 @@
 //! Branch prediction: BTB, BHT and return-address stack (BTB.scala).
 
-use super::memo::{Act, Named, Origin, Recorder};
+use rustc_hash::FxHashMap;
+
+use super::memo::{Act, Answer, Origin, Recorder};
 use super::replace::Plru;
 
 /// Entries of the BTB.
@@ -18,7 +20,7 @@ const HISTORY_HASH: u32 = 221;
 pub const NO_ENTRY: u8 = BTB_ENTRIES as u8;
 
 /// What an entry is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Cfi {
     /// Conditional branch.
     #[default]
@@ -59,7 +61,7 @@ impl Prediction {
 }
 
 /// A change to the BTB: takes effect one cycle later, with the fetch address of that cycle as the target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct BtbUpdate {
     /// The entry to change, or [`NO_ENTRY`] for the one to replace.
     pub entry: u8,
@@ -89,23 +91,43 @@ pub struct Btb {
     entries: Entries,
     bht: [u8; BHT_ENTRIES],
     registers: Registers,
-    /// Grows when an entry changes.
-    pub(super) generation: u64,
-    /// By entry: the generation at which what it says changed last.
-    versions: [u64; ROOM],
-    /// Directions that were overwritten, while a replay may still fail.
-    overwritten: Vec<(u16, u8)>,
+    recent: Recent,
+    /// The entries' contents are numbered: these have a number.
+    contents: FxHashMap<Content, u32>,
+    /// The entries as they were when a repetition began, if it has changed any.
+    before: Box<Entries>,
+    /// The same of the stack.
+    stack_before: Option<ReturnStack>,
+    repeats: Repeats,
+    /// How often an entry has changed.
+    generation: u64,
     /// What is asked of the predictor and told to it, while somebody wants to know.
     pub(super) recorder: Recorder,
 }
 
-/// What common events change: small enough to be kept for the case that a replay fails.
+/// Whether a block that was timed before is being repeated, which may fail.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Repeats {
+    No,
+    /// No entry has changed yet.
+    Yes,
+    /// What the entries were is kept.
+    WithChanges,
+}
+
+/// What every lookup may change.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Registers {
+pub(super) struct Recent {
     plru: Plru<BTB_ENTRIES>,
     /// Way whose use the tree learns of in the next cycle.
     used: Option<u8>,
+    /// It takes effect with the next lookup.
     update: Option<BtbUpdate>,
+}
+
+/// What is no table.
+#[derive(Clone, Copy, Default)]
+struct Registers {
     /// Directions of branches, the latest in the highest bit: the hardware's history is the highest 8.
     history: u64,
     /// How many directions went into it, modulo 256.
@@ -145,7 +167,7 @@ impl ReturnStack {
 }
 
 /// What the entries say about a fetch, whatever direction and return address are predicted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(super) struct Found {
     pub(super) hit: bool,
     pub(super) bridx: u8,
@@ -156,13 +178,17 @@ pub(super) struct Found {
     pub(super) to: u64,
 }
 
-impl Found {
-    /// Whether it says the same, wherever the entry is.
-    #[inline(always)]
-    pub(super) fn is_like(&self, other: &Self) -> bool {
-        Self { entry: if self.hit { other.entry } else { self.entry }, ..*self } == *other
-    }
+/// What an entry says, wherever it is, and to whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Content {
+    /// The page of its fetch group; [`NO_PAGE`] if it has lost it.
+    page: u64,
+    /// With 0 for the entry.
+    found: Found,
 }
+
+/// No address is in this page.
+const NO_PAGE: u64 = u64::MAX;
 
 /// The entries of the BTB, and the pages that they share.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -173,18 +199,12 @@ pub(super) struct Entries {
     target_pages: [u8; ROOM],
     cfi: [Cfi; ROOM],
     bridx: [u8; ROOM],
+    /// The numbers of their contents.
+    contents: [u32; ROOM],
     valid: u32,
     pages: [u64; PAGES],
     page_valid: u8,
     next_page: usize,
-}
-
-/// The entries with what tells whether they have changed, to undo a change.
-#[derive(Clone, Copy)]
-pub(super) struct Saved {
-    entries: Entries,
-    generation: u64,
-    versions: [u64; ROOM],
 }
 
 impl Default for Entries {
@@ -196,6 +216,7 @@ impl Default for Entries {
             target_pages: [0; ROOM],
             cfi: [Cfi::Branch; ROOM],
             bridx: [0; ROOM],
+            contents: [0; ROOM],
             valid: 0,
             pages: [0; PAGES],
             page_valid: 0,
@@ -211,9 +232,12 @@ impl Default for Btb {
             entries: Entries::default(),
             bht: [0; BHT_ENTRIES],
             registers: Registers::default(),
-            generation: 0,
-            versions: [0; ROOM],
-            overwritten: Vec::new(),
+            recent: Recent::default(),
+            stack_before: None,
+            contents: FxHashMap::default(),
+            before: Box::default(),
+            repeats: Repeats::No,
+            generation: 1,
             recorder: Recorder::default(),
         }
     }
@@ -231,19 +255,22 @@ fn bht_index(addr: u64, history: u8) -> usize {
     (address ^ u64::from(hashed) << 6) as usize
 }
 
+/// Number of the page of `addr`.
+fn page(addr: u64) -> u64 {
+    addr >> PAGE_SHIFT & ((1 << (39 - PAGE_SHIFT)) - 1)
+}
+
 impl Btb {
     fn page_match(&self, addr: u64) -> u8 {
-        let page = addr >> PAGE_SHIFT & ((1 << (39 - PAGE_SHIFT)) - 1);
         (0..PAGES)
-            .filter(|&n| self.entries.page_valid >> n & 1 == 1 && self.entries.pages[n] == page)
+            .filter(|&n| self.entries.page_valid >> n & 1 == 1 && self.entries.pages[n] == page(addr))
             .map(|n| 1 << n)
             .sum()
     }
 
     /// Whether entry `n` of the page table is for the page of `addr`.
     fn page_is(&self, n: usize, addr: u64) -> bool {
-        let page = addr >> PAGE_SHIFT & ((1 << (39 - PAGE_SHIFT)) - 1);
-        n < PAGES && self.entries.page_valid >> n & 1 == 1 && self.entries.pages[n] == page
+        n < PAGES && self.entries.page_valid >> n & 1 == 1 && self.entries.pages[n] == page(addr)
     }
 
     fn matching(&self, addr: u64) -> u32 {
@@ -277,14 +304,19 @@ impl Btb {
 
     #[cold]
     fn recorded_cycle(&mut self, pc: u64) -> (Prediction, u64) {
-        let quiet = self.slots[usize::from(low(pc))] == SLOT_FREE && self.is_still();
-        let found = self.find(pc).unwrap_or_default();
-        if found.returns {
-            self.recorder.returns(self.ras_head());
-        }
+        let found = self.finds(pc);
+        let answer = match self.slots[usize::from(low(pc))] {
+            SLOT_FREE => Answer::Nothing,
+            SLOT_SHARED => Answer::Odd,
+            _ if !found.hit => Answer::Odd,
+            n => Answer::Entry(self.entries.contents[usize::from(n - 1)]),
+        };
+        let settles = !self.settled();
         let (mut made, to) = self.unrecorded_cycle(pc);
-        made.origin = self.recorder.origin();
-        self.recorder.cycle(Act::Cycle { pc, found, made, to, quiet, branch: false });
+        self.recorder.lookup(pc, answer, found, settles, &mut made);
+        if found.returns {
+            self.recorder.act(Act::Returns(self.ras_head()));
+        }
         (made, to)
     }
 
@@ -295,37 +327,96 @@ impl Btb {
 
     /// Whether no entry has one of `tags`.
     #[inline(always)]
-    pub(super) fn are_free(&self, tags: &[u16]) -> bool {
+    pub(super) fn are_free<const N: usize>(&self, tags: [u16; N]) -> bool {
         // All of them: nearly always they are, and there are few.
         tags.iter().fold(SLOT_FREE, |slots, &tag| slots | self.slots[usize::from(tag) % TAGS]) == SLOT_FREE
     }
 
-    /// Whether a lookup that finds nothing changes nothing.
+    /// The entry that has `tag`, if there is one with this `content` and no other.
     #[inline(always)]
-    pub(super) fn is_still(&self) -> bool {
-        self.registers.update.is_none() && self.registers.used.is_none()
+    pub(super) fn entry_of(&self, tag: u16, content: u32) -> Option<u8> {
+        let slot = self.slots[usize::from(tag) % TAGS];
+        let way = slot.wrapping_sub(1);
+        let alone = slot != SLOT_FREE && slot != SLOT_SHARED;
+        (alone && self.entries.contents[usize::from(way) % ROOM] == content).then_some(way)
+    }
+
+    /// Whether no change is under way.
+    #[inline(always)]
+    pub fn settled(&self) -> bool {
+        self.recent.update.is_none()
+    }
+
+    /// What is under way takes effect, in a cycle with a lookup of `pc`.
+    #[inline]
+    pub(super) fn settle(&mut self, pc: u64) {
+        let used = self.recent.used.take();
+        if let Some(update) = self.recent.update.take() {
+            self.apply(update, pc);
+        } else if let Some(way) = used {
+            self.recent.plru.access(usize::from(way));
+        }
+    }
+
+    /// The tree learns of the latest use.
+    #[inline(always)]
+    pub(super) fn touch(&mut self) {
+        if let Some(way) = self.recent.used.take() {
+            self.recent.plru.access(usize::from(way));
+        }
+    }
+
+    /// How often an entry has changed: while that is the same, lookups find the same.
+    #[inline(always)]
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The tree learns of the latest use, and of others that make `least` and `most` of it ([`Plru::access_all`]); then
+    /// comes that of `last`.
+    #[inline(always)]
+    pub(super) fn uses_all(&mut self, least: Plru<BTB_ENTRIES>, most: Plru<BTB_ENTRIES>, last: Option<u8>) {
+        if self.settled() {
+            self.touch();
+        }
+        self.recent.plru.access_all(least, most);
+        self.recent.used = last.or(self.recent.used);
+    }
+
+    /// Entry `way` is used: the tree learns of it in the next cycle.
+    #[inline(always)]
+    pub(super) fn uses(&mut self, way: u8) {
+        self.recent.used = Some(way);
     }
 
     #[inline(always)]
     fn unrecorded_cycle(&mut self, pc: u64) -> (Prediction, u64) {
-        if self.slots[usize::from(low(pc))] != SLOT_FREE || self.registers.update.is_some() {
+        if self.slots[usize::from(low(pc))] != SLOT_FREE || self.recent.update.is_some() {
             return self.full_cycle(pc);
         }
-        if let Some(way) = self.registers.used.take() {
-            self.registers.plru.access(usize::from(way));
+        if let Some(way) = self.recent.used.take() {
+            self.recent.plru.access(usize::from(way));
         }
         let bht_taken = self.bht[bht_index(pc, (self.registers.history >> 56) as u8)] != 0;
         let made = Prediction { place: self.registers.place, bht_taken, ..Prediction::default() };
         (made, 0)
     }
 
-    /// What the entries say about `pc`, with the number of the one that says it; `None` where several speak.
+    /// The entries that have the tag of `pc`.
     #[inline(always)]
-    pub(super) fn find(&self, pc: u64) -> Option<Found> {
-        match self.slots[usize::from(low(pc)) % TAGS] {
-            SLOT_FREE => Some(Found::default()),
-            SLOT_SHARED => None,
-            n => Some(self.combine(pc, 1 << (n - 1))),
+    fn hits(&self, pc: u64) -> u32 {
+        match self.slots[usize::from(low(pc))] {
+            SLOT_FREE => 0,
+            SLOT_SHARED => self.matching(pc),
+            n => 1 << (n - 1),
+        }
+    }
+
+    /// What the entries say about `pc`, with the number of the one that says it.
+    pub(super) fn finds(&self, pc: u64) -> Found {
+        match self.hits(pc) {
+            0 => Found::default(),
+            hits => self.combine(pc, hits),
         }
     }
 
@@ -356,12 +447,7 @@ impl Btb {
 
     #[inline(never)]
     fn full_cycle(&mut self, pc: u64) -> (Prediction, u64) {
-        let slot = self.slots[usize::from(low(pc))];
-        let hits = match slot {
-            SLOT_FREE => 0,
-            SLOT_SHARED => self.matching(pc),
-            n => 1 << (n - 1),
-        };
+        let hits = self.hits(pc);
         let mut answer = Prediction { place: self.registers.place, ..Prediction::default() };
         let mut to = 0;
         answer.bht_taken = self.bht[bht_index(pc, (self.registers.history >> 56) as u8)] != 0;
@@ -371,34 +457,74 @@ impl Btb {
             answer.taken = !found.branches || answer.bht_taken;
             to = self.ras_head().filter(|_| found.returns).unwrap_or(found.to);
         }
-        let left = (hits.count_ones() > 1).then_some(self.entries.valid & !hits);
-        let used = self.registers.used.take();
+        self.settle_odd(pc);
         if answer.hit && answer.taken {
-            self.registers.used = Some(answer.entry);
+            self.uses(answer.entry);
         }
-        if let Some(update) = self.registers.update.take() {
-            self.apply(update, pc);
-        } else if let Some(way) = used {
-            self.registers.plru.access(usize::from(way));
-        }
+        (answer, to)
+    }
+
+    /// [`Btb::settle`], and where several entries have answered the lookup, they are forgotten, and so is the entry that
+    /// was to become valid.
+    pub(super) fn settle_odd(&mut self, pc: u64) {
+        let hits = self.hits(pc);
+        let left = (hits.count_ones() > 1).then_some(self.entries.valid & !hits);
+        self.settle(pc);
         if let Some(left) = left {
-            self.recorder.spoil();
-            // They are forgotten, and so is the entry that was to become valid.
+            self.keeps_entries();
+            self.generation += 1;
             let changed = self.entries.valid ^ left;
             self.entries.valid = left;
             for n in (0..BTB_ENTRIES).filter(|n| changed >> n & 1 == 1) {
                 self.index(self.entries.tags[n]);
             }
             self.index(low(pc));
-            self.generation += 1;
         }
-        (answer, to)
+    }
+
+    /// An entry is about to change.
+    #[inline(always)]
+    fn keeps_entries(&mut self) {
+        if self.repeats == Repeats::Yes {
+            self.repeats = Repeats::WithChanges;
+            *self.before = self.entries;
+        }
+    }
+
+    /// The stack is about to change.
+    #[inline(always)]
+    fn keeps_stack(&mut self) {
+        if self.repeats != Repeats::No && self.stack_before.is_none() {
+            self.stack_before = Some(self.registers.stack);
+        }
+    }
+
+    /// Numbers the content of entry `way`.
+    fn number(&mut self, way: usize) {
+        let entries = &self.entries;
+        let tag_page = usize::from(entries.tag_pages[way]).wrapping_sub(1);
+        let has_page = tag_page < PAGES && entries.page_valid >> tag_page & 1 == 1;
+        let page = if has_page { entries.pages[tag_page] } else { NO_PAGE };
+        let found = Found { entry: 0, hit: has_page, ..self.combine(0, 1 << way) };
+        let next = self.contents.len() as u32;
+        self.entries.contents[way] = *self.contents.entry(Content { page, found }).or_insert(next);
+    }
+
+    /// Forgets the numbers of contents that no entry has.
+    pub(super) fn renumber(&mut self) {
+        self.contents.clear();
+        self.generation += 1;
+        (0..BTB_ENTRIES).for_each(|way| self.number(way));
     }
 
     fn apply(&mut self, update: BtbUpdate, target: u64) {
-        let way = if update.entry < NO_ENTRY { usize::from(update.entry) } else { self.registers.plru.way() };
-        self.registers.plru.access(way);
-        let page = |addr: u64| addr >> PAGE_SHIFT & ((1 << (39 - PAGE_SHIFT)) - 1);
+        let way = if update.entry < NO_ENTRY { usize::from(update.entry) } else { self.recent.plru.way() };
+        self.recent.plru.access(way);
+        if self.confirms(&update, way, target) {
+            return;
+        }
+        self.keeps_entries();
+        self.generation += 1;
         let rotate = |set: u8| (set << 1 | set >> (PAGES - 1)) & ((1 << PAGES) - 1);
         let page_hit = self.page_match(target);
         let update_hit = self.page_match(update.pc);
@@ -413,8 +539,7 @@ impl Btb {
             let next = self.entries.next_page + if new_index && new_target { 2 } else { 1 };
             self.entries.next_page = if next >= PAGES { next & 1 } else { next };
         }
-        let before = self.entries;
-        let old = before.tags[way];
+        let old = self.entries.tags[way];
         self.entries.tags[way] = low(update.pc);
         self.entries.targets[way] = low(target);
         self.entries.tag_pages[way] = index_set.trailing_zeros() as u8 + 1;
@@ -431,36 +556,49 @@ impl Btb {
             self.entries.pages[target_replaced.trailing_zeros() as usize] = page(target);
             self.entries.page_valid |= target_replaced;
         }
-        if self.entries != before {
-            self.index(old);
-            self.index(low(update.pc));
-            self.generation += 1;
-            if new_index || new_target {
-                // Others may share the page.
-                self.versions = [self.generation; ROOM];
-            }
-            self.versions[way] = self.generation;
+        self.index(old);
+        self.index(low(update.pc));
+        if new_index || new_target {
+            // Others may share the page.
+            (0..BTB_ENTRIES).for_each(|way| self.number(way));
+        } else {
+            self.number(way);
         }
     }
 
-    /// Whether no change is under way.
-    #[inline(always)]
-    pub fn settled(&self) -> bool {
-        self.registers.update.is_none()
+    /// Whether `update` of entry `way` with `target` changes nothing but the use of the entry.
+    fn confirms(&self, update: &BtbUpdate, way: usize, target: u64) -> bool {
+        let entries = &self.entries;
+        if entries.tags[way] != low(update.pc)
+            || entries.targets[way] != low(target)
+            || (entries.valid >> way & 1 == 1) != update.valid
+        {
+            return false;
+        }
+        let (page, target_page) = (self.page_match(update.pc), self.page_match(target));
+        page != 0
+            && target_page != 0
+            && entries.tag_pages[way] == page.trailing_zeros() as u8 + 1
+            && entries.target_pages[way] == target_page.trailing_zeros() as u8
+            && entries.cfi[way] == update.cfi
+            && entries.bridx[way] == (update.br_pc >> 1 & 1) as u8
     }
 
     /// A change for the next cycle.
     pub fn update(&mut self, update: BtbUpdate) {
         self.recorder.act(Act::Update(update));
-        self.registers.update = Some(update);
+        self.recent.update = Some(update);
     }
 
     /// Forgets every entry.
     pub fn flush(&mut self) {
-        self.entries.valid = 0;
-        self.slots.fill(SLOT_FREE);
+        self.recorder.act(Act::Flush);
+        self.keeps_entries();
         self.generation += 1;
-        self.recorder.spoil();
+        for n in (0..BTB_ENTRIES).filter(|n| self.entries.valid >> n & 1 == 1) {
+            self.slots[usize::from(self.entries.tags[n])] = SLOT_FREE;
+        }
+        self.entries.valid = 0;
     }
 
     /// How many directions have gone into the history since `made` was looked up: fewer than are in flight.
@@ -475,9 +613,6 @@ impl Btb {
         self.recorder.act(Act::Branch { pc, since: since as u8, taken, wrong });
         let then = self.registers.history << since;
         let index = bht_index(pc, (then >> 56) as u8);
-        if self.recorder.replaying {
-            self.overwritten.push((index as u16, self.bht[index]));
-        }
         if learns {
             self.bht[index] = u8::from(taken);
         } else {
@@ -514,120 +649,51 @@ impl Btb {
         self.registers.place
     }
 
-    /// What the replay of an edge may change.
+    /// A repetition begins, which [`Btb::keep`] or [`Btb::undo`] ends. Unless a change is under way, the tree learns of
+    /// the latest use at once.
     #[inline(always)]
-    pub(super) fn registers(&self) -> Registers {
-        self.registers
-    }
-
-    /// The entries, where a replay may change these.
-    pub(super) fn entries(&self) -> Saved {
-        Saved { entries: self.entries, generation: self.generation, versions: self.versions }
-    }
-
-    /// Whether a lookup of `pc` finds the same as `found`, wherever that is now, which `found` then says. `version` is
-    /// that of the entry when it was last looked at.
-    #[inline(always)]
-    pub(super) fn finds(&self, pc: u64, found: &mut Found, version: &mut u64) -> bool {
-        let slot = self.slots[usize::from(low(pc)) % TAGS];
-        if slot == SLOT_FREE {
-            return *found == Found::default();
+    pub(super) fn begin(&mut self) -> Recent {
+        let recent = self.recent;
+        self.repeats = Repeats::Yes;
+        self.stack_before = None;
+        if self.settled() {
+            self.touch();
         }
-        let way = slot.wrapping_sub(1);
-        if way == found.entry && *version == self.versions[usize::from(way) % ROOM] {
-            return true;
-        }
-        self.finds_changed(pc, found, version)
+        recent
     }
 
-    #[inline(never)]
-    fn finds_changed(&self, pc: u64, found: &mut Found, version: &mut u64) -> bool {
-        match self.find(pc) {
-            Some(now) if now.is_like(found) => {
-                found.entry = now.entry;
-                *version = self.versions[usize::from(now.entry) % ROOM];
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// A replay begins, or has succeeded: what it overwrote need not be remembered.
+    /// The repetition has succeeded.
     #[inline(always)]
     pub(super) fn keep(&mut self) {
-        self.overwritten.clear();
+        self.repeats = Repeats::No;
     }
 
-    /// Undoes a replay that failed.
+    /// The repetition has failed: all is as it was.
     #[cold]
-    pub(super) fn undo(&mut self, registers: &Registers, entries: Option<&Saved>) {
-        self.registers = *registers;
-        while let Some((index, taken)) = self.overwritten.pop() {
-            self.bht[usize::from(index)] = taken;
+    pub(super) fn undo(&mut self, recent: Recent) {
+        self.recent = recent;
+        if let Some(stack) = self.stack_before.take() {
+            self.registers.stack = stack;
         }
-        if let Some(&Saved { entries, generation, versions }) = entries
-            && generation != self.generation
-        {
-            let changed = std::mem::replace(&mut self.entries, entries).tags;
-            for (&now, &then) in changed.iter().zip(&entries.tags) {
-                self.index(now);
-                self.index(then);
-            }
-            (self.generation, self.versions) = (generation, versions);
+        if self.repeats == Repeats::WithChanges {
+            self.generation += 1;
+            let changed = std::mem::replace(&mut self.entries, *self.before).tags;
+            changed.into_iter().chain(self.entries.tags).for_each(|tag| self.index(tag));
         }
-    }
-
-    /// Does again what was recorded; whether the answer is what it was then.
-    #[inline(always)]
-    pub(super) fn replay(&mut self, act: &Act, named: &mut Named) -> bool {
-        match *act {
-            Act::Cycle { pc, made: then, to, branch, .. } => {
-                // That would change entries, which only some replays can undo.
-                if self.slots[usize::from(low(pc)) % TAGS] == SLOT_SHARED {
-                    return false;
-                }
-                let (made, now_to) = self.unrecorded_cycle(pc);
-                named.finds(then.origin, made.entry);
-                return made.hit == then.hit
-                    && made.taken == then.taken
-                    && (made.entry == then.entry || made.names())
-                    && made.bridx == then.bridx
-                    && now_to == to
-                    && (!branch || made.bht_taken == then.bht_taken);
-            }
-            Act::Returns(to) => return self.ras_head() == to,
-            Act::Push(address) => self.push(address),
-            Act::Pop => self.pop(),
-            Act::Advance(taken) => {
-                self.advance_history(&Prediction { bht_taken: taken, ..Prediction::default() });
-            }
-            Act::Update(update) => {
-                self.update(BtbUpdate { entry: named.entry(update.origin, update.entry), ..update });
-            }
-            Act::Branch { pc, since, taken, wrong } => {
-                let made =
-                    Prediction { place: self.registers.place.wrapping_sub(since), ..Prediction::default() };
-                self.resolve_branch(pc, &made, taken, wrong, true);
-            }
-            Act::Forget { since } => {
-                let made =
-                    Prediction { place: self.registers.place.wrapping_sub(since), ..Prediction::default() };
-                self.reset_history(&made);
-            }
-            Act::Page { .. } | Act::Context(_) => {}
-        }
-        true
+        self.repeats = Repeats::No;
     }
 
     /// A call was fetched.
     pub fn push(&mut self, address: u64) {
         self.recorder.act(Act::Push(address));
+        self.keeps_stack();
         self.registers.stack.push(address);
     }
 
     /// A return was fetched.
     pub fn pop(&mut self) {
         self.recorder.act(Act::Pop);
+        self.keeps_stack();
         self.registers.stack.pop();
     }
 
@@ -639,7 +705,7 @@ impl Btb {
 
     /// The history becomes `history`, `places` further on.
     #[inline(always)]
-    pub(super) fn set_history(&mut self, history: u64, places: u8) {
+    pub(super) fn advance(&mut self, history: u64, places: u8) {
         self.registers.history = history;
         self.registers.place = self.registers.place.wrapping_add(places);
     }
@@ -660,52 +726,5 @@ impl Btb {
     #[inline(always)]
     pub(super) fn set_direction(&mut self, index: u16, taken: bool) {
         self.bht[usize::from(index) % BHT_ENTRIES] = u8::from(taken);
-    }
-
-    /// Uses of entries in a row, of which the tree learns as `uses` says, and then of `used` and of `update`. What
-    /// was under way before changes no entry.
-    #[inline(always)]
-    pub(super) fn uses(&mut self, uses: (u32, u32), used: Option<u8>, update: Option<BtbUpdate>) {
-        let registers = &mut self.registers;
-        if let Some(way) = registers.update.map(|update| update.entry).or(registers.used) {
-            registers.plru.access(usize::from(way));
-        }
-        registers.plru.access_all(uses);
-        (registers.used, registers.update) = (used, update);
-    }
-
-    /// Whether the change that is under way changes nothing but the use of its entry when the next lookup is at
-    /// `target`.
-    #[cold]
-    pub(super) fn confirms_update(&self, target: u64) -> bool {
-        self.registers.update.is_none_or(|update| self.confirms(&update, target))
-    }
-
-    /// Whether `update` with `target` changes nothing but the use of its entry: as [`Btb::apply`] has it.
-    pub(super) fn confirms(&self, update: &BtbUpdate, target: u64) -> bool {
-        let (entries, way) = (&self.entries, usize::from(update.entry));
-        let (page, target_page) = (self.page_match(update.pc), self.page_match(target));
-        update.entry < NO_ENTRY
-            && page != 0
-            && target_page != 0
-            && (entries.valid >> way & 1 == 1) == update.valid
-            && entries.tags[way] == low(update.pc)
-            && entries.targets[way] == low(target)
-            && entries.tag_pages[way] == page.trailing_zeros() as u8 + 1
-            && entries.target_pages[way] == target_page.trailing_zeros() as u8
-            && entries.cfi[way] == update.cfi
-            && entries.bridx[way] == (update.br_pc >> 1 & 1) as u8
-    }
-
-    /// The return-address stack.
-    #[inline(always)]
-    pub(super) fn stack(&self) -> ReturnStack {
-        self.registers.stack
-    }
-
-    /// It becomes `stack`.
-    #[inline(always)]
-    pub(super) fn set_stack(&mut self, stack: ReturnStack) {
-        self.registers.stack = stack;
     }
 }

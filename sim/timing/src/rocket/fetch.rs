@@ -10,7 +10,7 @@ use relsim_core::hart::Priv;
 
 use super::btb::{Btb, BtbUpdate, Cfi, NO_ENTRY, Prediction};
 use super::icache::Icache;
-use super::memo::Origin;
+use super::memo::{Act, BEFORE, Origin};
 use super::tlb::{Context, Tlb};
 use super::uncore::Env;
 use super::walker::Walker;
@@ -207,7 +207,7 @@ impl Fetch {
                 replay_before: true,
                 ..FetchState::default()
             },
-            s2_act: usize::MAX,
+            s2_act: BEFORE,
             group: Group::default(),
             group_valid: false,
             fire: false,
@@ -385,10 +385,10 @@ impl Fetch {
                 || c_jr
                 || c_branch && predict;
             if rvi_return || c_return {
-                self.btb.recorder.returns(ras);
+                self.btb.recorder.act(Act::Returns(ras));
             }
             if rvi_branch || c_branch {
-                self.btb.recorder.branch(self.s2_act);
+                self.btb.recorder.directs(self.s2_act, predict);
             }
             let predict_return = ras.is_some() && (rvi_return || c_return);
             let predict_jump = rvi_jump || c_jump;
@@ -460,7 +460,7 @@ impl Fetch {
     fn compare_output(&mut self, bus: &Bus) -> bool {
         let Some(word) = bus.ram.get::<u32>(self.state.output) else { return false };
         if self.btb.recorder.on && !bus.ram.line_has_code(self.state.output) {
-            self.btb.recorder.word(self.state.output, word);
+            self.btb.recorder.once(Act::Word { pa: self.state.output, word });
         }
         let (low, high) = (word as u16, (word >> 16) as u16);
         let first_begins = self.state.s2_pc & 2 == 0 && self.state.partial.is_none();
@@ -476,6 +476,12 @@ impl Fetch {
         self.tlb.context_changes();
     }
 
+    /// Changes whenever an entry of the BTB or a line of the cache does.
+    #[inline(always)]
+    pub(super) fn generation(&self) -> u64 {
+        self.btb.generation().wrapping_add(self.icache.generation)
+    }
+
     /// Whether it matters which direction the lookup gave that goes with the group in the second stage.
     pub(super) fn direction_matters(&self, bus: &Bus) -> bool {
         let word = bus.ram.get::<u32>(self.state.s2_pa & !3);
@@ -485,15 +491,17 @@ impl Fetch {
     /// What a cycle depends on beside the predictor.
     #[cold]
     pub(super) fn record_cycle(&mut self, env: &Env<'_>, s1_pa: u64) {
+        let line = s1_pa >> 6;
+        let there = self.icache.holds(line);
         let recorder = &mut self.btb.recorder;
-        recorder.line(s1_pa >> 6);
+        recorder.line(line, there);
         if !self.icache.calm() || self.state.s2_fault || self.state.s2_miss {
             recorder.spoil();
         }
         if self.state.s2_valid && self.state.s1_valid_before {
             let pa = self.state.s2_pa & !3;
             match env.bus.ram.get::<u32>(pa) {
-                Some(word) if !env.bus.ram.line_has_code(pa) => recorder.word(pa, word),
+                Some(word) if !env.bus.ram.line_has_code(pa) => recorder.once(Act::Word { pa, word }),
                 _ => {}
             }
         }

@@ -7,7 +7,7 @@ use relsim_core::trap::TrapTaken;
 
 use super::hub::Want;
 use super::icache::Icache;
-use super::memo::Check;
+use super::memo::Act;
 use super::memory::{Memory, Progress};
 use super::params::Params;
 use super::pipeline::{GRANT, Pipeline, READY};
@@ -17,6 +17,9 @@ use super::uncore::Env;
 
 /// Cycles from issue to write-back.
 pub const WRITE_BACK: u64 = 3;
+
+/// Of an instruction that accesses, multiplies and divides nothing.
+const NO_FACT: Fact = Fact { a: 0, b: 0 };
 
 /// An instruction on its way to its issue: its address, and what holds it back until when.
 pub(super) type Start = (u64, u64, Cause);
@@ -330,20 +333,23 @@ impl HartModel {
 
     /// Times the instructions of a block one by one.
     pub fn time_block(&mut self, env: &mut Env<'_>, run: BlockRun<'_>) {
-        let mut facts = run.facts.iter();
+        let mut facts = (0u8..).zip(run.facts);
         let last = run.ops.len() - 1;
         for (n, op) in run.ops.iter().enumerate() {
             let pc = env.hart.pc_of(op);
             // A lone hart waits for nobody.
             let _ = self.issue(env, op, pc);
             if let Some(kind) = op.class.fact() {
-                env.fact = facts.next().copied().unwrap_or_default();
+                let (number, &fact) = facts.next().unwrap_or((0, &NO_FACT));
+                env.fact = fact;
+                self.pipe.fetch.btb.recorder.fact = number;
                 if kind == FactKind::Floats {
                     self.floats = (env.fact.a, env.fact.b);
                 }
                 if kind != FactKind::Access {
                     let cycles = operand_cycles(op, (env.fact.a, env.fact.b), env.params);
-                    self.pipe.fetch.btb.recorder.check(Check::Operands { op: n as u8, cycles });
+                    let operands = Act::Operands { fact: number, op: n as u8, cycles };
+                    self.pipe.fetch.btb.recorder.act(operands);
                 }
             }
             let next = if n == last { run.next } else { pc.wrapping_add(u64::from(op.len)) };

@@ -6,6 +6,9 @@ use super::replace::Lfsr;
 use super::uncore::Env;
 use crate::parts::tags::{NO_LINE, Tags, line_of};
 
+/// Places for lines that are found quickly.
+const QUICK: usize = 64;
+
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Refill {
     line: u64,
@@ -19,8 +22,8 @@ pub(super) struct Refill {
 /// The instruction cache.
 pub struct Icache {
     pub(super) tags: Tags,
-    /// A line that is known to be there.
-    pub(super) present: u64,
+    /// Lines that are known to be there.
+    quick: Box<[u64; QUICK]>,
     pub(super) lfsr: Lfsr,
     pub(super) s1_valid: bool,
     pub(super) s2_valid: bool,
@@ -29,9 +32,9 @@ pub struct Icache {
     pub(super) latched: u64,
     pub(super) refill: Option<Refill>,
     pub(super) invalidated: bool,
-    /// Grows when a line appears or disappears.
-    pub(super) generation: u64,
     pub(super) beat: bool,
+    /// How often a line has come or gone.
+    pub(super) generation: u64,
 }
 
 impl Default for Icache {
@@ -45,7 +48,7 @@ impl Icache {
     pub fn new(params: &Params) -> Self {
         Self {
             tags: Tags::new(params.l1i_sets, params.l1i_ways),
-            present: NO_LINE,
+            quick: Box::new([NO_LINE; QUICK]),
             lfsr: Lfsr::default(),
             s1_valid: false,
             s2_valid: false,
@@ -54,8 +57,8 @@ impl Icache {
             latched: 0,
             refill: None,
             invalidated: false,
-            generation: 0,
             beat: false,
+            generation: 0,
         }
     }
 
@@ -145,14 +148,16 @@ impl Icache {
 
     #[inline(always)]
     pub(super) fn holds(&mut self, line: u64) -> bool {
-        if line == self.present {
-            return true;
+        self.quick[line as usize % QUICK] == line || self.finds(line)
+    }
+
+    #[inline(never)]
+    fn finds(&mut self, line: u64) -> bool {
+        let there = self.tags.holds(line);
+        if there {
+            self.quick[line as usize % QUICK] = line;
         }
-        let holds = self.tags.holds(line);
-        if holds {
-            self.present = line;
-        }
-        holds
+        there
     }
 
     /// Whether nothing is missing and nothing is on its way.
@@ -190,13 +195,15 @@ impl Icache {
             && now >= first
         {
             self.beat = true;
-            self.present = NO_LINE;
-            self.generation += 1;
             // Invalid while its words come in, so that nothing hits half a line.
-            self.tags.evict(refill.line, refill.way);
+            if let Some(gone) = self.tags.evict(refill.line, refill.way) {
+                self.quick[gone as usize % QUICK] = NO_LINE;
+                self.generation += 1;
+            }
             if now >= last {
                 if !self.invalidated {
                     self.tags.put(refill.line, refill.way);
+                    self.generation += 1;
                 }
                 self.refill = None;
                 self.invalidated = false;
@@ -212,8 +219,8 @@ impl Icache {
     /// `fence.i`: forgets every line, and the one that is on its way.
     pub fn invalidate(&mut self) {
         self.tags.clear();
-        self.present = NO_LINE;
         self.generation += 1;
+        self.quick.fill(NO_LINE);
         self.invalidated = self.refill.is_some();
     }
 }

@@ -1,18 +1,21 @@
 //! Blocks that were timed before in the same circumstances are not timed again.
 //!
 //! The pipeline's state after a block, taken relative to the cycle and to the place in the branch history, is a
-//! node; a block timed from there to the next node is an edge. An edge has what it cost, what it asked of the
-//! predictor, the caches and the TLBs with the answers, and what it told them. Following an edge asks and tells
-//! the same again; only when every answer is the same, the costs are too, by construction. Otherwise everything
-//! is undone, and the block is timed instruction by instruction. (After Schnarr and Larus, "Fast out-of-order
-//! processor simulation using memoization", ASPLOS 1998.)
+//! node; a block timed from there to the next node is a path. A path has what it cost, what it asked of the
+//! predictor, the caches and the TLBs with the answers, and what it told them. Following a path asks and tells
+//! the same again; only when every answer is the same, the costs are too, by construction. Paths of the same block
+//! from the same node are a tree, which they share as far as their answers are the same ([`tree`]). Where an answer is
+//! new, everything is undone, and the block is timed instruction by instruction. (After Schnarr and Larus, "Fast
+//! out-of-order processor simulation using memoization", ASPLOS 1998.)
 
-mod edge;
-mod effect;
+mod history;
 mod origin;
 mod record;
+mod short;
+mod steps;
+mod tree;
 
-use relsim_core::insn::{Op, OpClass};
+use relsim_core::insn::{FactKind, Op, OpClass};
 use relsim_core::timing::BlockRun;
 use relsim_core::trap::TrapTaken;
 use rustc_hash::FxHashMap;
@@ -21,18 +24,20 @@ use smallvec::SmallVec;
 use super::hart::HartModel;
 use super::snapshot::{Snapshot, predictions};
 use super::uncore::Env;
-use edge::{Causes, Edge, Taken};
-pub(super) use origin::{Named, Origin};
-pub(super) use record::{Act, Check, Outcome, Recorder};
+use crate::parts::tags::{NO_LINE, line_of};
+pub(super) use origin::Origin;
+use origin::{Named, PLACES};
+pub(super) use record::{Act, Answer, BEFORE, Outcome, Recorder};
+use short::NO_SHORT;
+use steps::{Compiler, End, Step};
+use tree::Tree;
 
 /// Nodes at a time; beyond that all are forgotten.
 const MAX_NODES: usize = 1 << 14;
-/// Edges of a node; beyond that the oldest is forgotten.
-const MAX_EDGES: usize = 24;
 /// "Not at a node".
 const NOWHERE: u32 = u32::MAX;
 
-/// What edges are for that are no blocks', whose numbers are smaller: an instruction issues, or retires, or raises
+/// What paths are for that are no blocks', whose numbers are smaller: an instruction issues, or retires, or raises
 /// an exception.
 const ISSUES: u64 = 1 << 62;
 const RETIRES: u64 = 1 << 63;
@@ -49,59 +54,81 @@ const fn is_simple(op: &Op) -> bool {
     matches!(op.class, OpClass::Csr | OpClass::Call | OpClass::TrapReturn | OpClass::Fence | OpClass::Illegal)
 }
 
+/// What follows a node: a block, where it begins, and the root of its tree.
+#[derive(Clone, Copy)]
+struct Next {
+    serial: u64,
+    /// With 1 in the lowest bit if a change of the BTB is under way: it takes effect with the first lookup.
+    pc: u64,
+    root: u32,
+    /// The short cut that is tried first.
+    short: u32,
+}
+
+/// A node, as far as one that is passed through matters. The latest block is the first.
+#[derive(Default)]
 struct Node {
-    snapshot: Box<Snapshot>,
-    /// The direction that the latest lookup gave is part of it.
-    given: bool,
-    edges: Vec<Edge>,
-    /// By edge: the block and where it begins.
-    keys: Vec<(u64, u64)>,
-    /// The edge that was followed last.
-    latest: u32,
-    /// The edge that is the next to be forgotten.
-    oldest: u32,
+    nexts: SmallVec<[Next; 2]>,
 }
 
 impl Node {
-    /// Another edge, perhaps in the place of an old one.
-    fn add(&mut self, key: (u64, u64), edge: Edge) {
-        if self.edges.len() < MAX_EDGES {
-            self.latest = self.edges.len() as u32;
-            self.edges.push(edge);
-            self.keys.push(key);
-            return;
+    #[inline(always)]
+    fn next(&mut self, serial: u64, pc: u64) -> Option<&mut Next> {
+        let mut at = self.nexts.iter().position(|next| next.serial == serial && next.pc == pc)?;
+        if at > 1 {
+            self.nexts.swap(0, at);
+            at = 0;
         }
-        let place = self.oldest as usize % MAX_EDGES;
-        (self.edges[place], self.keys[place]) = (edge, key);
-        (self.latest, self.oldest) = (place as u32, self.oldest.wrapping_add(1));
+        self.nexts.get_mut(at)
     }
+}
+
+/// A node, as it is come back to.
+struct State {
+    snapshot: Box<Snapshot>,
+    /// The direction that the latest lookup gave is part of it.
+    given: bool,
 }
 
 /// What a hart's model remembers.
 pub struct Memo {
     nodes: Vec<Node>,
+    states: Vec<State>,
     ids: FxHashMap<Box<[u64]>, u32>,
+    tree: Tree,
     at: u32,
     /// The entries of the predictions that are on their way.
     named: Named,
     code_epoch: u64,
+    /// The description of a node, and the steps of a path, while they are made.
     key: Vec<u64>,
+    steps: Vec<Step>,
     remember: bool,
 }
 
 impl Memo {
     /// Nothing yet. Without `remember` it stays like that.
     pub fn new(remember: bool) -> Self {
-        let (nodes, ids, key) = (Vec::new(), FxHashMap::default(), Vec::new());
-        Self { nodes, ids, at: NOWHERE, named: Named::default(), code_epoch: 0, key, remember }
+        Self {
+            nodes: Vec::new(),
+            states: Vec::new(),
+            ids: FxHashMap::default(),
+            tree: Tree::default(),
+            at: NOWHERE,
+            named: Named::default(),
+            code_epoch: 0,
+            key: Vec::new(),
+            steps: Vec::new(),
+            remember,
+        }
     }
 
     /// Brings `hart` up to date.
     #[inline(always)]
     pub fn leave(&mut self, hart: &mut HartModel) {
         if self.at != NOWHERE {
-            self.nodes[self.at as usize].snapshot.restore(hart);
-            for (made, &entry) in predictions(hart).zip(&self.named.places) {
+            self.states[self.at as usize].snapshot.restore(hart);
+            for (made, &mut entry) in predictions(hart).zip(self.named.places()) {
                 if made.names() {
                     made.entry = entry;
                 }
@@ -135,7 +162,7 @@ impl Memo {
         }
         let expected = hart.next == pc && env.hart.cycle == hart.takes_effect();
         let step = single(op, ISSUES, pc);
-        if expected && self.goes_on(hart, env, step, pc) {
+        if expected && self.step_goes_on(hart, env, step, pc) {
             hart.issues_again(env, op, pc);
         } else {
             self.learn(hart, env, step, pc, expected, |hart, env| {
@@ -155,7 +182,7 @@ impl Memo {
         }
         let step = single(op, RETIRES, next);
         let expected = simple && hart.issued == Some(pc) && hart.next == pc;
-        if expected && self.goes_on(hart, env, step, pc) {
+        if expected && self.step_goes_on(hart, env, step, pc) {
             hart.issued = None;
             hart.next = next;
         } else {
@@ -172,7 +199,7 @@ impl Memo {
         }
         let step = BlockRun { serial: TRAPS, ops: &[], whole: true, next: env.hart.pc, facts: &[] };
         let expected = hart.issued == Some(hart.next);
-        if expected && self.goes_on(hart, env, step, trap.epc) {
+        if expected && self.step_goes_on(hart, env, step, trap.epc) {
             hart.issued = None;
             hart.next = env.hart.pc;
         } else {
@@ -183,30 +210,35 @@ impl Memo {
         true
     }
 
-    /// Follows an edge for `run` at `pc`, if there is one that is as it was.
+    /// Follows the path for `run` at `pc`, if the answers are known.
     #[inline(always)]
     fn goes_on(&mut self, hart: &mut HartModel, env: &mut Env<'_>, run: BlockRun<'_>, pc: u64) -> bool {
         if self.at == NOWHERE || env.bus.ram.code_log_end() != self.code_epoch {
             return false;
         }
-        let node = &mut self.nodes[self.at as usize];
-        let (latest, key) = (node.latest as usize, (run.serial, pc));
-        if node.keys.get(latest) == Some(&key)
-            && let Some(edge) = node.edges.get_mut(latest)
-            && edge.follow(hart, env, run, &mut self.named)
-        {
-            self.at = edge.to;
-            return true;
-        }
-        for (n, _) in node.keys.iter().enumerate().filter(|&(n, k)| *k == key && n != latest) {
-            let edge = &mut node.edges[n];
-            if edge.follow(hart, env, run, &mut self.named) {
-                node.latest = n as u32;
-                self.at = edge.to;
-                return true;
+        let pc = pc | u64::from(!hart.pipe.fetch.btb.settled());
+        let Some(next) = self.nodes[self.at as usize].next(run.serial, pc) else { return false };
+        let end = match self.tree.shortens(next.short, hart, env, &run, &mut self.named) {
+            Ok(end) => end,
+            Err(missed) => {
+                let Some(end) = self.tree.follow(next.root, hart, env, &run, &mut self.named) else {
+                    return false;
+                };
+                let generation = hart.pipe.fetch.generation();
+                if let Some(short) = self.tree.followed(end, missed, generation, &self.named) {
+                    next.short = short;
+                }
+                end
             }
-        }
-        false
+        };
+        self.at = self.tree.behind(end);
+        true
+    }
+
+    /// [`Memo::goes_on`] for what is no block, and less frequent.
+    #[inline(never)]
+    fn step_goes_on(&mut self, hart: &mut HartModel, env: &mut Env<'_>, step: BlockRun<'_>, pc: u64) -> bool {
+        self.goes_on(hart, env, step, pc)
     }
 
     /// Times `run` at `pc` by `step`, and remembers it if it was `expected`.
@@ -220,64 +252,23 @@ impl Memo {
         expected: bool,
         step: impl FnOnce(&mut HartModel, &mut Env<'_>),
     ) {
-        let epoch = env.bus.ram.code_log_end();
         let from = self.at;
         self.leave(hart);
-        let full = self.nodes.len() >= MAX_NODES;
-        if epoch != self.code_epoch || full {
-            (self.nodes, self.ids) = (Vec::new(), FxHashMap::default());
-            self.code_epoch = epoch;
-        }
-        let from = if epoch == self.code_epoch && !full && expected && (from as usize) < self.nodes.len() {
-            from
-        } else {
-            NOWHERE
-        };
+        let kept = self.has_room(hart, env);
+        let from = if kept && expected { from } else { NOWHERE };
+        let pc = pc | u64::from(!hart.pipe.fetch.btb.settled());
         let begun = hart.pipe.now;
         let ledger = hart.pipe.ledger.clone();
-        let entries = hart.pipe.fetch.btb.generation;
         let (port, refills) = (env.uncore.port.free, env.dcache().refills);
-        hart.pipe.fetch.s2_act = usize::MAX;
-        let given = from != NOWHERE && self.nodes[from as usize].given;
-        if from != NOWHERE {
-            hart.pipe.fetch.btb.recorder.begin(given);
-            for (n, made) in predictions(hart).enumerate() {
-                made.origin = Origin::Place(n as u8);
-            }
-        }
+        self.listen(hart, env, run, from);
         step(hart, env);
         let given = hart.pipe.fetch.direction_matters(env.bus);
+        let fetch = &mut hart.pipe.fetch;
         if given {
-            let lookup = hart.pipe.fetch.s2_act;
-            hart.pipe.fetch.btb.recorder.branch(lookup);
+            fetch.btb.recorder.directs(fetch.s2_act, fetch.state.s2_made.bht_taken);
         }
-        hart.pipe.fetch.btb.recorder.on = false;
-        self.key.clear();
-        if !run.whole || !Snapshot::describe(hart, given, &mut self.key) {
-            return;
-        }
-        let to = match self.ids.get(&self.key[..]) {
-            Some(&to) => to,
-            None => {
-                let to = self.nodes.len() as u32;
-                self.nodes.push(Node {
-                    snapshot: Box::new(Snapshot::take(hart)),
-                    given,
-                    edges: Vec::new(),
-                    keys: Vec::new(),
-                    latest: 0,
-                    oldest: 0,
-                });
-                self.ids.insert(self.key.clone().into_boxed_slice(), to);
-                to
-            }
-        };
-        let mut origins = SmallVec::new();
-        for (made, place) in predictions(hart).zip(&mut self.named.places) {
-            *place = made.entry;
-            origins.push(if made.names() { made.origin } else { Origin::Itself });
-        }
-        let recorder = &hart.pipe.fetch.btb.recorder;
+        fetch.btb.recorder.on = false;
+        let Some(to) = (if run.whole { self.arrive(hart, given) } else { None }) else { return };
         let (dcache, after) = env.data();
         let done = match dcache.refills != refills {
             true => (dcache.ready.saturating_sub(begun), after.free.saturating_sub(begun)),
@@ -285,15 +276,99 @@ impl Memo {
         };
         // What comes over a port that is not free yet depends on when it is.
         let port_matters = done != (0, 0) && port > begun;
-        if from != NOWHERE && !recorder.spoilt && !port_matters {
-            let passed = hart.pipe.now - begun;
-            let causes: Causes = hart.pipe.ledger.since(&ledger).collect();
-            if causes.iter().map(|c| c.2).sum::<u64>() == passed {
-                let changes = hart.pipe.fetch.btb.generation != entries;
-                let taken = Taken { to, causes, recorder, origins, changes, done };
-                self.nodes[from as usize].add((run.serial, pc), Edge::new(run, taken, env.params));
+        if from != NOWHERE && !hart.pipe.fetch.btb.recorder.spoilt && !port_matters {
+            let mut sources = SmallVec::<[u8; PLACES]>::new();
+            sources.extend(predictions(hart).map(|made| if made.names() { made.origin.index() } else { 0 }));
+            let charges = hart.pipe.ledger.since(&ledger);
+            if let Some(end) = End::new(to, charges, &sources, done)
+                && u64::from(end.cycles) == hart.pipe.now - begun
+            {
+                self.store(hart, env, (from, pc), run, end);
             }
         }
+    }
+
+    /// Makes room if there is none, or if what is known is about other code: whether nothing was forgotten for it.
+    fn has_room(&mut self, hart: &mut HartModel, env: &Env<'_>) -> bool {
+        let epoch = env.bus.ram.code_log_end();
+        let kept = epoch == self.code_epoch && self.nodes.len() < MAX_NODES && !self.tree.is_full();
+        if !kept {
+            self.nodes.clear();
+            self.states.clear();
+            self.ids.clear();
+            self.tree = Tree::default();
+            hart.pipe.fetch.btb.renumber();
+            self.code_epoch = epoch;
+        }
+        kept
+    }
+
+    /// Listens to what is asked from node `from` on, if there is one.
+    fn listen(&self, hart: &mut HartModel, env: &mut Env<'_>, run: BlockRun<'_>, from: u32) {
+        hart.pipe.fetch.s2_act = BEFORE;
+        if let Some(state) = self.states.get(from as usize) {
+            // What is in the second stage of a node has hit, and nothing has taken the line away since.
+            let fetch = &mut hart.pipe.fetch;
+            let line = if fetch.icache.hit() { line_of(fetch.state.s2_pa) } else { NO_LINE };
+            fetch.btb.recorder.begin(state.given, line);
+            for (place, made) in (0..).zip(predictions(hart)) {
+                made.origin = Origin::Place(place);
+            }
+            // Whether the lines of the first accesses are there is asked before all else.
+            let kinds = run.ops.iter().filter(|op| op.class.fact().is_some());
+            for (n, (op, fact)) in (0..32).zip(kinds.zip(run.facts)) {
+                if op.class.fact() == Some(FactKind::Access) {
+                    let write = matches!(op.class, OpClass::Store | OpClass::FpStore);
+                    let settled = env.dcache().settled(fact.b, write);
+                    hart.pipe.fetch.btb.recorder.act(Act::Settled { fact: n, write, settled });
+                }
+            }
+        }
+    }
+
+    /// Comes to a node, if the state is one to come back to: gives it. `given`: the direction that the latest lookup
+    /// gave is part of it.
+    fn arrive(&mut self, hart: &mut HartModel, given: bool) -> Option<u32> {
+        self.key.clear();
+        if !Snapshot::describe(hart, given, &mut self.key) {
+            return None;
+        }
+        let to = match self.ids.get(&self.key[..]) {
+            Some(&to) => to,
+            None => {
+                let to = self.nodes.len() as u32;
+                self.nodes.push(Node::default());
+                self.states.push(State { snapshot: Box::new(Snapshot::take(hart)), given });
+                self.ids.insert(self.key.clone().into_boxed_slice(), to);
+                to
+            }
+        };
+        for (made, place) in predictions(hart).zip(self.named.places()) {
+            *place = made.entry;
+        }
         self.at = to;
+        Some(to)
+    }
+
+    /// Adds the path that was recorded.
+    fn store(
+        &mut self,
+        hart: &HartModel,
+        env: &Env<'_>,
+        (from, pc): (u32, u64),
+        run: BlockRun<'_>,
+        mut end: End,
+    ) {
+        let acts = &hart.pipe.fetch.btb.recorder.acts;
+        let compiler = Compiler::new(&mut self.steps, &mut self.tree.sides);
+        if !compiler.compile(acts, run, env.params, &mut end) {
+            return;
+        }
+        let node = &mut self.nodes[from as usize];
+        let root = node.next(run.serial, pc).map(|next| next.root);
+        let added = self.tree.add(root, &self.steps, end);
+        if let (None, Some(root)) = (root, added) {
+            node.nexts.insert(0, Next { serial: run.serial, pc, root, short: NO_SHORT });
+        }
     }
 }

@@ -7,7 +7,7 @@ use relsim_core::timing::CycleCause as Cause;
 use super::dcache::{Found, Refusal};
 use super::hart::{HartModel, WRITE_BACK};
 use super::hub::Want;
-use super::memo::{Check, Outcome};
+use super::memo::{Act, Outcome};
 use super::params::Params;
 use super::pipeline::READY;
 use super::tlb::Tlb;
@@ -224,24 +224,22 @@ impl HartModel {
         let memory = env.bus.ram.contains(access.pa, 1);
         self.progress.loads = self.loads(env, op, access.size);
         if !self.progress.made {
-            let mut conflict = Conflict::default();
+            if access.read && access.write {
+                self.pipe.fetch.btb.recorder.spoil();
+            }
             if !self.progress.checked {
                 // A lone hart waits for nobody.
-                conflict = self.hazards(env, op, &access, pc, next).unwrap_or_default();
+                let _ = self.hazards(env, op, &access, pc, next);
             }
             if memory {
-                let outcome = loop {
-                    if let Some(outcome) = self.cached(env, pc, next, access.pa, access.write) {
-                        break outcome;
-                    }
+                while !self.cached(env, pc, next, &access) {
                     self.pipe.fetch.btb.recorder.spoil();
                     let _ = self.hazards(env, op, &access, pc, next);
-                };
+                }
                 let reserves = op.class == OpClass::LoadReserved;
                 if reserves || self.memory.reserved != 0 {
                     self.reserves(env, reserves);
                 }
-                self.record_access(&access, conflict, outcome);
             } else {
                 self.device(env, op, pc, next, access.pa, access.write);
                 return;
@@ -305,7 +303,7 @@ impl HartModel {
         access: &Access,
         pc: u64,
         next: u64,
-    ) -> Result<Conflict, u64> {
+    ) -> Result<(), u64> {
         if super::scoreboard::is_fp(op.class) {
             while let Some(at) = self.board.refuses(op, self.issue, env.params) {
                 self.replay(env, pc, next, at, Cause::FloatingPoint)?;
@@ -340,14 +338,17 @@ impl HartModel {
             let _ = self.memory.tlb.data(env, &mut self.pipe.walker, self.issue + 2, va, kind);
         }
         if !access.read {
-            return Ok(Conflict::default());
+            return Ok(());
         }
         let conflict = self.memory.conflict(self.issue, access.word(), access.mask());
+        let recorder = &mut self.pipe.fetch.btb.recorder;
+        let fact = recorder.fact;
+        recorder.act(Act::Conflict { fact, size: access.size as u8, conflict });
         if conflict.found {
             self.memory.reads(self.issue);
             self.replay(env, pc, next, 0, Cause::StoreHazard)?;
         }
-        Ok(conflict)
+        Ok(())
     }
 
     /// Whether the store-conditional that has issued finds its reservation alive.
@@ -504,17 +505,19 @@ impl HartModel {
         }
     }
 
-    /// Accesses the only data cache: `None` if an instruction fetch was in the way of its request.
-    fn cached(&mut self, env: &mut Env<'_>, pc: u64, next: u64, pa: u64, write: bool) -> Option<Outcome> {
+    /// Accesses the only data cache: `false` if an instruction fetch was in the way of its request.
+    fn cached(&mut self, env: &mut Env<'_>, pc: u64, next: u64, access: &Access) -> bool {
+        let &Access { pa, write, .. } = access;
         match env.dcache().access(pa, write) {
             // A single cache shares no line.
-            Found::Hit | Found::Upgrade => Some(Outcome::Settled),
+            Found::Hit | Found::Upgrade => self.record_access(access, Outcome::Settled),
             Found::HitMakesDirty => {
+                self.record_access(access, Outcome::Dirties);
                 self.memory.dirtied = self.issue;
-                Some(Outcome::Dirties)
             }
             Found::Miss => {
                 let dirty = env.dcache().evict(pa);
+                self.record_access(access, Outcome::Misses { dirty });
                 let mut released = 0;
                 if dirty {
                     let at = self.issue + env.params.writeback;
@@ -529,7 +532,7 @@ impl HartModel {
                     // s_voluntary_write_meta; RocketCore.scala, dcache_blocked).
                     let at = held.unwrap_or(0).max(refused + 3);
                     self.runs(env, pc, at, Cause::InstructionCache);
-                    return None;
+                    return false;
                 }
                 let params = env.params;
                 let (dcache, port) = env.data();
@@ -547,26 +550,17 @@ impl HartModel {
                 } else {
                     self.runs(env, pc, end, Cause::DataCache);
                 }
-                Some(Outcome::Misses { dirty })
             }
         }
+        true
     }
 
     /// What a repetition of the access has to find.
     #[inline(always)]
-    fn record_access(&mut self, access: &Access, conflict: Conflict, outcome: Outcome) {
+    fn record_access(&mut self, access: &Access, outcome: Outcome) {
         let recorder = &mut self.pipe.fetch.btb.recorder;
-        if recorder.on {
-            if access.read && access.write {
-                recorder.spoil();
-            }
-            let size = access.size as u8;
-            recorder.check(if access.write {
-                Check::Store { size, outcome }
-            } else {
-                Check::Load { conflict, size, outcome }
-            });
-        }
+        let fact = recorder.fact;
+        recorder.act(Act::Access { fact, size: access.size as u8, write: access.write, outcome });
     }
 
     /// Replays once if an earlier access to a device is under way.

@@ -57,7 +57,7 @@ const fn is_canonical(va: u64, satp: u64) -> bool {
 }
 
 /// What decides whether and how addresses are translated, as the pipeline has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Context {
     /// Privilege of fetches.
     pub privilege: Priv,
@@ -225,28 +225,34 @@ impl Tlb {
         }
     }
 
-    /// A fetch that was recorded to find its page: where it finds it now, if it does.
-    pub(super) fn again(&mut self, context: Context, va: u64, uses: bool) -> Option<u64> {
+    /// Where a fetch in `context` would find `va`, if it would at once and without a fault.
+    pub(super) fn would_find(&mut self, context: Context, va: u64) -> Option<u64> {
         if self.pending.is_some() {
-            return None;
+            None
+        } else if context.privilege == Priv::M || satp_levels(context.satp) == 0 {
+            Some(va)
+        } else {
+            self.lookup(va, false).filter(|found| !found.fault).map(|found| found.pa)
         }
-        if context.privilege == Priv::M || satp_levels(context.satp) == 0 {
-            self.recent = Some((va >> 12, va & !0xfff));
-            return Some(va);
-        }
-        let found = self.lookup(va, uses).filter(|found| !found.fault)?;
-        if uses {
-            self.recent = Some((va >> 12, found.pa & !0xfff));
-        }
-        Some(found.pa)
     }
 
-    /// What [`Tlb::again`] changes, to undo it.
+    /// A fetch finds `va` at `pa`, as [`Tlb::would_find`] has it.
+    pub(super) fn finds(&mut self, context: Context, va: u64, pa: u64, uses: bool) {
+        let bare = context.privilege == Priv::M || satp_levels(context.satp) == 0;
+        if uses && !bare {
+            self.lookup(va, true);
+        }
+        if uses || bare {
+            self.recent = Some((va >> 12, pa & !0xfff));
+        }
+    }
+
+    /// What [`Tlb::finds`] changes, to undo it.
     pub(super) fn order(&self) -> Order {
         (self.sector_lru.state(), self.superpage_lru.state(), self.recent)
     }
 
-    /// Undoes [`Tlb::again`].
+    /// Undoes [`Tlb::finds`].
     pub(super) fn reorder(&mut self, order: Order) {
         self.sector_lru.restore(order.0);
         self.superpage_lru.restore(order.1);

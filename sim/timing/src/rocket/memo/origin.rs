@@ -1,36 +1,49 @@
 //! Entries of the BTB by the lookups that found them. Where a branch has its entry differs from time to time, and
-//! matters only where the entry is used: a node knows its predictions by their places in the pipeline, and an edge
+//! matters only where the entry is used: a node knows its predictions by their places in the pipeline, and a path
 //! knows which of its lookups, or which place of the node before, each comes from.
 
-/// Places for predictions in a pipeline, and then some.
-pub(in super::super) const PLACES: usize = 16;
-/// Lookups of an edge, at most: while decode is held, fetch looks up again and again.
-pub(super) const LOOKUPS: usize = 256;
+use super::super::btb::BtbUpdate;
+
+/// Places for predictions in a pipeline: in execution, in fetch's second stage, in its queue and aligner, and two
+/// on their way to the memory stage.
+pub(in super::super) const PLACES: usize = 10;
+/// Lookups of a path that find an entry, at most.
+pub(super) const LOOKUPS: usize = 240;
+/// Where the lookups' entries begin among [`Named`].
+const FIRST: usize = 16;
 
 /// Where an entry's number comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(in super::super) enum Origin {
     /// It says itself.
     #[default]
     Itself,
     /// A place of the node.
     Place(u8),
-    /// A lookup of the edge.
+    /// A lookup of the path.
     Lookup(u8),
 }
 
-/// The numbers of the entries at hand.
+impl Origin {
+    /// Its index among [`Named`].
+    pub(super) fn index(self) -> u8 {
+        match self {
+            Self::Itself => 0,
+            Self::Place(n) => n,
+            Self::Lookup(n) => n.wrapping_add(FIRST as u8),
+        }
+    }
+}
+
+/// The numbers of the entries at hand: by the node's places, then by the path's lookups.
 #[derive(Debug, Clone, Copy)]
 pub(in super::super) struct Named {
-    /// By the node's places.
-    pub(super) places: [u8; PLACES],
-    /// By the edge's lookups.
-    pub(super) found: [u8; LOOKUPS],
+    entries: [u8; 256],
 }
 
 impl Default for Named {
     fn default() -> Self {
-        Self { places: [0; PLACES], found: [0; LOOKUPS] }
+        Self { entries: [0; 256] }
     }
 }
 
@@ -38,28 +51,52 @@ impl Named {
     /// The entry that comes from `origin`; `own` is what it says itself.
     #[inline(always)]
     pub fn entry(&self, origin: Origin, own: u8) -> u8 {
-        match origin {
-            Origin::Itself => own,
-            Origin::Place(n) => self.places[usize::from(n) % PLACES],
-            Origin::Lookup(n) => self.found[usize::from(n) % LOOKUPS],
+        if origin == Origin::Itself { own } else { self.entries[usize::from(origin.index())] }
+    }
+
+    /// Lookup `n` of the path has found `entry`.
+    #[inline(always)]
+    pub fn finds(&mut self, n: u8, entry: u8) {
+        self.entries[usize::from(n.wrapping_add(FIRST as u8))] = entry;
+    }
+
+    /// What lookup `n` of the path has found.
+    #[inline(always)]
+    pub fn lookup(&self, n: u8) -> u8 {
+        self.entries[usize::from(n.wrapping_add(FIRST as u8))]
+    }
+
+    /// `update`, of the entry that it comes from.
+    #[inline(always)]
+    pub fn update(&self, update: BtbUpdate) -> BtbUpdate {
+        BtbUpdate { entry: self.entry(update.origin, update.entry), ..update }
+    }
+
+    /// The path has been followed: the first of its node's places hold what comes from `sources`.
+    #[inline(always)]
+    pub fn moves(&mut self, sources: &[u8; PLACES], count: u8) {
+        // Together: most often there are few, and bytes that were just written are slow to read as a word.
+        const FEW: usize = 4;
+        if usize::from(count) > FEW {
+            let mut places = [0; PLACES];
+            for (place, &source) in places.iter_mut().zip(sources) {
+                *place = self.entries[usize::from(source)];
+            }
+            self.entries[..PLACES].copy_from_slice(&places);
+        } else if count > 0 {
+            let entry = |n: usize| u32::from(self.entries[usize::from(sources[n])]) << (8 * n);
+            let places = entry(0) | entry(1) | entry(2) | entry(3);
+            self.entries[..FEW].copy_from_slice(&places.to_le_bytes());
         }
     }
 
-    /// The lookup `origin` has found `entry`.
-    #[inline(always)]
-    pub fn finds(&mut self, origin: Origin, entry: u8) {
-        if let Origin::Lookup(n) = origin {
-            self.found[usize::from(n) % LOOKUPS] = entry;
-        }
+    /// The lookup that `source` is, if it is one.
+    pub(super) fn lookup_of(source: u8) -> Option<u8> {
+        source.checked_sub(FIRST as u8)
     }
 
-    /// The edge has been followed: its node's places hold what comes from `origins`.
-    #[inline(always)]
-    pub fn moves(&mut self, origins: &[Origin]) {
-        let mut places = [0; PLACES];
-        for (place, &origin) in places.iter_mut().zip(origins) {
-            *place = self.entry(origin, 0);
-        }
-        self.places = places;
+    /// The node's places.
+    pub fn places(&mut self) -> &mut [u8] {
+        &mut self.entries[..PLACES]
     }
 }

@@ -1,29 +1,45 @@
 //! What goes on while a block is timed: what is asked of the branch predictor, the caches and the TLBs, with the
-//! answers, and what they are told.
+//! answers, and what they are told. All of it in the order in which it is asked, and everything before it has an
+//! influence: what is asked next then follows from the node, the block and the answers up to there.
 
 use super::super::btb::{BtbUpdate, Found, Prediction};
 use super::super::memory::Conflict;
 use super::super::tlb::Context;
 use super::origin::{LOOKUPS, Origin};
 
-/// Something asked of, or told to, the branch predictor or the instruction TLB.
+/// Which entries answer a lookup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Answer {
+    /// None.
+    Nothing,
+    /// One, of this content ([`super::super::btb::Btb`] numbers them).
+    Entry(u32),
+    /// Several, or one for another page.
+    Odd,
+}
+
+/// Something asked or told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Act {
-    /// A lookup: what the entries say, and what is predicted.
-    Cycle {
+    /// A lookup of the BTB.
+    Lookup {
         /// Where.
         pc: u64,
-        /// What the entries say.
+        /// What answers.
+        answer: Answer,
+        /// What it says.
         found: Found,
-        /// What is predicted.
-        made: Prediction,
-        /// Where to.
-        to: u64,
-        /// It found nothing and changed nothing.
-        quiet: bool,
-        /// The direction matters.
-        branch: bool,
+        /// Its number among those that find an entry.
+        number: u8,
+        /// A change of an entry takes effect with it.
+        settles: bool,
+        /// Its direction has been asked for.
+        directs: bool,
     },
+    /// The entry that lookup `number` found is used.
+    Use { number: u8 },
+    /// The direction for a lookup, by its place among the acts.
+    Direction { lookup: usize, taken: bool },
     /// What the return-address stack says.
     Returns(Option<u64>),
     /// A call.
@@ -34,6 +50,8 @@ pub(in super::super) enum Act {
     Advance(bool),
     /// A change of an entry.
     Update(BtbUpdate),
+    /// The BTB forgets everything.
+    Flush,
     /// A branch resolved, looked up `since` directions ago.
     Branch { pc: u64, since: u8, taken: bool, wrong: bool },
     /// `since` directions are taken back.
@@ -42,6 +60,18 @@ pub(in super::super) enum Act {
     Page { va: u64, pa: u64, uses: bool },
     /// Privilege and translation of fetches change.
     Context(Context),
+    /// Whether a line is in the instruction cache.
+    Line { line: u64, there: bool },
+    /// A word that is fetched, but not known to be code.
+    Word { pa: u64, word: u32 },
+    /// What a load of 2^`size` bytes finds in the store buffer.
+    Conflict { fact: u8, size: u8, conflict: Conflict },
+    /// Whether the line of an access is there before the block, and would not change.
+    Settled { fact: u8, write: bool, settled: bool },
+    /// What becomes of the line of an access of 2^`size` bytes.
+    Access { fact: u8, size: u8, write: bool, outcome: Outcome },
+    /// A multiplication or division, instruction number `op`, takes so long.
+    Operands { fact: u8, op: u8, cycles: u64 },
 }
 
 /// What becomes of the line of an access.
@@ -55,50 +85,37 @@ pub(in super::super) enum Outcome {
     Misses { dirty: bool },
 }
 
-/// What a block found that its operands and addresses decide.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in super::super) enum Check {
-    /// A load of 2^`size` bytes.
-    Load { conflict: Conflict, size: u8, outcome: Outcome },
-    /// A store of 2^`size` bytes.
-    Store { size: u8, outcome: Outcome },
-    /// A multiplication or division, instruction number `op`, which took so long.
-    Operands { op: u8, cycles: u64 },
-}
-
-/// No lookup of this block.
-const EARLIER: usize = usize::MAX;
+/// The lookup that goes with what is in fetch's second stage was made before the block.
+pub(in super::super) const BEFORE: usize = usize::MAX;
 
 /// Listens while a block is timed.
 #[derive(Debug, Default)]
 pub(in super::super) struct Recorder {
     /// Somebody wants to know.
     pub on: bool,
-    /// A recorded edge is being followed.
-    pub replaying: bool,
+    /// The fact that is at hand, by its number in the block.
+    pub fact: u8,
     pub(super) spoilt: bool,
     pub(super) acts: Vec<Act>,
-    last_cycle: usize,
-    lookups: usize,
+    latest: usize,
+    named: u8,
     /// The direction of the lookup that was made just before the block is known to be the same.
-    pub(super) given: bool,
-    pub(super) lines: Vec<u64>,
-    pub(super) words: Vec<(u64, u32)>,
-    pub(super) checks: Vec<Check>,
+    given: bool,
+    /// The line of what is in fetch's second stage: the node says that it was found.
+    line: u64,
 }
 
 impl Recorder {
-    /// A block begins. `given`: the direction that the latest lookup gave is part of the node.
-    pub(super) fn begin(&mut self, given: bool) {
+    /// A block begins. `given`: the direction that the latest lookup gave is part of the node. `line`: a line that
+    /// is in the instruction cache whenever the node is come to.
+    pub(super) fn begin(&mut self, given: bool, line: u64) {
         self.on = true;
-        self.given = given;
+        (self.given, self.line) = (given, line);
         self.spoilt = false;
-        self.last_cycle = EARLIER;
-        self.lookups = 0;
+        self.latest = BEFORE;
+        self.named = 0;
+        self.fact = 0;
         self.acts.clear();
-        self.lines.clear();
-        self.words.clear();
-        self.checks.clear();
     }
 
     /// Something that cannot be repeated.
@@ -114,40 +131,43 @@ impl Recorder {
         }
     }
 
-    /// [`Act::Cycle`].
-    pub fn cycle(&mut self, act: Act) {
-        self.last_cycle = self.acts.len();
-        self.acts.push(act);
-    }
-
-    /// The lookup that is being made.
-    pub(in super::super) fn origin(&mut self) -> Origin {
-        let n = self.lookups;
-        self.lookups += 1;
-        self.spoilt |= n >= LOOKUPS;
-        Origin::Lookup(n as u8)
+    /// `made` is what the lookup of `pc` gives, as the entries `answer`, which say `found`.
+    pub fn lookup(&mut self, pc: u64, answer: Answer, found: Found, settles: bool, made: &mut Prediction) {
+        let number = self.named;
+        if made.names() {
+            made.origin = Origin::Lookup(number);
+            self.named += 1;
+            self.spoilt |= usize::from(number) + 1 >= LOOKUPS;
+        }
+        self.latest = self.acts.len();
+        self.acts.push(Act::Lookup { pc, answer, found, number, settles, directs: false });
+        if found.branches {
+            self.directs(self.latest, made.bht_taken);
+        }
+        if made.hit && made.taken {
+            self.acts.push(Act::Use { number });
+        }
     }
 
     /// The latest lookup.
     #[inline(always)]
     pub fn last(&self) -> usize {
-        self.last_cycle
+        self.latest
     }
 
-    /// The direction that lookup `n` gave matters.
-    pub fn branch(&mut self, n: usize) {
+    /// The direction that `lookup` gave matters, which is `taken`.
+    pub fn directs(&mut self, lookup: usize, taken: bool) {
         if !self.on {
             return;
         }
-        match self.acts.get_mut(n) {
-            Some(Act::Cycle { branch, .. }) => *branch = true,
-            // Made before the block.
+        match self.acts.get_mut(lookup) {
+            Some(Act::Lookup { directs, .. }) => {
+                if !std::mem::replace(directs, true) {
+                    self.acts.push(Act::Direction { lookup, taken });
+                }
+            }
             _ => self.spoilt |= !self.given,
         }
-    }
-
-    pub fn returns(&mut self, to: Option<u64>) {
-        self.act(Act::Returns(to));
     }
 
     pub fn page(&mut self, va: u64, pa: u64, uses: bool, known: bool) {
@@ -155,22 +175,17 @@ impl Recorder {
         self.acts.push(Act::Page { va, pa, uses });
     }
 
-    pub fn line(&mut self, line: u64) {
-        if self.lines.last() != Some(&line) {
-            self.lines.push(line);
+    /// Whether a line is in the instruction cache.
+    pub fn line(&mut self, line: u64, there: bool) {
+        if line != self.line || !there {
+            self.once(Act::Line { line, there });
         }
     }
 
-    pub fn word(&mut self, pa: u64, word: u32) {
-        if self.words.last() != Some(&(pa, word)) {
-            self.words.push((pa, word));
-        }
-    }
-
-    #[inline(always)]
-    pub fn check(&mut self, check: Check) {
-        if self.on {
-            self.checks.push(check);
+    /// Asks what is not changed by anything that can be repeated: once is enough.
+    pub fn once(&mut self, act: Act) {
+        if !self.acts.iter().rev().any(|a| *a == act) {
+            self.acts.push(act);
         }
     }
 }

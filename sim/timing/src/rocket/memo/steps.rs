@@ -1,0 +1,459 @@
+//! What was recorded, as steps that are small and quick to repeat.
+
+use relsim_core::hart::Priv;
+use relsim_core::insn::Op;
+use relsim_core::timing::{BlockRun, CycleCause};
+use rustc_hash::FxHashMap;
+
+use super::super::btb::{Btb, BtbUpdate, Found};
+use super::super::muldiv::multiplicands;
+use super::super::params::Params;
+use super::super::tlb::Context;
+use super::history::{History, Place};
+use super::origin::{Origin, PLACES};
+use super::record::{Act, Answer, Outcome};
+
+/// Directions that a path may learn: enough for every block there is.
+pub(super) const MAX_LEARNT: usize = 8;
+/// Different causes of a path's cycles.
+const MAX_CHARGES: usize = 6;
+
+/// Tags that are asked for together.
+pub(super) const TAGS: usize = 4;
+/// No lookup.
+pub(super) const NO_LOOKUP: u8 = u8::MAX;
+
+/// 64 bits that need the alignment of 32 only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Wide([u32; 2]);
+
+impl Wide {
+    const fn new(value: u64) -> Self {
+        Self([value as u32, (value >> 32) as u32])
+    }
+
+    #[inline(always)]
+    pub(super) const fn get(self) -> u64 {
+        self.0[0] as u64 | (self.0[1] as u64) << 32
+    }
+}
+
+impl Step {
+    /// How many of `steps` it is, if these begin with it.
+    pub(super) fn is_begin_of(&self, steps: &[Self]) -> Option<usize> {
+        if let Self::Settled { facts, writes } = *self {
+            let count = facts.count_ones() as usize;
+            let mut all = (0, 0);
+            for step in steps.iter().take(count) {
+                let &Self::Settled { facts, writes } = step else { return None };
+                all = (all.0 | facts, all.1 | writes);
+            }
+            return (all == (facts, writes)).then_some(count);
+        }
+        let Self::Free { touches, tags } = *self else { return (steps.first() == Some(self)).then_some(1) };
+        let count = tags.iter().position(|&tag| tag == tags[TAGS - 1]).map_or(TAGS, |last| last + 1);
+        let alone = |(n, &tag): (usize, &u16)| Self::Free { touches: touches && n == 0, tags: [tag; TAGS] };
+        (steps.len() >= count
+            && tags[..count].iter().enumerate().map(alone).eq(steps[..count].iter().copied()))
+        .then_some(count)
+    }
+
+    /// The first of `steps`, with what can be asked for together with it, and how many these are.
+    pub(super) fn first_of(steps: &[Self]) -> Option<(Self, usize)> {
+        let &first = steps.first()?;
+        if let Self::Settled { mut facts, mut writes } = first {
+            let mut count = 1;
+            while let Some(&Self::Settled { facts: more, writes: write }) = steps.get(count) {
+                (facts, writes) = (facts | more, writes | write);
+                count += 1;
+            }
+            return Some((Self::Settled { facts, writes }, count));
+        }
+        let Self::Free { touches, mut tags } = first else { return Some((first, 1)) };
+        let mut count = 1;
+        while count < TAGS
+            && let Some(&Self::Free { touches: false, tags: more }) = steps.get(count)
+            // The last of them stands for what is not there.
+            && !tags[..count].contains(&more[0])
+        {
+            tags[count..].fill(more[0]);
+            count += 1;
+        }
+        Some((Self::Free { touches, tags }, count))
+    }
+}
+
+/// A question with one of its answers, or something to be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// No entry of the BTB has one of these tags. `touches`: the tree learns of the latest use.
+    Free { touches: bool, tags: [u16; TAGS] },
+    /// One entry has it, of this content: lookup `n`. `uses`: it is used.
+    Entry { touches: bool, uses: bool, n: u8, tag: u16, content: u32 },
+    /// Another lookup: [`Side::Odd`].
+    Odd(u32),
+    /// A change takes effect, with this target.
+    Settle(Wide),
+    /// What lookup `n` found is used.
+    Use { n: u8 },
+    /// The direction at a place, as it was after so many were learnt. If so, the entry that lookup `uses` found is used,
+    /// if it is one.
+    Direction { place: Place, learnt: u8, taken: bool, uses: u8 },
+    /// A direction is learnt.
+    Learn { place: Place, taken: bool },
+    /// What the return-address stack says: [`Side::Returns`].
+    Returns(u32),
+    /// A call.
+    Push(Wide),
+    /// A return.
+    Pop,
+    /// A change is under way: [`Side::Update`].
+    Update(u32),
+    /// The BTB forgets everything.
+    Flush,
+    /// [`Side::Page`].
+    Page(u32),
+    /// [`Side::Context`].
+    Context(u32),
+    /// Whether a line is in the instruction cache.
+    Line { line: Wide, there: bool },
+    /// [`Side::Word`].
+    Word(u32),
+    /// The lines of these accesses are there, and nothing of them changes: a bit each, and another for writes.
+    Settled { facts: u32, writes: u32 },
+    /// That is not so for access `n`.
+    Unsettled { n: u8, write: bool },
+    /// What becomes of its line.
+    Becomes { n: u8, write: bool, outcome: Outcome },
+    /// Nothing is on its way from memory.
+    Idle,
+    /// [`Side::Behind`].
+    Behind(u32),
+    /// [`Side::Operands`].
+    Operands(u32),
+    /// [`Side::Multiplicand`].
+    Multiplicand(u32),
+    /// Every question is answered: the end, by its number.
+    End(u32),
+}
+
+/// What does not fit into a step, and is rare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Side {
+    /// A lookup that several entries answer, or one for another page.
+    Odd {
+        pc: u64,
+        found: Found,
+        n: u8,
+    },
+    Returns(Option<u64>),
+    Update(BtbUpdate),
+    Page {
+        va: u64,
+        pa: u64,
+        uses: bool,
+    },
+    Context(Context),
+    Word {
+        pa: u64,
+        word: u32,
+    },
+    /// Load `n` of 2^`size` bytes conflicts with one of the stores, or with none.
+    Behind {
+        n: u8,
+        size: u8,
+        stores: [Option<Source>; 2],
+        conflicts: bool,
+    },
+    /// A multiplication or division, instruction number `op`.
+    Operands {
+        n: u8,
+        op: u8,
+        cycles: u64,
+    },
+    /// A multiplication, by the length of its first operand.
+    Multiplicand {
+        n: u8,
+        mask: u64,
+        least: u64,
+        greatest: u64,
+    },
+}
+
+/// A store whose address is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Source {
+    /// One from before the block, by its place in the store buffer.
+    Before(u8),
+    /// That of a fact, of 2^`size` bytes.
+    Fact { n: u8, size: u8 },
+}
+
+/// Every [`Side`], once.
+#[derive(Default)]
+pub(super) struct Sides {
+    all: Vec<Side>,
+    numbers: FxHashMap<Side, u32>,
+}
+
+impl Sides {
+    fn number(&mut self, side: Side) -> u32 {
+        *self.numbers.entry(side).or_insert_with(|| {
+            self.all.push(side);
+            self.all.len() as u32 - 1
+        })
+    }
+
+    #[inline(always)]
+    pub(super) fn get(&self, number: u32) -> &Side {
+        &self.all[number as usize]
+    }
+}
+
+/// Cycles with their cause.
+pub(super) type Charge = (Priv, CycleCause, u16);
+
+/// What a path comes to when every question is answered.
+#[derive(Debug, Clone)]
+pub(super) struct End {
+    /// The node behind it.
+    pub to: u32,
+    pub cycles: u32,
+    pub history: History,
+    /// How many directions further on.
+    pub place: u8,
+    /// How many of the node's places matter, and where these come from.
+    pub places: u8,
+    pub sources: [u8; PLACES],
+    pub charged: u8,
+    pub charges: [Charge; MAX_CHARGES],
+    /// What the store buffer is told last.
+    pub stores: [Source; 2],
+    /// The facts that are accesses.
+    pub accesses: u64,
+    /// If lines come: when the data cache and the memory port are done with it, counted from the beginning.
+    pub done: (u32, u32),
+}
+
+impl End {
+    /// At node `to`, after cycles as `charges` say, with predictions on their way that come from `sources`; `done`: when
+    /// the data cache and the memory port are done. `None` if it does not fit.
+    pub fn new(
+        to: u32,
+        charges: impl Iterator<Item = (Priv, CycleCause, u64)>,
+        sources: &[u8],
+        done: (u64, u64),
+    ) -> Option<Self> {
+        let mut end = Self {
+            to,
+            cycles: 0,
+            history: History::default(),
+            place: 0,
+            places: 0,
+            sources: [0; PLACES],
+            charged: 0,
+            charges: [(Priv::M, CycleCause::Issue, 0); MAX_CHARGES],
+            stores: [Source::Before(0), Source::Before(1)],
+            accesses: 0,
+            done: (done.0.try_into().ok()?, done.1.try_into().ok()?),
+        };
+        for (privilege, cause, cycles) in charges {
+            let charge = (privilege, cause, u16::try_from(cycles).ok()?);
+            *end.charges.get_mut(usize::from(end.charged))? = charge;
+            end.charged += 1;
+            end.cycles += u32::from(charge.2);
+        }
+        end.sources.get_mut(..sources.len())?.copy_from_slice(sources);
+        end.places = sources.iter().rposition(|&source| source != 0).map_or(0, |last| last as u8 + 1);
+        Some(end)
+    }
+}
+
+/// Turns acts into steps.
+pub(super) struct Compiler<'a> {
+    steps: &'a mut Vec<Step>,
+    sides: &'a mut Sides,
+    history: History,
+    place: u8,
+    /// By act: the history before it, and how many directions have been learnt.
+    then: Vec<(History, u8)>,
+    learnt: u8,
+    /// Directions that are learnt: they are told when somebody asks for one, or in the end.
+    learns: Vec<Step>,
+    /// Accesses whose lines are there all the time, a bit each.
+    settled: u32,
+    /// The tree has a use to learn of.
+    used: bool,
+    /// Tags that no entry has, since the entries changed last.
+    free: Vec<u16>,
+    stores: [Source; 2],
+    accesses: u64,
+    short: bool,
+}
+
+impl<'a> Compiler<'a> {
+    /// The steps go to `steps`, and what does not fit into them to `sides`.
+    pub fn new(steps: &'a mut Vec<Step>, sides: &'a mut Sides) -> Self {
+        steps.clear();
+        Self {
+            steps,
+            sides,
+            history: History::default(),
+            place: 0,
+            then: Vec::new(),
+            learnt: 0,
+            learns: Vec::new(),
+            settled: 0,
+            used: false,
+            free: Vec::new(),
+            stores: [Source::Before(0), Source::Before(1)],
+            accesses: 0,
+            short: true,
+        }
+    }
+
+    /// The steps of `acts` in `run`, and in `end` what they come to; whether that is possible.
+    pub fn compile(mut self, acts: &[Act], run: BlockRun<'_>, params: &Params, end: &mut End) -> bool {
+        for act in acts {
+            self.then.push((self.history, self.learnt));
+            self.step(act, acts, run.ops, params);
+            self.short &= self.history.is_short();
+        }
+        self.steps.append(&mut self.learns);
+        (end.history, end.place) = (self.history, self.place);
+        (end.stores, end.accesses) = (self.stores, self.accesses);
+        self.short && usize::from(self.learnt) <= MAX_LEARNT
+    }
+
+    fn aside(&mut self, step: impl FnOnce(u32) -> Step, side: Side) {
+        let number = self.sides.number(side);
+        self.steps.push(step(number));
+    }
+
+    fn step(&mut self, act: &Act, acts: &[Act], ops: &[Op], params: &Params) {
+        match *act {
+            Act::Lookup { pc, answer, found, number, settles, .. } => {
+                self.lookup(pc, answer, found, number, settles);
+            }
+            Act::Use { number: n } => {
+                self.used = true;
+                match self.steps.last_mut() {
+                    Some(Step::Entry { uses, .. }) => *uses = true,
+                    Some(Step::Direction { uses, .. }) => *uses = n,
+                    _ => self.steps.push(Step::Use { n }),
+                }
+            }
+            Act::Direction { lookup, taken } => {
+                if let (Some(&(history, learnt)), Some(&Act::Lookup { pc, .. })) =
+                    (self.then.get(lookup), acts.get(lookup))
+                {
+                    let place = Place::new(pc, &history);
+                    if learnt > 0 {
+                        self.steps.append(&mut self.learns);
+                    }
+                    self.steps.push(Step::Direction { place, learnt, taken, uses: NO_LOOKUP });
+                }
+            }
+            Act::Branch { pc, since, taken, wrong } => {
+                let then = self.history.back(since);
+                self.short &= then.is_short();
+                self.learns.push(Step::Learn { place: Place::new(pc, &then), taken });
+                self.learnt = self.learnt.saturating_add(1);
+                if wrong {
+                    self.history = then;
+                    self.history.advance(taken);
+                    self.place = self.place.wrapping_sub(since).wrapping_add(1);
+                }
+            }
+            Act::Advance(taken) => {
+                self.history.advance(taken);
+                self.place = self.place.wrapping_add(1);
+            }
+            Act::Forget { since } => {
+                self.history = self.history.back(since);
+                self.place = self.place.wrapping_sub(since);
+            }
+            Act::Returns(to) => self.aside(Step::Returns, Side::Returns(to)),
+            Act::Push(address) => self.steps.push(Step::Push(Wide::new(address))),
+            Act::Pop => self.steps.push(Step::Pop),
+            Act::Update(update) => {
+                // Where the entry is named, its number now does not matter.
+                let entry = if update.origin == Origin::Itself { update.entry } else { 0 };
+                self.aside(Step::Update, Side::Update(BtbUpdate { entry, ..update }));
+            }
+            Act::Flush => {
+                self.free.clear();
+                self.steps.push(Step::Flush);
+            }
+            Act::Page { va, pa, uses } => self.aside(Step::Page, Side::Page { va, pa, uses }),
+            Act::Context(context) => self.aside(Step::Context, Side::Context(context)),
+            Act::Line { line, there } => self.steps.push(Step::Line { line: Wide::new(line), there }),
+            Act::Word { pa, word } => self.aside(Step::Word, Side::Word { pa, word }),
+            Act::Conflict { fact: n, size, conflict } => {
+                if conflict.live != 0 {
+                    let live = |place: usize| (conflict.live >> place & 1 == 1).then_some(self.stores[place]);
+                    let stores = [live(0), live(1)];
+                    self.aside(Step::Behind, Side::Behind { n, size, stores, conflicts: conflict.found });
+                }
+            }
+            Act::Settled { fact: n, write, settled } => {
+                if settled {
+                    self.settled |= 1 << n;
+                    self.steps.push(Step::Settled { facts: 1 << n, writes: u32::from(write) << n });
+                } else {
+                    self.steps.push(Step::Unsettled { n, write });
+                }
+            }
+            Act::Access { fact: n, size, write, outcome } => {
+                self.accesses |= 1 << (n & 63);
+                if write {
+                    self.stores = [self.stores[1], Source::Fact { n, size }];
+                }
+                if outcome != Outcome::Settled || n >= 32 || self.settled >> n & 1 == 0 {
+                    self.steps.push(Step::Becomes { n, write, outcome });
+                }
+                if let Outcome::Misses { .. } = outcome {
+                    // Another line has gone.
+                    self.settled = 0;
+                    self.steps.push(Step::Idle);
+                }
+            }
+            Act::Operands { fact: n, op, cycles } => {
+                match multiplicands(&ops[usize::from(op)], cycles, params) {
+                    Some((mask, least, greatest)) => {
+                        self.aside(Step::Multiplicand, Side::Multiplicand { n, mask, least, greatest });
+                    }
+                    None => self.aside(Step::Operands, Side::Operands { n, op, cycles }),
+                }
+            }
+        }
+    }
+
+    /// A lookup. What takes effect with it does so after the question; but what only the tree learns of has no
+    /// influence on the answer, and goes with it.
+    fn lookup(&mut self, pc: u64, answer: Answer, found: Found, n: u8, settles: bool) {
+        let tag = Btb::tag(pc);
+        // With a change, a use is no news to the tree.
+        let touches = std::mem::take(&mut self.used) && !settles;
+        match answer {
+            Answer::Nothing => {
+                if touches || !self.free.contains(&tag) {
+                    self.steps.push(Step::Free { touches, tags: [tag; TAGS] });
+                    self.free.push(tag);
+                }
+            }
+            Answer::Entry(content) => {
+                self.steps.push(Step::Entry { touches, uses: false, n, tag, content });
+            }
+            Answer::Odd => {
+                self.aside(Step::Odd, Side::Odd { pc, found, n });
+            }
+        }
+        if settles || answer == Answer::Odd {
+            self.free.clear();
+        }
+        if settles && answer != Answer::Odd {
+            self.steps.push(Step::Settle(Wide::new(pc)));
+        }
+    }
+}
