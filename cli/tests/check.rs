@@ -266,7 +266,7 @@ fn what_is_wrong_with_a_file_is_pointed_at() {
         ("stdin = 'a'\nstdin-text = 'b'", "5:14", "from stdin or from stdin-text"),
         ("initrd = ''", "4:10", "no file is named"),
         ("tolerance = '1'x", "4:16", ""),
-        ("[[case]]\nname = 'b'", "5:8", "names neither an image nor firmware"),
+        ("[[case]]\nname = 'b'", "5:8", "names neither an image, nor firmware"),
         ("recorded = 5", "4:12", "invalid type"),
     ] {
         let file = files.add("cases.toml", format!("{case}{lines}\n").as_bytes());
@@ -441,10 +441,6 @@ const MATTERS_TO_NO_CASE: &[(&str, &str)] = &[
     ("itlb_sectors", "no case fetches from more pages than it holds"),
     ("itlb_superpages", "the same"),
     ("dtlb_superpages", "no case uses more of them than it holds"),
-    (
-        "reservation",
-        "nothing takes that long from load-reserved to store-conditional on one of several harts",
-    ),
     ("clint_occupied", "no two harts access it at once"),
     ("plic_occupied", "the same"),
     ("coprocessor_read", "the receiver looks for what was sent in a loop that takes longer"),
