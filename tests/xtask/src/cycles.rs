@@ -6,9 +6,10 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::build::build_relsim;
 use crate::kernel::{self, Image};
 use crate::repository;
-use crate::shell::{Outcome, at, output, run as execute};
+use crate::shell::{Outcome, at, output};
 
 const PAGE: &str = "docs/src/reference/kernel-cycles.md";
 /// The other kernel may not be able to stop the machine.
@@ -73,10 +74,7 @@ pub fn run(args: &[String]) -> Outcome<()> {
         _ => return Err("takes --beside IMAGE, or nothing".into()),
     };
     let image = kernel::build(Image { root: "bench", smp: false })?;
-    execute(Command::new("cargo").args(["build", "--release", "-p", "relsim"]).current_dir(repository()))?;
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from);
-    let relsim = target.join("release/relsim");
+    let relsim = build_relsim()?;
     let ours = simulate(&relsim, &image, &["--mem", "512M"])?;
     let path = repository().join(PAGE);
     let theirs = match beside {

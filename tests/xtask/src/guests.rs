@@ -2,10 +2,10 @@
 //! embeds it from; with `--check` it compares instead, which is what CI does.
 
 use std::path::PathBuf;
-use std::process::Command;
 
+use crate::build::{guest_cargo, settle};
 use crate::repository;
-use crate::shell::{Outcome, at, run as execute};
+use crate::shell::{Outcome, run as execute};
 
 /// Target triple of the guests.
 const TARGET: &str = "riscv64gc-unknown-none-elf";
@@ -18,12 +18,8 @@ const COMMITTED: &[(&str, &str)] = &[("uintr", "cli/guests/uintr.elf")];
 /// # Errors
 /// If the build fails.
 pub fn build() -> Outcome<()> {
-    let mut command = Command::new("cargo");
-    command.args(["build", "--release", "--locked"]).current_dir(repository().join("tests/guests"));
-    // The target and flags are those of the guests' own configuration, not of whoever calls.
-    for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET", "CARGO_TARGET_DIR"] {
-        command.env_remove(name);
-    }
+    let mut command = guest_cargo(&repository().join("tests/guests"));
+    command.args(["build", "--release", "--locked"]);
     execute(&mut command)
 }
 
@@ -44,21 +40,7 @@ pub fn run(args: &[String]) -> Outcome<()> {
     };
     build()?;
     for (name, committed) in COMMITTED {
-        let path = repository().join(committed);
-        let fresh = at(&elf(name), std::fs::read(elf(name)))?;
-        let old = std::fs::read(&path).unwrap_or_default();
-        if fresh == old {
-            println!("{committed} is what its source gives");
-        } else if check {
-            return Err(format!(
-                "{committed} ({} bytes) is not what its source gives now ({} bytes): run `cargo xtask guests`",
-                old.len(),
-                fresh.len(),
-            ));
-        } else {
-            at(&path, std::fs::write(&path, &fresh))?;
-            println!("{committed} updated: {} bytes", fresh.len());
-        }
+        settle(committed, &elf(name), check, "guests")?;
     }
     Ok(())
 }

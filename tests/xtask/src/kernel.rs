@@ -8,6 +8,7 @@ use std::process::Command;
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::{Endianness, elf};
 
+use crate::build::{guest_cargo, settle};
 use crate::repository;
 use crate::shell::{Outcome, at, run as execute};
 
@@ -53,17 +54,9 @@ fn target() -> PathBuf {
     workspace().join("target")
 }
 
-/// Cargo in the kernel's workspace, with nothing that whoever calls has set for other targets.
+/// Cargo in the kernel's workspace.
 fn cargo() -> Command {
-    let mut command = Command::new("cargo");
-    command.current_dir(workspace());
-    for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET", "CARGO_TARGET_DIR"] {
-        command.env_remove(name);
-    }
-    for name in ["LTO", "CODEGEN_UNITS", "DEBUG", "OPT_LEVEL"] {
-        command.env_remove(format!("CARGO_PROFILE_RELEASE_{name}"));
-    }
-    command
+    guest_cargo(&workspace())
 }
 
 /// Builds `image`: where its ELF file is.
@@ -165,22 +158,7 @@ pub fn run(args: &[String]) -> Outcome<()> {
         _ => return Err("takes --check, --images, or nothing".into()),
     };
     for &(image, committed) in COMMITTED {
-        let path = repository().join(committed);
-        let built = build(image)?;
-        let fresh = at(&built, std::fs::read(&built))?;
-        let old = std::fs::read(&path).unwrap_or_default();
-        if fresh == old {
-            println!("{committed} is what its source gives");
-        } else if check {
-            return Err(format!(
-                "{committed} ({} bytes) is not what its source gives now ({} bytes): run `cargo xtask kernel`",
-                old.len(),
-                fresh.len(),
-            ));
-        } else {
-            at(&path, std::fs::write(&path, &fresh))?;
-            println!("{committed} updated: {} bytes", fresh.len());
-        }
+        settle(committed, &build(image)?, check, "kernel")?;
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! `cargo xtask`: what the project needs beside its programs. One file per command.
 
+mod build;
 mod cycles;
 mod debian;
 mod golden;

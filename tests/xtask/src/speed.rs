@@ -8,8 +8,9 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use crate::build::build_relsim;
+use crate::guests;
 use crate::shell::{Outcome, on_path, run as execute};
-use crate::{guests, repository};
 
 const WORKLOADS: &[&str] = &["integer", "memory", "float", "pingpong"];
 const DEFAULT_ROUNDS: usize = 5;
@@ -92,10 +93,8 @@ pub fn run(args: &[String]) -> Outcome<()> {
         }
     }
     guests::build()?;
-    execute(Command::new("cargo").args(["build", "--release", "-p", "relsim"]).current_dir(repository()))?;
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from);
-    let relsim = Simulator::new("relsim", target.join("release/relsim"), &["run", "-q"]);
+    let program = build_relsim()?;
+    let relsim = Simulator::new("relsim", program, &["run", "-q"]);
     let peers: Vec<Simulator> = match timing {
         Some(model) => vec![Simulator::new(model, &*relsim.program, &["run", "-q", "--timing", model])],
         None => {

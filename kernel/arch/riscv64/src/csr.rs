@@ -17,22 +17,26 @@ pub const FS_DIRTY: u64 = 3 << 13;
 /// `satp`: Sv39.
 const SV39: u64 = 8 << 60;
 
-macro_rules! csrs {
-    ($($(#[$doc:meta])* $read:ident $write:ident $csr:literal;)*) => {
+macro_rules! readable {
+    ($($(#[$doc:meta])* $read:ident $csr:literal;)*) => {
         $(
             $(#[$doc])*
             #[inline(always)]
-            #[allow(dead_code)]
             pub fn $read() -> u64 {
                 let value;
                 // SAFETY: reading has no effect.
                 unsafe { asm!(concat!("csrr {}, ", $csr), out(reg) value, options(nomem, nostack)) }
                 value
             }
+        )*
+    };
+}
 
+macro_rules! writable {
+    ($($(#[$doc:meta])* $write:ident $csr:literal;)*) => {
+        $(
             $(#[$doc])*
             #[inline(always)]
-            #[allow(dead_code)]
             pub fn $write(value: u64) {
                 // SAFETY: the kernel stays mapped where it is, and no register that the compiler uses changes.
                 unsafe { asm!(concat!("csrw ", $csr, ", {}"), in(reg) value, options(nostack)) }
@@ -41,29 +45,34 @@ macro_rules! csrs {
     };
 }
 
-csrs! {
+readable! {
     /// Interrupts that are let through.
-    sie set_sie "sie";
+    sie "sie";
     /// Interrupts that wait.
-    sip set_sip "sip";
-    /// Where traps go.
-    stvec set_stvec "stvec";
-    /// The trap entry's own.
-    sscratch set_sscratch "sscratch";
+    sip "sip";
     /// Status.
-    sstatus set_sstatus "sstatus";
-    /// Why the trap.
-    scause set_scause "scause";
-    /// Details of it.
-    stval set_stval "stval";
-    /// Where it was.
-    sepc set_sepc "sepc";
+    sstatus "sstatus";
+    /// Details of a trap.
+    stval "stval";
     /// Translation.
-    satp set_satp "satp";
+    satp "satp";
+}
+
+writable! {
+    /// Interrupts that are let through.
+    set_sie "sie";
+    /// Where traps go.
+    set_stvec "stvec";
+    /// The trap entry's own.
+    set_sscratch "sscratch";
+    /// Status.
+    set_sstatus "sstatus";
+    /// Translation.
+    set_satp "satp";
     /// Counters that users may read.
-    scounteren set_scounteren "scounteren";
+    set_scounteren "scounteren";
     /// When the timer interrupt comes (Sstc).
-    stimecmp set_stimecmp "0x14d";
+    set_stimecmp "0x14d";
 }
 
 /// `satp` for the page table at `root`.
