@@ -36,6 +36,8 @@ pub enum Syscall {
     DebugSendIpi = -15,
     /// The hart that the caller runs on (several harts).
     DebugGetThreadAffinity = -16,
+    /// The kernel is to serve the caller's asynchronous requests. Beyond seL4.
+    WakeAsync = -17,
 }
 
 impl Syscall {
@@ -59,6 +61,7 @@ impl Syscall {
             -14 => Self::DebugNameThread,
             -15 if smp => Self::DebugSendIpi,
             -16 if smp => Self::DebugGetThreadAffinity,
+            -17 => Self::WakeAsync,
             _ => return None,
         })
     }
@@ -168,6 +171,16 @@ invocations! {
     AsidPoolAssign = 40,
     /// A handler for an interrupt with its trigger.
     IrqIssueHandlerTrigger = 41,
+    /// Of a notification: the caller may send user interrupts to its receiver, with the badge as vector. Beyond seL4,
+    /// as all that follow.
+    NotificationRegisterSender = 42,
+    /// Of a notification: the thread that it is bound to receives user interrupts for it.
+    NotificationRegisterReceiver = 43,
+    /// Of a notification: the kernel serves the caller's requests in a shared frame, and signals completion as the
+    /// vector that is its badge.
+    NotificationRegisterAsync = 44,
+    /// The table by which the thread sends user interrupts.
+    TcbSetSenderTable = 45,
 }
 
 impl Invocation {
@@ -204,7 +217,7 @@ mod tests {
             }
             assert_eq!(Invocation::from_label(0, smp), None);
             assert_eq!(Invocation::from_label(u64::MAX, smp), None);
-            assert_eq!(Invocation::from_label(41 + u64::from(smp), smp), None);
+            assert_eq!(Invocation::from_label(45 + u64::from(smp), smp), None);
         }
     }
 
@@ -212,7 +225,7 @@ mod tests {
     fn system_calls_have_their_numbers() {
         for number in -20..5 {
             let call = Syscall::from_number(number, true);
-            assert_eq!(call.is_some(), (-16..0).contains(&number));
+            assert_eq!(call.is_some(), (-17..0).contains(&number));
             assert!(call.is_none_or(|call| call.number() == number));
         }
         assert_eq!(Syscall::from_number(-15, false), None);

@@ -11,6 +11,8 @@ mod fault;
 mod invocation;
 mod message;
 mod object;
+mod request;
+pub mod ring;
 
 pub use bootinfo::{
     BOOTINFO_FDT, BootInfo, BootInfoHeader, InitialCap, MAX_BOOTINFO_UNTYPEDS, SlotRegion, UntypedDesc,
@@ -24,6 +26,7 @@ pub use message::{
     CapRights, CnodeData, IpcBuffer, MAX_EXTRA_CAPS, MESSAGE_MAX_WORDS, MESSAGE_REGISTERS, MessageInfo,
 };
 pub use object::{ObjectType, TcbFlags, USER_CONTEXT_WORDS, UserContext, VmAttributes, bits};
+pub use request::{AsyncChannel, Completion, Request, RequestKind};
 
 /// Priorities, 0 the lowest.
 pub const PRIORITIES: usize = 256;

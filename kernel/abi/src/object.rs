@@ -22,6 +22,8 @@ pub enum ObjectType {
     MegaPage = 7,
     /// Page table of any level.
     PageTable = 8,
+    /// Where a thread's user interrupts go to. Beyond seL4.
+    SenderTable = 9,
 }
 
 impl ObjectType {
@@ -38,6 +40,7 @@ impl ObjectType {
             6 => Self::Page,
             7 => Self::MegaPage,
             8 => Self::PageTable,
+            9 => Self::SenderTable,
             _ => return None,
         })
     }
@@ -56,6 +59,7 @@ impl ObjectType {
             Self::Page => bits::PAGE,
             Self::MegaPage => bits::MEGA_PAGE,
             Self::PageTable => bits::PAGE_TABLE,
+            Self::SenderTable => bits::SENDER_TABLE,
         }
     }
 }
@@ -80,6 +84,10 @@ pub mod bits {
     pub const PAGE_TABLE: u64 = 12;
     /// ASID pool.
     pub const ASID_POOL: u64 = 12;
+    /// Sender table.
+    pub const SENDER_TABLE: u64 = 13;
+    /// Entries of a sender table.
+    pub const SENDER_TABLE_ENTRIES: u64 = 7;
     /// Address spaces in a pool.
     pub const ASID_POOL_INDEX: u64 = 9;
     /// Pools.

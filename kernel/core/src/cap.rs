@@ -36,6 +36,8 @@ pub enum Kind {
     Frame = 1,
     /// Page table.
     PageTable = 3,
+    /// Where user interrupts go to.
+    SenderTable = 5,
     /// Making ASID pools.
     AsidControl = 11,
     /// ASID pool.
@@ -60,6 +62,9 @@ const fn mask(bits: u32) -> u64 {
 
 /// Of frames and page tables, `word` has the address in the lower bits and the ASID above.
 const ASID_SHIFT: u32 = 40;
+
+/// Detail of a notification, behind the rights: no more than the registration of a sender.
+const REGISTRATION: u64 = 1 << 4;
 
 /// Sizes of frames, by their number in a capability.
 const FRAME_BITS: [u64; 4] = [bits::PAGE, bits::MEGA_PAGE, bits::GIGA_PAGE, bits::PAGE];
@@ -144,6 +149,32 @@ impl Cap {
         Self::new(Kind::AsidPool, 0, paddr, base)
     }
 
+    /// For a sender table; the one that a thread uses says of which.
+    #[must_use]
+    pub fn sender_table(paddr: u64, thread: Option<Ptr<Tcb>>) -> Self {
+        Self::new(Kind::SenderTable, 0, paddr, thread.map_or(0, Ptr::paddr))
+    }
+
+    /// The thread that uses the sender table.
+    #[must_use]
+    pub fn table_of(self) -> Option<Ptr<Tcb>> {
+        (self.word != 0).then(|| Ptr::at(self.word))
+    }
+
+    /// For the registration of a sender with a notification. It stands in a sender table, and is good for nothing
+    /// else.
+    #[must_use]
+    pub const fn registration(notification: u64, badge: u64) -> Self {
+        Self::new(Kind::Notification, REGISTRATION, notification, badge)
+    }
+
+    /// Whether a notification is the registration of a sender.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_registration(self) -> bool {
+        self.detail() & REGISTRATION != 0
+    }
+
     /// What it is for.
     #[inline(always)]
     #[must_use]
@@ -153,6 +184,7 @@ impl Cap {
             2 => Kind::Untyped,
             3 => Kind::PageTable,
             4 => Kind::Endpoint,
+            5 => Kind::SenderTable,
             6 => Kind::Notification,
             8 => Kind::Reply,
             10 => Kind::CNode,
@@ -379,6 +411,7 @@ impl Cap {
             Kind::Untyped => self.untyped_bits(),
             Kind::Endpoint => bits::ENDPOINT,
             Kind::Notification => bits::NOTIFICATION,
+            Kind::SenderTable => bits::SENDER_TABLE,
             Kind::CNode => self.radix() + bits::SLOT,
             Kind::Thread => bits::TCB,
             Kind::Zombie if self.detail() == ZOMBIE_THREAD => bits::TCB,
@@ -398,6 +431,7 @@ impl Cap {
             (Kind::Frame, Kind::Frame) => self.contains(other),
             (Kind::Endpoint, Kind::Endpoint)
             | (Kind::Notification, Kind::Notification)
+            | (Kind::SenderTable, Kind::SenderTable)
             | (Kind::Thread, Kind::Thread)
             | (Kind::Reply, Kind::Reply)
             | (Kind::PageTable, Kind::PageTable)

@@ -54,6 +54,7 @@ impl Kernel {
     /// Deletes a capability that is not for a CNode or thread, or not the last for it.
     pub(crate) fn delete_one(&self, slot: Ptr<Slot>) {
         if !slot.is_empty() {
+            self.let_go(slot);
             let last = slot.is_final();
             let remains = self.release(slot.cap(), last);
             self.empty(slot, remains.irq);
@@ -76,6 +77,7 @@ impl Kernel {
             if slot.is_empty() {
                 return Ok((true, None));
             }
+            self.let_go(slot);
             let remains = self.release(slot.cap(), slot.is_final());
             let cap = remains.cap;
             if !cap.is(Kind::Zombie) {
@@ -120,6 +122,19 @@ impl Kernel {
         Ok(())
     }
 
+    /// The capability in `slot` is about to be released: what hangs on the slot itself goes first.
+    #[inline(always)]
+    fn let_go(&self, slot: Ptr<Slot>) {
+        let cap = slot.cap();
+        if cap.is(Kind::Notification) {
+            if cap.is_registration() {
+                self.withdraw_sender(slot);
+            } else if cap.object::<Notification>().receiver().is_some() {
+                self.drop_orphaned_senders(slot);
+            }
+        }
+    }
+
     /// Takes back what the capability `cap` stood for; the `last` one takes the object with it.
     fn release(&self, cap: Cap, last: bool) -> Remains {
         match cap.kind() {
@@ -128,20 +143,30 @@ impl Kernel {
                 let notification = cap.object::<Notification>();
                 self.unbind_from(notification);
                 self.cancel_all_signals(notification);
+                self.retire_receiver(notification);
             }
             Kind::CNode if last => return Remains { cap: cap.zombie_of(), irq: None },
             Kind::Thread if last => {
                 let thread = cap.object::<Tcb>();
                 self.unbind(thread);
+                self.forget_requests(thread);
                 self.suspend(thread);
                 self.unregister(thread);
                 hw::forget_fpu(thread);
+                self.delete_one(thread.sender_table());
+                self.delete_one(thread.shared_frame());
                 return Remains { cap: cap.zombie_of(), irq: None };
             }
             Kind::Zombie => return Remains { cap, irq: None },
             Kind::IrqHandler if last => return Remains { cap: Cap::NULL, irq: Some(cap.irq()) },
             Kind::Frame => self.unmap_frame(cap),
             Kind::PageTable if last => self.retire_page_table(cap),
+            Kind::SenderTable => {
+                self.unset_sender_table(cap);
+                if last {
+                    self.retire_sender_table(cap);
+                }
+            }
             Kind::AsidPool if last => self.retire_asid_pool(cap),
             _ => {}
         }

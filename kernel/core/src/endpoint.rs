@@ -143,11 +143,12 @@ impl Kernel {
                     self.wake(sender);
                 }
             }
-            _ if blocks => {
+            _ if blocks && !self.has_user_interrupt(receiver) => {
                 receiver.block_on(endpoint);
                 receiver.pending.set(Pending { can_grant, ..Pending::NONE });
                 endpoint.wait(receiver, false);
                 self.set_state(receiver, State::Receiving);
+                self.fall_asleep(receiver);
             }
             _ => self.deliver(receiver, 0),
         }

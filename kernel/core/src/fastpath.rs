@@ -42,6 +42,9 @@ impl Kernel {
         }
         // Whoever is ready may not be more important than the receiver: the current thread is not, if it is not.
         let enough = receiver.priority.get() >= thread.priority.get() || self.is_highest(&receiver);
+        if self.minds_sleepers(thread, receiver) {
+            return false;
+        }
         let Some((root, asid)) = self.fast_target(receiver).filter(|_| enough) else { return false };
 
         mark::fast_call();
@@ -80,6 +83,10 @@ impl Kernel {
         if caller.fault.get() != Fault::None {
             return false;
         }
+        // A receiver of user interrupts does not only wait for messages.
+        if thread.has_user_interrupts.get() || self.minds_sleepers(thread, caller) {
+            return false;
+        }
         // The current thread waits from now on, so only those that are ready count.
         let enough = self.is_highest(&caller);
         let Some(space) = self.fast_target(caller).filter(|_| enough) else { return false };
@@ -92,6 +99,13 @@ impl Kernel {
         slot.remove();
         self.fast_switch(thread, caller, info, 0, space);
         true
+    }
+
+    /// Whether it matters to receivers of user interrupts that sleep here that `to` runs instead of `from`.
+    #[inline(always)]
+    fn minds_sleepers(&self, from: Ptr<Tcb>, to: Ptr<Tcb>) -> bool {
+        self.hart().sleepers.get().is_some()
+            && (from.has_user_interrupts.get() || to.has_user_interrupts.get())
     }
 
     /// Whether nobody is ready who is more important than `thread`.

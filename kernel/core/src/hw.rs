@@ -67,6 +67,22 @@ machine! {
     stop_hart as kernel_machine_stop_hart(hart: usize);
     /// Another thread is about to run on this hart: `from` was running.
     switch as kernel_machine_switch(from: Ptr<Tcb>, to: Ptr<Tcb>);
+    /// The user-interrupt registers of this hart are those of `thread`, which runs here, as far as it has some.
+    load_user_interrupts as kernel_machine_load_user_interrupts(thread: Ptr<Tcb>);
+    /// They are nobody's; what they held is in the record of the thread whose they were.
+    unload_user_interrupts as kernel_machine_unload_user_interrupts();
+    /// No hart has the user-interrupt registers of `thread`, which does not run.
+    forget_user_interrupts as kernel_machine_forget_user_interrupts(thread: Ptr<Tcb>);
+    /// The registers of chapter N, which are as they are, are the beginning for `thread`, which runs here.
+    save_user_csrs as kernel_machine_save_user_csrs(thread: Ptr<Tcb>);
+    /// What is pending for receiver `number` interrupts hart number `hart`, or nothing.
+    aim_receiver as kernel_machine_aim_receiver(number: u16, hart: usize, on: bool);
+    /// Whether something is pending for receiver `number`; it stays so.
+    receiver_has_pending as kernel_machine_receiver_has_pending(number: u16) -> bool;
+    /// Sends vector `vector` to receiver `number`.
+    post_to_receiver as kernel_machine_post_to_receiver(number: u16, vector: u64);
+    /// Receiver `number` interrupts nobody, and nothing is pending for it.
+    retire_receiver as kernel_machine_retire_receiver(number: u16);
     /// No hart has the floating-point registers of `thread`, which does not run, or not with them.
     forget_fpu as kernel_machine_forget_fpu(thread: Ptr<Tcb>);
 }

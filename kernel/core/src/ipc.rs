@@ -103,7 +103,7 @@ impl Kernel {
             let cap = slot.cap();
             let is_this = cap.is(Kind::Endpoint) && endpoint.is_some_and(|e| e.paddr() == cap.paddr());
             if is_this {
-                to.set_badge(n, cap.badge());
+                to.set_cap_or_badge(n, cap.badge());
                 unwrapped |= 1 << n;
             } else {
                 let Some(empty) = place.take() else { break };

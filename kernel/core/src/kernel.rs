@@ -2,11 +2,13 @@
 
 use core::cell::Cell;
 
+use crate::async_call::Work;
 use crate::domain::Domains;
 use crate::irq::Irqs;
 use crate::mem::Ptr;
 use crate::sched::ReadyQueues;
 use crate::tcb::Tcb;
+use crate::user_interrupt::Receivers;
 use crate::vspace::Asids;
 
 /// Whether this build is for several harts: labels of invocations and the lock depend on it.
@@ -35,6 +37,12 @@ pub struct Hart {
     pub idle: Tcb,
     /// Threads that may run.
     pub(crate) ready: ReadyQueues,
+    /// Receivers of user interrupts that wait.
+    pub(crate) sleepers: Cell<Option<Ptr<Tcb>>>,
+    /// They interrupt the kernel.
+    pub(crate) watches: Cell<bool>,
+    /// Asynchronous requests that it is to serve.
+    pub(crate) work: Work,
     /// Its thread was taken away by another hart, so what it asked for is void.
     pub(crate) evicted: Cell<bool>,
 }
@@ -46,6 +54,9 @@ impl Hart {
             next: Cell::new(Next::Choose),
             idle: Tcb::new(),
             ready: ReadyQueues::new(),
+            sleepers: Cell::new(None),
+            watches: Cell::new(false),
+            work: Work::new(),
             evicted: Cell::new(false),
         }
     }
@@ -66,6 +77,10 @@ pub struct Kernel {
     pub irqs: Irqs,
     /// Address spaces.
     pub asids: Asids,
+    /// Receivers of user interrupts.
+    pub receivers: Receivers,
+    /// Makes the invocations of asynchronous requests.
+    pub(crate) courier: Cell<Option<Ptr<Tcb>>>,
     /// Physical address of the root of the kernel's own address space, whose upper half all share.
     pub kernel_root: Cell<u64>,
     /// Work since the last look for interrupts.
@@ -89,6 +104,8 @@ impl Kernel {
             domains: Domains::new(),
             irqs: Irqs::new(),
             asids: Asids::new(),
+            receivers: Receivers::new(),
+            courier: Cell::new(None),
             kernel_root: Cell::new(0),
             work: Cell::new(0),
             threads: Cell::new(None),

@@ -8,6 +8,7 @@
 #[cfg(not(target_os = "none"))]
 extern crate std;
 
+mod async_call;
 pub mod boot;
 pub mod cap;
 mod cnode;
@@ -36,10 +37,13 @@ mod tcb;
 mod tests;
 mod thread;
 mod untyped;
+mod user_interrupt;
 pub mod vspace;
 
+pub use async_call::Courier;
 pub use irq::MAX_IRQS;
 pub use kernel::{Hart, Kernel, MAX_HARTS, SMP};
 pub use mem::Ptr;
 pub use syscall::Preempted;
 pub use tcb::{Context, Fault, State, Tcb, reg};
+pub use user_interrupt::UserCsr;

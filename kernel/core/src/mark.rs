@@ -16,11 +16,13 @@ name_region!(969, "yield");
 name_region!(970, "debug_call");
 name_region!(971, "fault");
 name_region!(972, "interrupt");
+name_region!(973, "async_calls");
 name_region!(980, "context_switch");
 name_region!(981, "ipc");
 name_region!(982, "fast_call");
 name_region!(983, "fast_reply_recv");
 name_region!(984, "invocation");
+name_region!(985, "user_interrupt_wakes");
 
 /// From entry to exit; the trap entry and exit mark it themselves.
 pub const KERNEL: u16 = 960;
@@ -54,6 +56,9 @@ pub(crate) type FaultMessage = Region<971>;
 /// Interrupts are served.
 pub type Interrupt = Region<972>;
 
+/// Asynchronous requests are served.
+pub(crate) type AsyncCalls = Region<973>;
+
 /// Another thread, with its record at `thread`, runs.
 #[inline(always)]
 pub(crate) fn context_switch(thread: usize) {
@@ -82,4 +87,10 @@ pub(crate) fn fast_reply_recv() {
 #[inline(always)]
 pub(crate) fn invocation(label: u64) {
     instant_with::<984>(label);
+}
+
+/// A user interrupt has woken a thread that waited in the kernel.
+#[inline(always)]
+pub(crate) fn user_interrupt_wakes(thread: usize) {
+    instant_with::<985>(thread as u64);
 }

@@ -12,8 +12,8 @@ use crate::tcb::{Pending, State, Tcb, reg};
 pub struct Notification {
     /// First that waits.
     head: Cell<Option<Ptr<Tcb>>>,
-    /// Bits 0 to 47: the last that waits, or in the lowest bit whether it was signalled instead. Bits 48 to 63 are
-    /// room for the number of a user-interrupt receiver, and stay as they are.
+    /// Bits 0 to 47: the last that waits, or in the lowest bit whether it was signalled instead. Bits 48 to 63: the
+    /// number of its receiver of user interrupts, plus one.
     tail: Cell<u64>,
     /// Badges of signals that nobody has taken.
     badge: Cell<u64>,
@@ -25,13 +25,25 @@ const _: () = assert!(size_of::<Notification>() == 1 << kernel_abi::bits::NOTIFI
 
 const SIGNALLED: u64 = 1;
 /// Bits of an address that are kept; the others are as the highest of these.
-const PLACE: u64 = (1 << 48) - 1;
+const PLACE: u64 = (1 << RECEIVER_SHIFT) - 1;
+const RECEIVER_SHIFT: u32 = 48;
 
 impl Notification {
     /// The thread that it is bound to.
     #[inline(always)]
     pub(crate) fn bound(&self) -> Option<Ptr<Tcb>> {
         self.bound.get()
+    }
+
+    /// The number of its receiver of user interrupts, if it has one.
+    pub(crate) fn receiver(&self) -> Option<u16> {
+        ((self.tail.get() >> RECEIVER_SHIFT) as u16).checked_sub(1)
+    }
+
+    /// Sets that.
+    pub(crate) fn set_receiver(&self, number: Option<u16>) {
+        let number = number.map_or(0, |number| u64::from(number) + 1);
+        self.tail.set(self.tail.get() & PLACE | number << RECEIVER_SHIFT);
     }
 
     /// Whether threads wait.
@@ -129,12 +141,17 @@ impl Kernel {
 
     /// `thread` waits for a signal, or takes one that is there.
     pub(crate) fn wait(&self, thread: Ptr<Tcb>, notification: Ptr<Notification>, blocks: bool) {
+        // User interrupts are signals of the notification that it is bound to, and of no other.
+        let own = thread.bound.get() == Some(notification);
         match notification.take_signal() {
             Some(badge) => self.deliver(thread, badge),
-            None if blocks => {
+            None if blocks && !(own && self.has_user_interrupt(thread)) => {
                 thread.block_on(notification);
                 notification.wait(thread);
                 self.set_state(thread, State::Waiting);
+                if own {
+                    self.fall_asleep(thread);
+                }
             }
             None => self.deliver(thread, 0),
         }
@@ -171,6 +188,7 @@ impl Kernel {
     pub(crate) fn unbind(&self, thread: Ptr<Tcb>) {
         if let Some(notification) = thread.bound.take() {
             notification.bound.set(None);
+            self.unregister_receiver(thread);
         }
     }
 
@@ -178,6 +196,7 @@ impl Kernel {
     pub(crate) fn unbind_from(&self, notification: Ptr<Notification>) {
         if let Some(thread) = notification.bound.take() {
             thread.bound.set(None);
+            self.unregister_receiver(thread);
         }
     }
 }

@@ -250,6 +250,7 @@ impl Kernel {
     #[inline(always)]
     pub fn set_state(&self, thread: Ptr<Tcb>, state: State) {
         thread.put_state(state);
+        self.rouse(thread);
         if thread == self.current()
             && self.hart().next.get() == Next::Stay
             && !matches!(state, State::Running | State::Restart)
@@ -268,6 +269,9 @@ impl Kernel {
 
     fn schedule_now(&self) {
         let hart = self.hart();
+        if hart.sleepers.get().is_some() {
+            self.wake_sleepers();
+        }
         let current = self.current();
         let runnable = current.is_runnable();
         if runnable {
@@ -313,6 +317,7 @@ impl Kernel {
             mark::context_switch(thread.addr());
             hw::switch(before, thread);
             self.hart().current.set(Some(thread));
+            self.watch_sleepers(thread);
         }
         self.use_vspace_of(thread);
     }
@@ -348,6 +353,9 @@ impl Kernel {
                 self.enqueue_last(thread);
                 self.reschedule();
             }
+        }
+        if self.hart().sleepers.get().is_some() {
+            self.reschedule();
         }
         if self.here() == 0 && self.domains.tick() {
             self.reschedule();
@@ -410,7 +418,7 @@ impl Kernel {
         }
         // No hart has its floating-point registers when it comes back there.
         hw::forget_fpu(thread);
-        thread.affinity.set(hart as u8);
+        self.move_user_interrupts(thread, hart);
         if thread.is_runnable() {
             self.enqueue_last(thread);
         }

@@ -237,6 +237,16 @@ impl Ptr<Slot> {
         })
     }
 
+    /// Those before it in the list, from here on.
+    pub(crate) fn before(self) -> impl Iterator<Item = Self> {
+        core::iter::successors(self.previous.get(), |slot| slot.previous.get())
+    }
+
+    /// Those behind it in the list, from here on.
+    pub(crate) fn behind(self) -> impl Iterator<Item = Self> {
+        core::iter::successors(self.next(), |slot| slot.next())
+    }
+
     /// Those before and behind it in the list, for tests.
     #[cfg(test)]
     pub(crate) fn neighbours(self) -> (Option<Self>, Option<Self>) {

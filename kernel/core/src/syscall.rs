@@ -76,15 +76,15 @@ impl Kernel {
         match call {
             Syscall::Call => {
                 let _marked = mark::Call::enter();
-                return self.handle_invocation(true, true);
+                return self.handle_invocation(self.current(), true, true);
             }
             Syscall::Send => {
                 let _marked = mark::Send::enter();
-                return self.handle_invocation(false, true);
+                return self.handle_invocation(self.current(), false, true);
             }
             Syscall::NbSend => {
                 let _marked = mark::NbSend::enter();
-                return self.handle_invocation(false, false);
+                return self.handle_invocation(self.current(), false, false);
             }
             Syscall::Recv => {
                 let _marked = mark::Recv::enter();
@@ -111,6 +111,10 @@ impl Kernel {
                 mark::end_kernel();
                 hw::halt();
             }
+            Syscall::WakeAsync => {
+                let _marked = mark::AsyncCalls::enter();
+                self.wake_async();
+            }
             _ => {
                 let _marked = mark::DebugCall::enter();
                 self.debug_call(call);
@@ -119,9 +123,14 @@ impl Kernel {
         Ok(())
     }
 
-    /// The current thread sends to, or asks something of, the capability that it names.
-    fn handle_invocation(&self, is_call: bool, blocks: bool) -> Result<(), Preempted> {
-        let thread = self.current();
+    /// `thread`, which is the current one or carries what another one asks for, sends to, or asks something of, the
+    /// capability that it names.
+    pub(crate) fn handle_invocation(
+        &self,
+        thread: Ptr<Tcb>,
+        is_call: bool,
+        blocks: bool,
+    ) -> Result<(), Preempted> {
         let info = thread.message_info();
         let address = thread.get(reg::A0);
         let missing = |address, lookup| {
@@ -163,7 +172,7 @@ impl Kernel {
         Ok(())
     }
 
-    fn reply_error(&self, thread: Ptr<Tcb>, error: Error) {
+    pub(crate) fn reply_error(&self, thread: Ptr<Tcb>, error: Error) {
         let (label, words, used) = error.message();
         let buffer = thread.buffer(true);
         let mut length = 0;
@@ -182,14 +191,9 @@ impl Kernel {
         }
         match cap.kind() {
             Kind::Endpoint => self.invoke_endpoint(call, cap, blocks),
-            Kind::Notification => {
-                if !cap.may(CapRights::WRITE) {
-                    return Err(Error::InvalidCapability(0).into());
-                }
-                self.signal(cap.object::<Notification>(), cap.badge());
-                Ok(0)
-            }
+            Kind::Notification => self.invoke_notification(call, slot),
             Kind::Reply if cap.is_master() => Err(Error::InvalidCapability(0).into()),
+            Kind::Reply if self.is_courier(call.thread) => Err(Error::IllegalOperation.into()),
             Kind::Reply => {
                 self.answer(call.thread, slot);
                 Ok(0)
@@ -204,13 +208,43 @@ impl Kernel {
             Kind::PageTable => self.invoke_page_table(call, slot),
             Kind::AsidControl => self.invoke_asid_control(call),
             Kind::AsidPool => self.invoke_asid_pool(call, cap),
-            Kind::Null | Kind::Zombie => Err(Error::InvalidCapability(0).into()),
+            Kind::Null | Kind::Zombie | Kind::SenderTable => Err(Error::InvalidCapability(0).into()),
         }
+    }
+
+    /// Signals the notification in `slot`; only a call can ask it for something.
+    #[inline(always)]
+    fn invoke_notification(&self, call: &Call<'_>, slot: Ptr<Slot>) -> Result<usize, Stop> {
+        let cap = slot.cap();
+        if call.is_call
+            && let Some(invocation) = call.invocation()
+        {
+            match invocation {
+                Invocation::NotificationRegisterReceiver if cap.may(CapRights::READ) => {
+                    return self.register_receiver(call, cap);
+                }
+                Invocation::NotificationRegisterSender if cap.may(CapRights::WRITE) => {
+                    return self.register_sender(call, slot);
+                }
+                Invocation::NotificationRegisterAsync if cap.may(CapRights::WRITE) => {
+                    return self.register_async(call, cap);
+                }
+                _ => {}
+            }
+        }
+        if !cap.may(CapRights::WRITE) {
+            return Err(Error::InvalidCapability(0).into());
+        }
+        self.signal(cap.object::<Notification>(), cap.badge());
+        Ok(0)
     }
 
     fn invoke_endpoint(&self, call: &Call<'_>, cap: Cap, blocks: bool) -> Result<usize, Stop> {
         if !cap.may(CapRights::WRITE) {
             return Err(Error::InvalidCapability(0).into());
+        }
+        if self.is_courier(call.thread) {
+            return Err(Error::IllegalOperation.into());
         }
         let pending = Pending {
             badge: cap.badge(),

@@ -6,10 +6,12 @@ use kernel_abi::{
     CapRights, IpcBuffer, MAX_EXTRA_CAPS, MESSAGE_MAX_WORDS, MESSAGE_REGISTERS, MessageInfo, bits,
 };
 
+use crate::async_call::AsyncState;
 use crate::cap::{Cap, Kind};
 use crate::error::LookupFault;
 use crate::mem::{Ptr, to_virtual};
 use crate::slot::Slot;
+use crate::user_interrupt::UserInterrupts;
 
 /// Numbers of registers in a [`Context`].
 pub mod reg {
@@ -151,18 +153,6 @@ pub struct Link {
     pub previous: Cell<Option<Ptr<Tcb>>>,
 }
 
-/// What a thread has of user interrupts: the registers of chapter N and of the extension that are switched with it,
-/// and its table of receivers that it may send to. All zero is nothing: no table, no receiver, none enabled.
-#[derive(Default)]
-pub struct UserInterrupts {
-    /// `ustatus`, `uie`, `utvec`, `uscratch`, `uepc`, `ucause`, `utval`, `uip`.
-    pub csrs: [Cell<u64>; 8],
-    /// Physical address of its sender table, and how many pages it has.
-    pub senders: (Cell<u64>, Cell<u64>),
-    /// Its number as a receiver, plus one.
-    pub receiver: Cell<u64>,
-}
-
 /// A thread. The object is this, and nothing beyond it. Zeroed memory is one that does nothing, but for its time
 /// slice.
 #[repr(C, align(2048))]
@@ -185,6 +175,10 @@ pub struct Tcb {
     pub affinity: Cell<u8>,
     /// As [`kernel_abi::TcbFlags`].
     pub flags: Cell<u8>,
+    /// There is something in its user interrupts.
+    pub has_user_interrupts: Cell<bool>,
+    /// Waits, and user interrupts wake it.
+    pub(crate) asleep: Cell<bool>,
     /// Ticks until others of its priority run.
     pub time_slice: Cell<u32>,
     /// Address of the endpoint that faults are sent to, in its CSpace.
@@ -203,8 +197,14 @@ pub struct Tcb {
     pub bound: Cell<Option<Ptr<crate::notification::Notification>>>,
     /// Why it cannot go on.
     pub fault: Cell<Fault>,
+    /// The capability of its sender table.
+    senders: Slot,
+    /// And of the frame that it shares with the kernel.
+    shared: Slot,
     /// User interrupts.
     pub user_interrupts: UserInterrupts,
+    /// Asynchronous system calls.
+    pub(crate) async_state: AsyncState,
     /// Neighbours in the list of all threads.
     pub all: Link,
     /// For people, ended by 0.
@@ -214,7 +214,7 @@ pub struct Tcb {
 const _: () = assert!(size_of::<Tcb>() == 1 << bits::TCB);
 
 impl Tcb {
-    /// Slots in a thread.
+    /// Slots in a thread whose deletion may take long.
     pub const SLOTS: usize = 5;
     const CSPACE: usize = 0;
     const VSPACE: usize = 1;
@@ -242,6 +242,8 @@ impl Tcb {
             domain: Cell::new(0),
             affinity: Cell::new(0),
             flags: Cell::new(0),
+            has_user_interrupts: Cell::new(false),
+            asleep: Cell::new(false),
             time_slice: Cell::new(crate::sched::TIME_SLICE),
             fault_handler: Cell::new(0),
             buffer_address: Cell::new(0),
@@ -251,11 +253,10 @@ impl Tcb {
             waiting: Link { next: Cell::new(None), previous: Cell::new(None) },
             bound: Cell::new(None),
             fault: Cell::new(Fault::None),
-            user_interrupts: UserInterrupts {
-                csrs: [const { Cell::new(0) }; 8],
-                senders: (Cell::new(0), Cell::new(0)),
-                receiver: Cell::new(0),
-            },
+            senders: Slot::EMPTY,
+            shared: Slot::EMPTY,
+            user_interrupts: UserInterrupts::NONE,
+            async_state: AsyncState::NONE,
             all: Link { next: Cell::new(None), previous: Cell::new(None) },
             name: [const { Cell::new(0) }; kernel_abi::THREAD_NAME_MAX + 1],
         }
@@ -300,6 +301,24 @@ impl Tcb {
     #[inline(always)]
     pub fn buffer_frame(&self) -> Ptr<Slot> {
         self.slot(Self::BUFFER)
+    }
+
+    /// Whether it waits, and user interrupts wake it.
+    #[inline(always)]
+    pub fn asleep(&self) -> bool {
+        self.asleep.get()
+    }
+
+    /// Where its user interrupts go to.
+    #[inline(always)]
+    pub fn sender_table(&self) -> Ptr<Slot> {
+        Ptr::of(&self.senders)
+    }
+
+    /// The frame of requests that it shares with the kernel.
+    #[inline(always)]
+    pub fn shared_frame(&self) -> Ptr<Slot> {
+        Ptr::of(&self.shared)
     }
 
     /// What it does.
@@ -454,8 +473,8 @@ impl Buffer {
         self.load(core::mem::offset_of!(IpcBuffer, caps_or_badges) + 8 * n.min(MAX_EXTRA_CAPS - 1))
     }
 
-    /// Badge of capability `n` that was unwrapped.
-    pub fn set_badge(self, n: usize, badge: u64) {
+    /// Sets address or badge of capability `n`.
+    pub fn set_cap_or_badge(self, n: usize, badge: u64) {
         self.store(core::mem::offset_of!(IpcBuffer, caps_or_badges) + 8 * n.min(MAX_EXTRA_CAPS - 1), badge);
     }
 

@@ -145,6 +145,7 @@ impl Kernel {
                 }
                 self.unbind(thread);
             }
+            Some(Invocation::TcbSetSenderTable) => self.set_sender_table(call, slot, thread)?,
             Some(Invocation::TcbSetAffinity) if SMP => {
                 call.needs(1)?;
                 let hart = call.word(0);

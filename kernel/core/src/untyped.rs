@@ -142,6 +142,7 @@ impl Kernel {
             ObjectType::Page => frame(FrameSize::Page),
             ObjectType::MegaPage => frame(FrameSize::Mega),
             ObjectType::PageTable => Cap::page_table(paddr),
+            ObjectType::SenderTable => Cap::sender_table(paddr, None),
         }
     }
 

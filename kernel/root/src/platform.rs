@@ -25,11 +25,21 @@ pub fn device_tree(info: &'static BootInfo) -> &'static [u8] {
     &[]
 }
 
+/// Whether `text` stands in the device tree.
+fn mentions(info: &'static BootInfo, text: &[u8]) -> bool {
+    device_tree(info).windows(text.len()).any(|window| window == text)
+}
+
 /// Whether the machine is QEMU's `virt` or one like it.
 #[must_use]
 pub fn is_virt(info: &'static BootInfo) -> bool {
-    let name = b"riscv-virtio";
-    device_tree(info).windows(name.len()).any(|window| window == name)
+    mentions(info, b"riscv-virtio")
+}
+
+/// Whether it has user interrupts.
+#[must_use]
+pub fn has_uintc(info: &'static BootInfo) -> bool {
+    mentions(info, b"riscv,uintc\0")
 }
 
 /// The UART of `virt`: physical address, and its interrupt.

@@ -3,6 +3,7 @@
 
 use kernel_abi::{CapRights, Error, Invocation, MessageInfo, ObjectType, UserContext, VmAttributes};
 
+use crate::user_interrupt::Target;
 use crate::{bootinfo, ipc, syscall};
 
 /// Why an invocation failed.
@@ -100,6 +101,8 @@ capabilities! {
     IrqHandler;
     /// Sets domains.
     DomainSet;
+    /// Where a thread's user interrupts go to.
+    SenderTable;
 }
 
 impl Untyped {
@@ -253,6 +256,11 @@ impl Tcb {
         run(self.0, Invocation::TcbUnbindNotification, &[], &[])
     }
 
+    /// The thread sends user interrupts by `table`.
+    pub fn set_sender_table(self, table: SenderTable) -> Result<()> {
+        run(self.0, Invocation::TcbSetSenderTable, &[table.0], &[])
+    }
+
     /// Moves the thread to a hart; only in a kernel for several.
     pub fn set_affinity(self, hart: u64) -> Result<()> {
         run(self.0, Invocation::TcbSetAffinity, &[], &[hart])
@@ -401,5 +409,25 @@ impl DomainSet {
     /// Begins the schedule there.
     pub fn set_start(self, index: u64) -> Result<()> {
         run(self.0, Invocation::DomainScheduleSetStart, &[], &[index])
+    }
+}
+
+impl Notification {
+    /// The calling thread may send user interrupts to the receiver of the notification, with the badge of this
+    /// capability as their vector.
+    pub fn register_sender(self) -> Result<Target> {
+        let words = invoke(self.0, Invocation::NotificationRegisterSender, &[], &[])?;
+        Ok(Target(words[0]))
+    }
+
+    /// `thread`, which is bound to the notification, receives user interrupts for it.
+    pub fn register_receiver(self, thread: Tcb) -> Result<()> {
+        run(self.0, Invocation::NotificationRegisterReceiver, &[thread.0], &[])
+    }
+
+    /// The calling thread, the receiver of the notification, shares `frame` with the kernel, which serves requests
+    /// in it, and tells of completions with the badge of this capability as vector.
+    pub fn register_async(self, frame: Frame) -> Result<()> {
+        run(self.0, Invocation::NotificationRegisterAsync, &[frame.0], &[])
     }
 }

@@ -17,6 +17,7 @@ mod start;
 pub mod syscall;
 pub mod thread;
 pub mod time;
+pub mod user_interrupt;
 pub mod vspace;
 
 pub use kernel_abi as abi;

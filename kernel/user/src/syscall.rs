@@ -131,6 +131,13 @@ pub fn debug_affinity(tcb: u64) -> u64 {
     raw(Syscall::DebugGetThreadAffinity.number(), [tcb, 0, 0, 0, 0, 0])[0]
 }
 
+/// The kernel serves the calling thread's asynchronous requests: before this returns or, if `elsewhere`, on another
+/// hart with less urgent things to do, if there is one.
+#[inline(always)]
+pub fn wake_async(elsewhere: bool) {
+    raw(Syscall::WakeAsync.number(), [u64::from(elsewhere), 0, 0, 0, 0, 0]);
+}
+
 /// Prints all threads.
 pub fn debug_dump_scheduler() {
     raw(Syscall::DebugDumpScheduler.number(), [0; 6]);

@@ -9,7 +9,8 @@ use kernel_core::fdt::Fdt;
 use kernel_core::mark;
 use kernel_core::mem::to_virtual;
 use kernel_core::vspace::{KERNEL_PTES, PTES, Pte};
-use kernel_core::{MAX_HARTS, MAX_IRQS, Ptr, SMP, Tcb};
+use kernel_core::{Courier, MAX_HARTS, MAX_IRQS, Ptr, SMP, Tcb};
+use uintr_abi::n::USIP;
 
 use crate::machine::MACHINE;
 use crate::{KERNEL, LOCK, csr, hart_number, sbi};
@@ -39,6 +40,8 @@ unsafe impl Sync for Root {}
 
 #[unsafe(export_name = "__boot_root")]
 static ROOT: Root = Root([const { Cell::new(Pte::INVALID) }; PTES]);
+
+static COURIER: Courier = Courier::new();
 
 /// The first hart has set everything up.
 static READY: AtomicBool = AtomicBool::new(false);
@@ -92,7 +95,8 @@ fn prepare_hart() {
     csr::set_sstatus(0);
     // Cycles, time, instructions.
     csr::set_scounteren(7);
-    csr::set_sie(csr::SOFTWARE | csr::TIMER | csr::EXTERNAL);
+    csr::set_sie(csr::OWN | USIP);
+    MACHINE.uintc.start_hart();
     KERNEL.start_hart(hart_number());
     MACHINE.set_timer();
 }
@@ -218,6 +222,12 @@ fn look_around(fdt: Fdt<'_>, hart: u64) -> Found {
                 found.devices = found.devices.without(region);
             }
         }
+        if is(&[b"riscv,uintc"])
+            && let Some((base, size)) = node.regions().next()
+        {
+            found.devices = found.devices.without(Region { start: base, end: base.saturating_add(size) });
+            KERNEL.receivers.start(MACHINE.uintc.start(base, size));
+        }
         if is_plic && let Some(region) = regions().next() {
             found.greatest_irq = node.number(b"riscv,ndev").unwrap_or(0).min(MAX_IRQS as u64 - 1);
             MACHINE.plic.start(region.start, hart, found.greatest_irq);
@@ -242,6 +252,7 @@ fn primary(hart: u64, fdt_at: Region, image: &UserImage, get_others: impl FnOnce
     }
     MACHINE.hart_count.set(harts);
     prepare_hart();
+    KERNEL.use_courier(&COURIER, physical(COURIER.buffer_addr()));
 
     let image_start = physical((&raw const __image_start).addr());
     let image_end = physical((&raw const __image_end).addr());

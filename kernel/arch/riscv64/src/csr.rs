@@ -8,6 +8,8 @@ pub const SOFTWARE: u64 = 1 << 1;
 pub const TIMER: u64 = 1 << 5;
 /// `sie` and `sip`: external interrupt.
 pub const EXTERNAL: u64 = 1 << 9;
+/// The interrupts that are for the kernel, whoever runs.
+pub const OWN: u64 = SOFTWARE | TIMER | EXTERNAL;
 /// `sstatus`: state of the floating-point unit.
 pub const FS: u64 = 3 << 13;
 /// Its registers are as they were loaded.
@@ -56,6 +58,16 @@ readable! {
     stval "stval";
     /// Translation.
     satp "satp";
+    /// Where user interrupts go. (Chapter N, as those that follow.)
+    utvec "0x005";
+    /// The user's own.
+    uscratch "0x040";
+    /// Where a user interrupt has come.
+    uepc "0x041";
+    /// Which it was.
+    ucause "0x042";
+    /// Details.
+    utval "0x043";
 }
 
 writable! {
@@ -73,6 +85,24 @@ writable! {
     set_scounteren "scounteren";
     /// When the timer interrupt comes (Sstc).
     set_stimecmp "0x14d";
+    /// Where user interrupts go. (Chapter N, as those that follow.)
+    set_utvec "0x005";
+    /// The user's own.
+    set_uscratch "0x040";
+    /// Where a user interrupt has come.
+    set_uepc "0x041";
+    /// Which it was.
+    set_ucause "0x042";
+    /// Details.
+    set_utval "0x043";
+    /// Interrupts that users take themselves.
+    set_sideleg "0x103";
+    /// The sender table. (User interrupts, as those that follow.)
+    set_suist "0x1b0";
+    /// The receiver.
+    set_suirs "0x1b1";
+    /// The UINTC.
+    set_suicfg "0x1b2";
 }
 
 /// `satp` for the page table at `root`.
@@ -86,6 +116,20 @@ pub const fn satp_of(root: u64, asid: u64) -> u64 {
 pub fn clear_sip(bits: u64) {
     // SAFETY: an interrupt is taken note of, and no memory is touched.
     unsafe { asm!("csrc sip, {}", in(reg) bits, options(nostack)) }
+}
+
+/// Sets `bits` of `sie`.
+#[inline(always)]
+pub fn set_sie_bits(bits: u64) {
+    // SAFETY: interrupts are let through, which the kernel does not take while it runs.
+    unsafe { asm!("csrs sie, {}", in(reg) bits, options(nostack)) }
+}
+
+/// Clears `bits` of `sie`.
+#[inline(always)]
+pub fn clear_sie_bits(bits: u64) {
+    // SAFETY: as above.
+    unsafe { asm!("csrc sie, {}", in(reg) bits, options(nostack)) }
 }
 
 /// The time, in ticks of the timebase.

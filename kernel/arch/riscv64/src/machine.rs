@@ -5,6 +5,7 @@ use core::cell::Cell;
 use kernel_core::hw::Machine;
 use kernel_core::{Context, MAX_HARTS, Ptr, SMP, Tcb, implement_machine};
 
+use crate::user::{self, Uintc};
 use crate::{csr, hart_number, plic::Plic, sbi};
 
 unsafe extern "C" {
@@ -24,9 +25,11 @@ pub struct Stacks([[u8; STACK_SIZE]; MAX_HARTS]);
 pub static mut STACKS: Stacks = Stacks([[0; STACK_SIZE]; MAX_HARTS]);
 
 /// What a hart has in its registers.
-struct Loaded {
+pub struct Loaded {
     /// `satp`.
     satp: Cell<u64>,
+    /// User interrupts.
+    pub user: user::Loaded,
     /// Whose floating-point registers; `sstatus.FS` is not off only while that thread runs.
     fpu: Cell<Option<Ptr<Tcb>>>,
 }
@@ -48,6 +51,8 @@ pub struct Riscv {
     pub has_stimecmp: Cell<bool>,
     /// Devices' interrupts.
     pub plic: Plic,
+    /// User interrupts.
+    pub uintc: Uintc,
 }
 
 // SAFETY: set up by the first hart before others come; afterwards each hart touches its own part, or has the lock.
@@ -55,7 +60,8 @@ unsafe impl Sync for Riscv {}
 
 /// This machine.
 pub static MACHINE: Riscv = Riscv {
-    harts: [const { Loaded { satp: Cell::new(0), fpu: Cell::new(None) } }; MAX_HARTS],
+    harts: [const { Loaded { satp: Cell::new(0), user: user::Loaded::new(), fpu: Cell::new(None) } };
+        MAX_HARTS],
     hart_ids: [const { Cell::new(0) }; MAX_HARTS],
     hart_count: Cell::new(1),
     kernel_satp: Cell::new(0),
@@ -63,12 +69,18 @@ pub static MACHINE: Riscv = Riscv {
     tick: Cell::new(0),
     has_stimecmp: Cell::new(false),
     plic: Plic::new(),
+    uintc: Uintc::new(),
 };
 
 impl Riscv {
     #[inline(always)]
-    fn here(&self) -> &Loaded {
+    pub fn here(&self) -> &Loaded {
         &self.harts[hart_number() % MAX_HARTS]
+    }
+
+    /// What each hart has in its registers.
+    pub fn all_harts(&self) -> &[Loaded; MAX_HARTS] {
+        &self.harts
     }
 
     #[inline(always)]
@@ -102,6 +114,7 @@ impl Riscv {
     /// its address space, whose tables may be gone before this hart has the lock, is not used any more.
     pub fn step_aside(&self) {
         self.save_fpu();
+        self.unload();
         Self::use_kernel_vspace();
     }
 
@@ -192,7 +205,7 @@ impl Machine for Riscv {
     }
 
     fn irq_waits() -> bool {
-        csr::sip() & csr::sie() != 0
+        csr::sip() & csr::sie() & csr::OWN != 0
     }
 
     fn interrupt_hart(hart: usize) {
@@ -210,6 +223,9 @@ impl Machine for Riscv {
         let top = (&raw const STACKS).addr() + (hart + 1) * STACK_SIZE;
         to.context.kernel_stack.set(top as u64);
         to.context.hart.set(hart as u64);
+        if MACHINE.user_interrupts_matter(to) {
+            MACHINE.switch_user_interrupts(from, to);
+        }
         if let Some(owner) = MACHINE.here().fpu.get() {
             if owner == from {
                 MACHINE.save_fpu();
@@ -219,6 +235,38 @@ impl Machine for Riscv {
                 set_fs(csr::FS_CLEAN);
             }
         }
+    }
+
+    fn load_user_interrupts(thread: Ptr<Tcb>) {
+        MACHINE.load(thread);
+    }
+
+    fn unload_user_interrupts() {
+        MACHINE.unload();
+    }
+
+    fn forget_user_interrupts(thread: Ptr<Tcb>) {
+        MACHINE.forget_user_interrupts_of(thread);
+    }
+
+    fn save_user_csrs(thread: Ptr<Tcb>) {
+        MACHINE.save_csrs(thread);
+    }
+
+    fn aim_receiver(number: u16, hart: usize, on: bool) {
+        MACHINE.uintc.aim(number, MACHINE.hart_ids[hart % MAX_HARTS].get(), on);
+    }
+
+    fn receiver_has_pending(number: u16) -> bool {
+        MACHINE.uintc.has_pending(number)
+    }
+
+    fn post_to_receiver(number: u16, vector: u64) {
+        MACHINE.uintc.post(number, vector);
+    }
+
+    fn retire_receiver(number: u16) {
+        MACHINE.uintc.retire(number);
     }
 
     fn forget_fpu(thread: Ptr<Tcb>) {

@@ -9,6 +9,7 @@ mod lock;
 mod machine;
 mod plic;
 mod sbi;
+mod user;
 
 use core::arch::{asm, global_asm};
 
@@ -19,6 +20,7 @@ use kernel_core::{Fault, Kernel, MAX_HARTS, Ptr, SMP, State, Tcb};
 
 use lock::Lock;
 use machine::MACHINE;
+use uintr_abi::n::USIP;
 
 // What the entry code marks is what the others know.
 const _: () = assert!(mark::KERNEL == 960);
@@ -57,6 +59,11 @@ fn enter() -> bool {
 #[inline(always)]
 fn leave() -> Ptr<Tcb> {
     loop {
+        while KERNEL.serve_requests() {
+            // Others get at the lock meanwhile.
+            LOCK.give();
+            let _ = enter();
+        }
         KERNEL.schedule();
         KERNEL.activate();
         let thread = KERNEL.current();
@@ -87,6 +94,10 @@ fn interrupts() {
     if waiting & csr::TIMER != 0 {
         MACHINE.set_timer();
         KERNEL.tick();
+    }
+    if waiting & USIP != 0 {
+        // For somebody who sleeps; if it is for the current thread, nothing is to be done.
+        KERNEL.reschedule();
     }
     if waiting & csr::SOFTWARE != 0 {
         csr::clear_sip(csr::SOFTWARE);

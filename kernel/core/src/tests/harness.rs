@@ -86,6 +86,32 @@ pub struct Log {
     pub enabled: BTreeSet<u64>,
     pub interrupts: Interrupts,
     pub looks: u64,
+    pub uintc: Uintc,
+}
+
+/// Receivers of user interrupts: the hart that each interrupts, and what is pending.
+#[derive(Default)]
+pub struct Uintc(BTreeMap<u16, (Option<usize>, u64)>);
+
+impl Uintc {
+    /// The hart that receiver `number` interrupts.
+    pub fn aimed_at(&self, number: u16) -> Option<usize> {
+        self.0.get(&number).and_then(|receiver| receiver.0)
+    }
+    fn aim(&mut self, number: u16, hart: Option<usize>) {
+        self.0.entry(number).or_default().0 = hart;
+    }
+    /// What is pending for receiver `number`.
+    pub fn pending(&self, number: u16) -> u64 {
+        self.0.get(&number).map_or(0, |receiver| receiver.1)
+    }
+    /// Sends vector `vector` to receiver `number`.
+    pub fn post(&mut self, number: u16, vector: u64) {
+        self.0.entry(number).or_default().1 |= 1 << vector;
+    }
+    fn retire(&mut self, number: u16) {
+        self.0.remove(&number);
+    }
 }
 
 std::thread_local! {
@@ -143,6 +169,22 @@ impl crate::hw::Machine for Host {
     }
     fn switch(_from: Ptr<Tcb>, _to: Ptr<Tcb>) {}
     fn forget_fpu(_thread: Ptr<Tcb>) {}
+    fn load_user_interrupts(_thread: Ptr<Tcb>) {}
+    fn unload_user_interrupts() {}
+    fn forget_user_interrupts(_thread: Ptr<Tcb>) {}
+    fn save_user_csrs(_thread: Ptr<Tcb>) {}
+    fn aim_receiver(number: u16, hart: usize, on: bool) {
+        log(|log| log.uintc.aim(number, on.then_some(hart)));
+    }
+    fn receiver_has_pending(number: u16) -> bool {
+        log(|log| log.uintc.pending(number) != 0)
+    }
+    fn post_to_receiver(number: u16, vector: u64) {
+        log(|log| log.uintc.post(number, vector));
+    }
+    fn retire_receiver(number: u16) {
+        log(|log| log.uintc.retire(number));
+    }
 }
 
 implement_machine!(Host);
@@ -293,7 +335,7 @@ impl World {
             thread.set_word(buffer, n, word);
         }
         for (n, &cap) in caps.iter().enumerate() {
-            buffer.expect("capabilities go by the buffer").set_badge(n, cap);
+            buffer.expect("capabilities go by the buffer").set_cap_or_badge(n, cap);
         }
     }
 

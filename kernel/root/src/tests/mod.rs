@@ -1,5 +1,7 @@
 //! The tests, by object.
 
+use kernel_user::abi::BootInfo;
+
 use crate::harness::Test;
 
 mod asid;
@@ -15,9 +17,16 @@ mod sched;
 mod smp;
 mod tcb;
 mod untyped;
+mod user_interrupt;
 mod vspace;
 
-/// All of them.
+/// Those of what the kernel has beyond seL4, as far as the machine has what it takes.
+#[must_use]
+pub fn beyond_sel4(info: &'static BootInfo) -> &'static [Test] {
+    if crate::platform::has_uintc(info) { user_interrupt::TESTS } else { user_interrupt::WITHOUT }
+}
+
+/// All of seL4's interface.
 pub const ALL: &[&[Test]] = &[
     bootinfo::TESTS,
     untyped::TESTS,

@@ -64,7 +64,7 @@ fn retype_each_type(env: &mut Env) -> Outcome {
 
 fn object_type_out_of_range(env: &mut Env) -> Outcome {
     let slot = env.slots.take();
-    for object in [9, 10, 255, u64::MAX] {
+    for object in [10, 11, 255, u64::MAX] {
         let words = [object, 12, 0, 0, slot, 1];
         check_err!(
             invoke(env.untyped.0, Invocation::UntypedRetype, &[ROOT_CNODE.0], &words),
