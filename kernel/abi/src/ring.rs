@@ -38,6 +38,9 @@ pub struct Channel<'a, const REQ: usize, const COMP: usize> {
     memory: PhantomData<&'a [AtomicU64]>,
 }
 
+// SAFETY: it is what a reference to atomics is, which may go to other threads.
+unsafe impl<const REQ: usize, const COMP: usize> Send for Channel<'_, REQ, COMP> {}
+
 impl<'a, const REQ: usize, const COMP: usize> Channel<'a, REQ, COMP> {
     /// Items of each ring that `bytes` of memory have room for.
     #[must_use]
@@ -58,6 +61,13 @@ impl<'a, const REQ: usize, const COMP: usize> Channel<'a, REQ, COMP> {
             0 => None,
             capacity => Some(Self { words: memory, capacity, memory: PhantomData }),
         }
+    }
+
+    /// Items of each ring.
+    #[inline(always)]
+    #[must_use]
+    pub const fn items(&self) -> usize {
+        self.capacity
     }
 
     /// The same with no more than `most` items in each ring; all that use the memory have to agree.
@@ -232,14 +242,29 @@ impl<const WORDS: usize> Producer<'_, WORDS> {
         full(&self.0)
     }
 
+    /// Whether all that was put in has been taken out.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_drained(&mut self) -> bool {
+        self.0.look();
+        self.0.at == self.0.seen
+    }
+
     /// Puts an item in that begins with `words`; its other words are whatever they are. Whether there was room.
     #[inline(always)]
     #[must_use]
     pub fn push(&mut self, words: &[u64]) -> bool {
+        self.push_parts(words, &[])
+    }
+
+    /// The same with words in two parts.
+    #[inline(always)]
+    #[must_use]
+    pub fn push_parts(&mut self, first: &[u64], then: &[u64]) -> bool {
         if self.is_full() {
             return false;
         }
-        for (n, &word) in words.iter().enumerate().take(WORDS) {
+        for (n, &word) in first.iter().chain(then).enumerate().take(WORDS) {
             self.0.word(n).store(word, Ordering::Relaxed);
         }
         self.0.advance();

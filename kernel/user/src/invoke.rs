@@ -3,6 +3,7 @@
 
 use kernel_abi::{CapRights, Error, Invocation, MessageInfo, ObjectType, UserContext, VmAttributes};
 
+use crate::order::Order;
 use crate::user_interrupt::Target;
 use crate::{bootinfo, ipc, syscall};
 
@@ -29,16 +30,22 @@ pub fn invoke_label(cptr: u64, label: u64, caps: &[u64], words: &[u64]) -> Resul
         if n < 4 { regs[n] = word } else { ipc::set_word(n, word) }
     }
     let reply = syscall::call(cptr, MessageInfo::new(label, 0, caps.len() as u64, words.len() as u64), regs);
-    if reply.info.label() == Error::None as u64 { Ok(reply.regs) } else { Err(failure(&reply)) }
+    if reply.info.label() == Error::None as u64 { Ok(reply.regs) } else { Err(failed_call(&reply)) }
 }
 
 #[cold]
-fn failure(reply: &syscall::Message) -> InvokeError {
+fn failed_call(reply: &syscall::Message) -> InvokeError {
+    failure(reply.info, |n| if n < 4 { reply.regs[n] } else { ipc::word(n) })
+}
+
+/// What the reply `info` with message words as in `word` says has gone wrong.
+#[must_use]
+pub fn failure(info: MessageInfo, word: impl Fn(usize) -> u64) -> InvokeError {
     let mut words = [0; 5];
-    for (n, word) in words.iter_mut().take(reply.info.length()).enumerate() {
-        *word = if n < 4 { reply.regs[n] } else { ipc::word(n) };
+    for (n, place) in words.iter_mut().take(info.length()).enumerate() {
+        *place = word(n);
     }
-    let error = match reply.info.label() {
+    let error = match info.label() {
         1 => Error::InvalidArgument,
         2 => Error::InvalidCapability,
         3 => Error::IllegalOperation,
@@ -119,20 +126,51 @@ impl Untyped {
         offset: u64,
         count: u64,
     ) -> Result<()> {
+        self.retype_order(object, size_bits, root, index, depth, offset, count).run().map(drop)
+    }
+
+    /// The same, to be run.
+    #[allow(clippy::too_many_arguments, reason = "they are the invocation's")]
+    #[must_use]
+    #[inline(always)]
+    pub fn retype_order(
+        self,
+        object: ObjectType,
+        size_bits: u64,
+        root: CNode,
+        index: u64,
+        depth: u64,
+        offset: u64,
+        count: u64,
+    ) -> Order {
         let words = [object as u64, size_bits, index, depth, offset, count];
-        run(self.0, Invocation::UntypedRetype, &[root.0], &words)
+        Order::new(self.0, Invocation::UntypedRetype, &[root.0], &words)
     }
 }
 
 impl CNode {
     /// Deletes what is derived from the capability.
     pub fn revoke(self, index: u64, depth: u64) -> Result<()> {
-        run(self.0, Invocation::CnodeRevoke, &[], &[index, depth])
+        self.revoke_order(index, depth).run().map(drop)
+    }
+
+    /// The same, to be run.
+    #[must_use]
+    #[inline(always)]
+    pub fn revoke_order(self, index: u64, depth: u64) -> Order {
+        Order::new(self.0, Invocation::CnodeRevoke, &[], &[index, depth])
     }
 
     /// Empties a slot.
     pub fn delete(self, index: u64, depth: u64) -> Result<()> {
-        run(self.0, Invocation::CnodeDelete, &[], &[index, depth])
+        self.delete_order(index, depth).run().map(drop)
+    }
+
+    /// The same, to be run.
+    #[must_use]
+    #[inline(always)]
+    pub fn delete_order(self, index: u64, depth: u64) -> Order {
+        Order::new(self.0, Invocation::CnodeDelete, &[], &[index, depth])
     }
 
     /// Ends the sends that wait with the badge of the capability.
@@ -142,7 +180,14 @@ impl CNode {
 
     /// Copies a capability, at `from` of the CNode `source`, into this one.
     pub fn copy(self, to: (u64, u64), source: CNode, from: (u64, u64), rights: CapRights) -> Result<()> {
-        run(self.0, Invocation::CnodeCopy, &[source.0], &[to.0, to.1, from.0, from.1, rights.0])
+        self.copy_order(to, source, from, rights).run().map(drop)
+    }
+
+    /// The same, to be run.
+    #[must_use]
+    #[inline(always)]
+    pub fn copy_order(self, to: (u64, u64), source: CNode, from: (u64, u64), rights: CapRights) -> Order {
+        Order::new(self.0, Invocation::CnodeCopy, &[source.0], &[to.0, to.1, from.0, from.1, rights.0])
     }
 
     /// Copies with a badge, or a guard as [`kernel_abi::CnodeData`].
@@ -154,12 +199,34 @@ impl CNode {
         rights: CapRights,
         data: u64,
     ) -> Result<()> {
-        run(self.0, Invocation::CnodeMint, &[source.0], &[to.0, to.1, from.0, from.1, rights.0, data])
+        self.mint_order(to, source, from, rights, data).run().map(drop)
+    }
+
+    /// The same, to be run.
+    #[must_use]
+    #[inline(always)]
+    pub fn mint_order(
+        self,
+        to: (u64, u64),
+        source: CNode,
+        from: (u64, u64),
+        rights: CapRights,
+        data: u64,
+    ) -> Order {
+        let words = [to.0, to.1, from.0, from.1, rights.0, data];
+        Order::new(self.0, Invocation::CnodeMint, &[source.0], &words)
     }
 
     /// Moves a capability.
     pub fn move_cap(self, to: (u64, u64), source: CNode, from: (u64, u64)) -> Result<()> {
-        run(self.0, Invocation::CnodeMove, &[source.0], &[to.0, to.1, from.0, from.1])
+        self.move_cap_order(to, source, from).run().map(drop)
+    }
+
+    /// The same, to be run.
+    #[must_use]
+    #[inline(always)]
+    pub fn move_cap_order(self, to: (u64, u64), source: CNode, from: (u64, u64)) -> Order {
+        Order::new(self.0, Invocation::CnodeMove, &[source.0], &[to.0, to.1, from.0, from.1])
     }
 
     /// Moves a capability, giving it a badge or guard.
@@ -207,8 +274,21 @@ impl Tcb {
         vspace: PageTable,
         buffer: (u64, Frame),
     ) -> Result<()> {
+        self.configure_order(fault_endpoint, cspace, vspace, buffer).run().map(drop)
+    }
+
+    /// The same, to be run.
+    #[must_use]
+    #[inline(always)]
+    pub fn configure_order(
+        self,
+        fault_endpoint: u64,
+        cspace: (CNode, u64),
+        vspace: PageTable,
+        buffer: (u64, Frame),
+    ) -> Order {
         let words = [fault_endpoint, cspace.1, 0, buffer.0];
-        run(self.0, Invocation::TcbConfigure, &[cspace.0.0, vspace.0, buffer.1.0], &words)
+        Order::new(self.0, Invocation::TcbConfigure, &[cspace.0.0, vspace.0, buffer.1.0], &words)
     }
 
     /// Sets fault endpoint, CSpace and VSpace.
@@ -223,7 +303,14 @@ impl Tcb {
 
     /// Sets the priority, up to the maximum that `authority` controls.
     pub fn set_priority(self, authority: Tcb, priority: u64) -> Result<()> {
-        run(self.0, Invocation::TcbSetPriority, &[authority.0], &[priority])
+        self.set_priority_order(authority, priority).run().map(drop)
+    }
+
+    /// The same, to be run.
+    #[must_use]
+    #[inline(always)]
+    pub fn set_priority_order(self, authority: Tcb, priority: u64) -> Order {
+        Order::new(self.0, Invocation::TcbSetPriority, &[authority.0], &[priority])
     }
 
     /// Sets the maximum controlled priority.
@@ -238,12 +325,26 @@ impl Tcb {
 
     /// Stops the thread.
     pub fn suspend(self) -> Result<()> {
-        run(self.0, Invocation::TcbSuspend, &[], &[])
+        self.suspend_order().run().map(drop)
+    }
+
+    /// The same, to be run.
+    #[must_use]
+    #[inline(always)]
+    pub fn suspend_order(self) -> Order {
+        Order::new(self.0, Invocation::TcbSuspend, &[], &[])
     }
 
     /// Runs the thread.
     pub fn resume(self) -> Result<()> {
-        run(self.0, Invocation::TcbResume, &[], &[])
+        self.resume_order().run().map(drop)
+    }
+
+    /// The same, to be run.
+    #[must_use]
+    #[inline(always)]
+    pub fn resume_order(self) -> Order {
+        Order::new(self.0, Invocation::TcbResume, &[], &[])
     }
 
     /// Signals of the notification reach the thread while it waits for a message.
@@ -338,12 +439,32 @@ impl Frame {
         rights: CapRights,
         attributes: VmAttributes,
     ) -> Result<()> {
-        run(self.0, Invocation::PageMap, &[vspace.0], &[address, rights.0, attributes.0])
+        self.map_order(vspace, address, rights, attributes).run().map(drop)
+    }
+
+    /// The same, to be run.
+    #[must_use]
+    #[inline(always)]
+    pub fn map_order(
+        self,
+        vspace: PageTable,
+        address: u64,
+        rights: CapRights,
+        attributes: VmAttributes,
+    ) -> Order {
+        Order::new(self.0, Invocation::PageMap, &[vspace.0], &[address, rights.0, attributes.0])
     }
 
     /// Takes it out.
     pub fn unmap(self) -> Result<()> {
-        run(self.0, Invocation::PageUnmap, &[], &[])
+        self.unmap_order().run().map(drop)
+    }
+
+    /// The same, to be run.
+    #[must_use]
+    #[inline(always)]
+    pub fn unmap_order(self) -> Order {
+        Order::new(self.0, Invocation::PageUnmap, &[], &[])
     }
 
     /// Its physical address.
@@ -413,6 +534,13 @@ impl DomainSet {
 }
 
 impl Notification {
+    /// Signals it; to be run asynchronously, since [`syscall::signal`] is shorter.
+    #[must_use]
+    #[inline(always)]
+    pub fn signal_order(self) -> Order {
+        Order::with_label(self.0, 0, &[], &[])
+    }
+
     /// The calling thread may send user interrupts to the receiver of the notification, with the badge of this
     /// capability as their vector.
     pub fn register_sender(self) -> Result<Target> {

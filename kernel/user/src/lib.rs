@@ -13,6 +13,7 @@ pub mod exit;
 pub mod invoke;
 pub mod ipc;
 pub mod memory;
+pub mod order;
 mod start;
 pub mod syscall;
 pub mod thread;
