@@ -1,6 +1,6 @@
 //! What the objects' logic asks of the machine.
 
-use core::cell::Cell;
+use core::cell::{Cell, UnsafeCell};
 
 use kernel_core::hw::Machine;
 use kernel_core::{Context, MAX_HARTS, Ptr, SMP, Tcb, implement_machine};
@@ -13,15 +13,18 @@ unsafe extern "C" {
 }
 
 /// Bytes of a hart's stack in the kernel; the entry code has the number, too.
-pub const STACK_SIZE: usize = 1 << 14;
+const STACK_SIZE: usize = 1 << 14;
 
 /// Stacks of the harts.
 #[repr(C, align(4096))]
-pub struct Stacks([[u8; STACK_SIZE]; MAX_HARTS]);
+struct Stacks(UnsafeCell<[[u8; STACK_SIZE]; MAX_HARTS]>);
+
+// SAFETY: nobody makes a reference to what is in it: each hart has its own part as its stack.
+unsafe impl Sync for Stacks {}
 
 /// Where the entry code finds them.
 #[unsafe(export_name = "__kernel_stacks")]
-pub static mut STACKS: Stacks = Stacks([[0; STACK_SIZE]; MAX_HARTS]);
+static STACKS: Stacks = Stacks(UnsafeCell::new([[0; STACK_SIZE]; MAX_HARTS]));
 
 /// What a hart has in its registers.
 struct Loaded {
@@ -207,7 +210,7 @@ impl Machine for Riscv {
     #[inline(always)]
     fn switch(from: Ptr<Tcb>, to: Ptr<Tcb>) {
         let hart = hart_number();
-        let top = (&raw const STACKS).addr() + (hart + 1) * STACK_SIZE;
+        let top = STACKS.0.get().addr() + (hart + 1) * STACK_SIZE;
         to.context.kernel_stack.set(top as u64);
         to.context.hart.set(hart as u64);
         if let Some(owner) = MACHINE.here().fpu.get() {
