@@ -19,6 +19,7 @@ pub mod error;
 mod fastpath;
 mod fault;
 pub mod fdt;
+pub mod harts;
 #[cfg_attr(test, macro_use)]
 pub mod hw;
 mod ipc;
@@ -28,6 +29,7 @@ mod lookup;
 pub mod mark;
 pub mod mem;
 mod notification;
+pub mod platform;
 mod sched;
 mod slot;
 mod syscall;
@@ -38,7 +40,6 @@ mod thread;
 mod untyped;
 pub mod vspace;
 
-pub use irq::MAX_IRQS;
 pub use kernel::{Hart, Kernel, MAX_HARTS, SMP};
 pub use mem::Ptr;
 pub use syscall::Preempted;

@@ -2,6 +2,7 @@
 
 use core::cell::{Cell, UnsafeCell};
 
+use kernel_core::harts::HartMask;
 use kernel_core::hw::Machine;
 use kernel_core::{Context, MAX_HARTS, Ptr, SMP, Tcb, implement_machine};
 
@@ -91,14 +92,10 @@ impl Riscv {
         self.here().satp.set(satp);
     }
 
-    fn other_harts(&self) -> u64 {
-        let mut harts = 0;
-        for n in 0..self.hart_count.get() {
-            if n != hart_number() {
-                harts |= 1 << self.hart_ids[n % MAX_HARTS].get();
-            }
-        }
-        harts
+    /// Does `fence` for all other harts.
+    fn on_others(&self, fence: impl Fn(HartMask)) {
+        let others = (0..self.hart_count.get()).filter(|&n| n != hart_number());
+        HartMask::of(others.map(|n| self.hart_ids[n % MAX_HARTS].get())).for_each(fence);
     }
 
     /// Lets go of the thread that has come in, which another hart takes away: all its registers are in memory, and
@@ -165,14 +162,14 @@ impl Machine for Riscv {
     fn flush_page(asid: u64, vaddr: u64) {
         csr::fence_page(asid, vaddr);
         if SMP && MACHINE.hart_count.get() > 1 {
-            sbi::fence_page(MACHINE.other_harts(), asid, vaddr);
+            MACHINE.on_others(|harts| sbi::fence_page(harts, asid, vaddr));
         }
     }
 
     fn flush_asid(asid: u64) {
         csr::fence_asid(asid);
         if SMP && MACHINE.hart_count.get() > 1 {
-            sbi::fence_asid(MACHINE.other_harts(), asid);
+            MACHINE.on_others(|harts| sbi::fence_asid(harts, asid));
         }
     }
 
@@ -199,7 +196,7 @@ impl Machine for Riscv {
     }
 
     fn interrupt_hart(hart: usize) {
-        sbi::send_ipi(MACHINE.hart_ids[hart % MAX_HARTS].get());
+        sbi::send_ipi(HartMask::one(MACHINE.hart_ids[hart % MAX_HARTS].get()));
     }
 
     fn stop_hart(hart: usize) {
