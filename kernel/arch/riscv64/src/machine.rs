@@ -173,6 +173,13 @@ impl Machine for Riscv {
         }
     }
 
+    fn flush_all() {
+        csr::fence_all();
+        if SMP && MACHINE.hart_count.get() > 1 {
+            MACHINE.on_others(sbi::fence_all);
+        }
+    }
+
     #[inline(always)]
     fn use_vspace(root: u64, asid: u64) {
         MACHINE.set_satp(csr::satp_of(root, asid));

@@ -53,6 +53,11 @@ pub fn fence_asid(harts: HartMask, asid: u64) {
     call(FENCE, 2, [harts.bits, harts.base, 0, u64::MAX, asid]);
 }
 
+/// `harts` forget all address spaces.
+pub fn fence_all(harts: HartMask) {
+    call(FENCE, 1, [harts.bits, harts.base, 0, u64::MAX, 0]);
+}
+
 /// Hart `hart` starts at physical address `entry`, with `value` in `a1`; whether it does.
 pub fn start_hart(hart: u64, entry: u64, value: u64) -> bool {
     call(HSM, 0, [hart, entry, value, 0, 0]).0 == 0
