@@ -7,6 +7,7 @@ use kernel_abi::{CapRights, InitialCap, Invocation, IpcBuffer, MessageInfo, Sysc
 
 use super::harness::{BASE, FREE, Interrupts, Rng, SIZE, World, log};
 use crate::cap::Kind;
+use crate::debug::DEBUG;
 use crate::kernel::SMP;
 use crate::mem::Ptr;
 use crate::tcb::{Buffer, Fault, State, Tcb, reg};
@@ -527,11 +528,20 @@ fn an_interrupt_is_signalled_as_long_as_it_has_a_handler() {
     world.check();
 }
 
-/// The host's machine can be asked directly, as the kernel does.
+/// Who makes a call that the build has not stops, since nobody is told of the fault here.
 #[test]
-fn text_comes_out() {
-    let world = World::new();
-    world.root.set(reg::A0, u64::from(b'x'));
-    world.syscall(Syscall::DebugPutChar.number());
-    assert_eq!(log(|log| log.printed.clone()), b"x");
+fn debug_calls_are_there_if_the_build_has_them() {
+    for number in Syscall::DebugGetThreadAffinity.number()..=Syscall::DebugPutChar.number() {
+        let call = Syscall::from_number(number, SMP).filter(|_| DEBUG);
+        // That one does not come back.
+        if call != Some(Syscall::DebugHalt) {
+            let world = World::new();
+            world.root.set(reg::A0, u64::from(b'x'));
+            world.syscall(number);
+            assert_eq!(world.root.state() == State::Inactive, call.is_none(), "{number}");
+            let printed = log(|log| log.printed.clone());
+            assert_eq!(printed == b"x", call == Some(Syscall::DebugPutChar), "{number}");
+            assert!(DEBUG || printed.is_empty());
+        }
+    }
 }
