@@ -29,6 +29,15 @@ pub struct Region {
     pub end: u64,
 }
 
+impl Region {
+    /// All pages that it has a part of.
+    #[must_use]
+    pub fn whole_pages(self) -> Self {
+        let end = self.end.checked_next_multiple_of(PAGE).unwrap_or(u64::MAX);
+        Self { start: self.start / PAGE * PAGE, end }
+    }
+}
+
 /// Disjoint regions in ascending order.
 #[derive(Debug, Clone, Copy)]
 pub struct Regions {

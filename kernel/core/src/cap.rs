@@ -28,7 +28,7 @@ pub enum Kind {
     IrqControl = 14,
     /// An interrupt.
     IrqHandler = 16,
-    /// A CNode or thread that is being deleted.
+    /// A CNode, thread, endpoint or notification that is being deleted.
     Zombie = 18,
     /// Domains.
     Domain = 20,
@@ -69,8 +69,10 @@ const REGISTRATION: u64 = 1 << 4;
 /// Sizes of frames, by their number in a capability.
 const FRAME_BITS: [u64; 4] = [bits::PAGE, bits::MEGA_PAGE, bits::GIGA_PAGE, bits::PAGE];
 
-/// Slots of a zombie that was a thread; one that was a CNode has a radix instead.
+/// Detail of a zombie that was a thread, endpoint or notification; one that was a CNode has its radix.
 const ZOMBIE_THREAD: u64 = 63;
+const ZOMBIE_ENDPOINT: u64 = 62;
+const ZOMBIE_NOTIFICATION: u64 = 61;
 
 impl Cap {
     /// No capability.
@@ -361,14 +363,26 @@ impl Cap {
         self.word
     }
 
-    /// A CNode or thread that is being deleted, with all its slots.
+    /// A CNode or thread that is being deleted, with all its slots; or an endpoint or notification, with all that wait
+    /// at it.
     #[must_use]
     pub fn zombie_of(self) -> Self {
-        if self.is(Kind::Thread) {
-            let slots = Ptr::<Tcb>::at(self.paddr()).slots_paddr();
-            Self::new(Kind::Zombie, ZOMBIE_THREAD, slots, Tcb::SLOTS as u64)
-        } else {
-            Self::new(Kind::Zombie, self.radix(), self.paddr(), 1 << self.radix())
+        let (detail, paddr, left) = match self.kind() {
+            Kind::Thread => (ZOMBIE_THREAD, Ptr::<Tcb>::at(self.paddr()).slots_paddr(), Tcb::SLOTS as u64),
+            Kind::Endpoint => (ZOMBIE_ENDPOINT, self.paddr(), 0),
+            Kind::Notification => (ZOMBIE_NOTIFICATION, self.paddr(), 0),
+            _ => (self.radix(), self.paddr(), 1 << self.radix()),
+        };
+        Self::new(Kind::Zombie, detail, paddr, left)
+    }
+
+    /// What a zombie was that has no slots: an endpoint or a notification.
+    #[must_use]
+    pub const fn zombie_of_queue(self) -> Option<Kind> {
+        match self.detail() {
+            ZOMBIE_ENDPOINT => Some(Kind::Endpoint),
+            ZOMBIE_NOTIFICATION => Some(Kind::Notification),
+            _ => None,
         }
     }
 
@@ -414,8 +428,12 @@ impl Cap {
             Kind::SenderTable => bits::SENDER_TABLE,
             Kind::CNode => self.radix() + bits::SLOT,
             Kind::Thread => bits::TCB,
-            Kind::Zombie if self.detail() == ZOMBIE_THREAD => bits::TCB,
-            Kind::Zombie => self.detail() + bits::SLOT,
+            Kind::Zombie => match self.detail() {
+                ZOMBIE_THREAD => bits::TCB,
+                ZOMBIE_ENDPOINT => bits::ENDPOINT,
+                ZOMBIE_NOTIFICATION => bits::NOTIFICATION,
+                radix => radix + bits::SLOT,
+            },
             Kind::Frame => self.frame_bits(),
             Kind::PageTable => bits::PAGE_TABLE,
             Kind::AsidPool => bits::ASID_POOL,

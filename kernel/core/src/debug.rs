@@ -9,6 +9,26 @@ use crate::lookup;
 use crate::mem::Ptr;
 use crate::tcb::{State, Tcb, reg};
 
+/// Whether this build has the debug system calls. Any thread may make them, without a capability.
+pub const DEBUG: bool = cfg!(feature = "debug");
+
+/// Whether `call` exists in this build.
+#[inline(always)]
+pub(crate) const fn exists(call: Syscall) -> bool {
+    DEBUG
+        || !matches!(
+            call,
+            Syscall::DebugPutChar
+                | Syscall::DebugDumpScheduler
+                | Syscall::DebugHalt
+                | Syscall::DebugCapIdentify
+                | Syscall::DebugSnapshot
+                | Syscall::DebugNameThread
+                | Syscall::DebugSendIpi
+                | Syscall::DebugGetThreadAffinity
+        )
+}
+
 /// Prints `text`.
 pub fn print(text: &[u8]) {
     text.iter().copied().for_each(hw::put_char);

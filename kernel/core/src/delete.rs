@@ -4,6 +4,9 @@
 //! from the last to the first. So all progress stands in the capabilities themselves, and the work can be
 //! interrupted after each slot. A zombie in the first slot of another is moved out to where the other one was, which
 //! bounds the depth.
+//!
+//! The last capability for an endpoint or notification that threads wait at becomes one, too: nobody new can come to
+//! wait, so that those who do get fewer, however often the work is interrupted.
 
 use crate::cap::{Cap, Kind};
 use crate::endpoint::Endpoint;
@@ -51,12 +54,15 @@ impl Kernel {
         Ok(())
     }
 
-    /// Deletes a capability that is not for a CNode or thread, or not the last for it.
+    /// Deletes a capability that is not for a CNode or thread, or not the last for it, at once.
     pub(crate) fn delete_one(&self, slot: Ptr<Slot>) {
         if !slot.is_empty() {
             self.let_go(slot);
             let last = slot.is_final();
             let remains = self.release(slot.cap(), last);
+            if remains.cap.is(Kind::Zombie) {
+                while self.cancel_first(remains.cap) {}
+            }
             self.empty(slot, remains.irq);
         }
     }
@@ -82,6 +88,13 @@ impl Kernel {
             let cap = remains.cap;
             if !cap.is(Kind::Zombie) {
                 return Ok((true, remains.irq));
+            }
+            if cap.zombie_of_queue().is_some() {
+                slot.update(cap);
+                while self.cancel_first(cap) {
+                    self.preemption_point()?;
+                }
+                return Ok((true, None));
             }
             // Nothing is left to delete in it, or just the zombie itself.
             let itself = cap.zombie_slots() == slot;
@@ -135,15 +148,33 @@ impl Kernel {
         }
     }
 
+    /// The first that waits at the object of the zombie `cap` tries again, and finds out why it is gone. Whether there
+    /// was one.
+    fn cancel_first(&self, cap: Cap) -> bool {
+        let cancelled = match cap.zombie_of_queue() {
+            Some(Kind::Endpoint) => self.cancel_first_at_endpoint(cap.object::<Endpoint>()),
+            Some(_) => self.cancel_first_wait(cap.object::<Notification>()),
+            None => false,
+        };
+        if cancelled {
+            self.reschedule();
+        }
+        cancelled
+    }
+
     /// Takes back what the capability `cap` stood for; the `last` one takes the object with it.
     fn release(&self, cap: Cap, last: bool) -> Remains {
         match cap.kind() {
-            Kind::Endpoint if last => self.cancel_all(cap.object::<Endpoint>()),
+            Kind::Endpoint if last && cap.object::<Endpoint>().first().is_some() => {
+                return Remains { cap: cap.zombie_of(), irq: None };
+            }
             Kind::Notification if last => {
                 let notification = cap.object::<Notification>();
                 self.unbind_from(notification);
-                self.cancel_all_signals(notification);
                 self.retire_receiver(notification);
+                if notification.has_waiters() {
+                    return Remains { cap: cap.zombie_of(), irq: None };
+                }
             }
             Kind::CNode if last => return Remains { cap: cap.zombie_of(), irq: None },
             Kind::Thread if last => {

@@ -163,19 +163,17 @@ impl Kernel {
         self.set_state(thread, State::Inactive);
     }
 
-    /// All that wait at `endpoint` try again, and find out why it is gone.
-    pub(crate) fn cancel_all(&self, endpoint: Ptr<Endpoint>) {
-        if endpoint.side() == Side::Nobody {
-            return;
-        }
-        while let Some(thread) = endpoint.first() {
-            endpoint.leave(thread);
-            self.restart(thread);
-        }
-        self.reschedule();
+    /// The first that waits at `endpoint` tries again. Whether there was one.
+    pub(crate) fn cancel_first_at_endpoint(&self, endpoint: Ptr<Endpoint>) -> bool {
+        let Some(thread) = endpoint.first() else { return false };
+        endpoint.leave(thread);
+        self.restart(thread);
+        true
     }
 
-    /// Those that wait to send with `badge` try again. One pass over the queue, without a preemption point.
+    /// Those that wait to send with `badge` try again. One pass over the queue, without a preemption point: the
+    /// endpoint stays in use, so there is nowhere to keep how far it has come, and those who try again may have come
+    /// to wait once more before it goes on.
     pub(crate) fn cancel_badged(&self, endpoint: Ptr<Endpoint>, badge: u64) {
         if endpoint.side() != Side::Senders {
             return;

@@ -6,7 +6,7 @@ use kernel_abi::{
 };
 
 use crate::cap::Kind;
-use crate::debug::{print, print_number};
+use crate::debug::{DEBUG, print, print_number};
 use crate::endpoint::Endpoint;
 use crate::kernel::Kernel;
 use crate::lookup;
@@ -19,6 +19,43 @@ const SYSCALL_REGISTERS: [usize; UNKNOWN_SYSCALL_LENGTH - 1] =
     [reg::PC, reg::SP, reg::RA, 10, 11, 12, 13, 14, 15, 16];
 /// Registers in the message of an exception, and in the answer to it.
 const EXCEPTION_REGISTERS: [usize; 2] = [reg::PC, reg::SP];
+
+/// No handler can be told of `fault`: a person is.
+fn report(thread: Ptr<Tcb>, fault: Fault) {
+    let mut at = thread.context.restart_pc.get();
+    print(b"kernel: thread \"");
+    thread.name().for_each(crate::hw::put_char);
+    print(b"\" stops, since no handler can be told of its fault: ");
+    match fault {
+        Fault::None => {}
+        Fault::Cap { address, receiving, .. } => {
+            print(if receiving { b"no capability to receive from at " } else { b"no capability at " });
+            print_number(address);
+        }
+        Fault::UnknownSyscall { number } => {
+            print(b"no system call ");
+            print_number(number);
+        }
+        Fault::Exception { number, code } => {
+            print(b"exception ");
+            print_number(number);
+            print(b", ");
+            print_number(code);
+        }
+        Fault::Vm { address, cause, .. } => {
+            print(b"page fault at ");
+            print_number(address);
+            print(b", scause ");
+            print_number(cause);
+        }
+    }
+    print(b"; pc ");
+    if at == 0 {
+        at = thread.get(reg::PC);
+    }
+    print_number(at);
+    print(b"\n");
+}
 
 impl Kernel {
     /// The current thread cannot go on: its handler is told.
@@ -46,46 +83,13 @@ impl Kernel {
                 };
                 self.send(thread, cap.object::<Endpoint>(), pending, true);
             }
-            None => self.report(thread, fault),
-        }
-    }
-
-    /// Nobody can be told: the thread stops, and a person is told.
-    fn report(&self, thread: Ptr<Tcb>, fault: Fault) {
-        let mut at = thread.context.restart_pc.get();
-        print(b"kernel: thread \"");
-        thread.name().for_each(crate::hw::put_char);
-        print(b"\" stops, since no handler can be told of its fault: ");
-        match fault {
-            Fault::None => {}
-            Fault::Cap { address, receiving, .. } => {
-                print(if receiving { b"no capability to receive from at " } else { b"no capability at " });
-                print_number(address);
-            }
-            Fault::UnknownSyscall { number } => {
-                print(b"no system call ");
-                print_number(number);
-            }
-            Fault::Exception { number, code } => {
-                print(b"exception ");
-                print_number(number);
-                print(b", ");
-                print_number(code);
-            }
-            Fault::Vm { address, cause, .. } => {
-                print(b"page fault at ");
-                print_number(address);
-                print(b", scause ");
-                print_number(cause);
+            None => {
+                if DEBUG {
+                    report(thread, fault);
+                }
+                self.set_state(thread, State::Inactive);
             }
         }
-        print(b"; pc ");
-        if at == 0 {
-            at = thread.get(reg::PC);
-        }
-        print_number(at);
-        print(b"\n");
-        self.set_state(thread, State::Inactive);
     }
 
     /// The fault of `sender` as a message for `receiver`.

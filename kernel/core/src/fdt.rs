@@ -17,12 +17,28 @@ const MAX_PROPERTIES: usize = 48;
 pub struct Fdt<'a> {
     structure: &'a [u8],
     strings: &'a [u8],
+    reservations: &'a [u8],
+}
+
+/// Memory that the device tree reserves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reservation {
+    /// First byte.
+    pub start: u64,
+    /// Bytes.
+    pub size: u64,
+    /// It is not even to be mapped.
+    pub no_map: bool,
 }
 
 /// A node with its properties.
 pub struct Node<'a> {
     /// Its name, with the unit address.
     pub name: &'a [u8],
+    /// Nodes above it, with the root.
+    depth: usize,
+    /// Name of the one that it is in.
+    parent: &'a [u8],
     /// `#address-cells` and `#size-cells` of its parent.
     cells: (usize, usize),
     properties: [(&'a [u8], &'a [u8]); MAX_PROPERTIES],
@@ -55,13 +71,34 @@ impl<'a> Fdt<'a> {
             let (start, size) = (be32(bytes, start)? as usize, be32(bytes, size)? as usize);
             bytes.get(start..start.checked_add(size)?)
         };
-        Some(Self { structure: part(8, 36)?, strings: part(12, 32)? })
+        let reservations = be32(bytes, 16).and_then(|start| bytes.get(start as usize..)).unwrap_or(&[]);
+        Some(Self { structure: part(8, 36)?, strings: part(12, 32)?, reservations })
+    }
+
+    /// Shows all memory that is reserved to `look`: that of the block of reservations, and that of nodes in
+    /// `/reserved-memory` that have a place. (Devicetree specification 0.4, sections 5.3 and 3.5.)
+    pub fn for_each_reservation(&self, mut look: impl FnMut(Reservation)) {
+        for entry in self.reservations.chunks_exact(16) {
+            let (start, size) = entry.split_at(8);
+            let (start, size) = (number(start).unwrap_or(0), number(size).unwrap_or(0));
+            if (start, size) == (0, 0) {
+                break;
+            }
+            look(Reservation { start, size, no_map: false });
+        }
+        self.for_each_node(|node| {
+            if node.depth == 2 && node.parent == b"reserved-memory" {
+                let no_map = node.property(b"no-map").is_some();
+                node.regions().for_each(|(start, size)| look(Reservation { start, size, no_map }));
+            }
+        });
     }
 
     /// Shows every node to `look`, parents first.
     pub fn for_each_node(&self, mut look: impl FnMut(&Node<'a>)) {
-        // By depth: the cells that count for the children.
+        // By depth: the cells that count for the children, and the names.
         let mut cells = [(2, 1); MAX_DEPTH + 1];
+        let mut names = [&[][..]; MAX_DEPTH + 1];
         let mut depth = 0;
         let mut at = 0;
         let mut open: Option<Node<'a>> = None;
@@ -79,11 +116,12 @@ impl<'a> Fdt<'a> {
                     if depth == MAX_DEPTH {
                         return;
                     }
-                    let parent = cells[depth];
+                    let properties = [(&[][..], &[][..]); MAX_PROPERTIES];
+                    let (parent, cells_here) = (names[depth], cells[depth]);
+                    open = Some(Node { name, depth, parent, cells: cells_here, properties, count: 0 });
                     depth += 1;
                     cells[depth] = (2, 1);
-                    let properties = [(&[][..], &[][..]); MAX_PROPERTIES];
-                    open = Some(Node { name, cells: parent, properties, count: 0 });
+                    names[depth] = name;
                 }
                 END_NODE => {
                     let Some(up) = depth.checked_sub(1) else { return };
@@ -129,6 +167,11 @@ impl<'a> Node<'a> {
         self.properties[..self.count].iter().find(|property| property.0 == name).map(|property| property.1)
     }
 
+    /// Property `name` as pairs of cells.
+    pub fn pairs(&self, name: &[u8]) -> Option<Pairs<'a>> {
+        self.property(name).map(Pairs)
+    }
+
     /// Property `name` as a number of one cell or two.
     #[must_use]
     pub fn number(&self, name: &[u8]) -> Option<u64> {
@@ -149,6 +192,18 @@ impl<'a> Node<'a> {
             let (at, long) = part.split_at(address.min(part.len()));
             (number(at).unwrap_or(0), number(long).unwrap_or(0))
         })
+    }
+}
+
+/// Pairs of cells.
+#[derive(Debug, Clone, Copy)]
+pub struct Pairs<'a>(&'a [u8]);
+
+impl Pairs<'_> {
+    /// How many come before `pair`, if it is there.
+    #[must_use]
+    pub fn position(&self, pair: (u32, u32)) -> Option<usize> {
+        self.0.chunks_exact(8).position(|two| (be32(two, 0), be32(two, 4)) == (Some(pair.0), Some(pair.1)))
     }
 }
 

@@ -51,6 +51,8 @@ machine! {
     flush_page as kernel_machine_flush_page(asid: u64, vaddr: u64);
     /// Forgets all translations of address space `asid`, on all harts.
     flush_asid as kernel_machine_flush_asid(asid: u64);
+    /// Forgets all translations of users, on all harts.
+    flush_all as kernel_machine_flush_all();
     /// Uses the address space whose root is at physical address `root`.
     use_vspace as kernel_machine_use_vspace(root: u64, asid: u64);
     /// Uses an address space with nothing but the kernel.

@@ -20,6 +20,7 @@ pub mod error;
 mod fastpath;
 mod fault;
 pub mod fdt;
+pub mod harts;
 #[cfg_attr(test, macro_use)]
 pub mod hw;
 mod ipc;
@@ -29,6 +30,7 @@ mod lookup;
 pub mod mark;
 pub mod mem;
 mod notification;
+pub mod platform;
 mod sched;
 mod slot;
 mod syscall;
@@ -41,7 +43,6 @@ mod user_interrupt;
 pub mod vspace;
 
 pub use async_call::Courier;
-pub use irq::MAX_IRQS;
 pub use kernel::{Hart, Kernel, MAX_HARTS, SMP};
 pub use mem::Ptr;
 pub use syscall::Preempted;

@@ -165,17 +165,13 @@ impl Kernel {
         self.set_state(thread, State::Inactive);
     }
 
-    /// All that wait try again, and find out why it is gone.
-    pub(crate) fn cancel_all_signals(&self, notification: Ptr<Notification>) {
-        if !notification.has_waiters() {
-            return;
-        }
-        while let Some(thread) = notification.head.get() {
-            notification.leave(thread);
-            self.set_state(thread, State::Restart);
-            self.enqueue(thread);
-        }
-        self.reschedule();
+    /// The first that waits for a signal tries again. Whether there was one.
+    pub(crate) fn cancel_first_wait(&self, notification: Ptr<Notification>) -> bool {
+        let Some(thread) = notification.head.get() else { return false };
+        notification.leave(thread);
+        self.set_state(thread, State::Restart);
+        self.enqueue(thread);
+        true
     }
 
     /// `thread` takes the signals of `notification` while it waits for messages.

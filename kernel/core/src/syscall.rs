@@ -3,6 +3,7 @@
 use kernel_abi::{CapRights, Invocation, MESSAGE_MAX_WORDS, MESSAGE_REGISTERS, MessageInfo, Syscall};
 
 use crate::cap::{Cap, Kind};
+use crate::debug;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, LookupFault, Stop};
 use crate::hw;
@@ -69,7 +70,7 @@ impl Kernel {
     /// # Errors
     /// If it is to be made again, since something more urgent waits.
     pub fn syscall(&self, number: i64) -> Result<(), Preempted> {
-        let Some(call) = Syscall::from_number(number, SMP) else {
+        let Some(call) = Syscall::from_number(number, SMP).filter(|&call| debug::exists(call)) else {
             self.handle_fault(Fault::UnknownSyscall { number: number as u64 });
             return Ok(());
         };

@@ -332,10 +332,9 @@ impl Kernel {
         let Some(pool) = self.asids.pool(base).filter(|pool| pool.paddr() == cap.paddr()) else { return };
         self.asids.set_pool(base, None);
         self.leave_vspace();
-        for (n, root) in pool.iter().enumerate() {
-            if root.get() != 0 {
-                hw::flush_asid(base + n as u64);
-            }
+        // At once, since other harts take as long for one address space as for all.
+        if pool.iter().any(|root| root.get() != 0) {
+            hw::flush_all();
         }
     }
 

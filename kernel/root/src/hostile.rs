@@ -15,7 +15,7 @@ use kernel_user::bootinfo;
 use kernel_user::cspace::{DEPTH, ROOT_CNODE};
 use kernel_user::invoke::{CNode, Endpoint, Frame, PageTable, Tcb};
 use kernel_user::thread::Thread;
-use kernel_user::{println, syscall};
+use kernel_user::{println, syscall, time};
 
 use crate::env::{ABOVE, BELOW, Env, SELF, words};
 use crate::harness::{Failure, Outcome, Test};
@@ -170,6 +170,44 @@ impl ProgramThread {
     }
 }
 
+/// A thread of the program that is helped on when it does not come any further.
+struct Watch {
+    thread: ProgramThread,
+    /// What it had done when it was last seen to come further.
+    done: u64,
+    /// How often it was helped since.
+    tries: u32,
+    /// When it was last helped, or seen to come further.
+    since: u64,
+}
+
+impl Watch {
+    /// Ticks of the timebase that it is waited for before it is helped; twice as many each time, since where harts are
+    /// threads of a busy host, it may just have had no time to run.
+    const FIRST_WAIT: u64 = 200;
+    /// If it does not come further after as many, nothing helps.
+    const TRIES: u32 = 12;
+
+    fn new(thread: ProgramThread) -> Self {
+        Self { thread, done: u64::MAX, tries: 0, since: time::ticks() }
+    }
+
+    fn has_hope(&self) -> bool {
+        self.tries < Self::TRIES && !self.thread.is_done()
+    }
+
+    fn look(&mut self) -> kernel_user::invoke::Result<()> {
+        let (done, now) = (self.thread.done(), time::ticks());
+        if done != self.done {
+            (self.done, self.tries, self.since) = (done, 0, now);
+        } else if now - self.since >= Self::FIRST_WAIT << self.tries {
+            (self.tries, self.since) = (self.tries + 1, now);
+            server::move_on(self.thread.tcb, self.tries.is_multiple_of(4), || self.thread.restart())?;
+        }
+        Ok(())
+    }
+}
+
 /// Where a thread of the program has its memory: stack, IPC buffer, shared page.
 fn address_of(thread: u64) -> u64 {
     BASE + thread * STRIDE
@@ -213,26 +251,11 @@ impl Program {
         }
         // On this hart the root task now runs when no thread of the program can.
         SELF.set_priority(SELF, BELOW - 1)?;
-        let mut before = [u64::MAX; THREADS];
-        let mut patience = [20; THREADS];
-        while patience.iter().any(|&left| left > 0) {
-            for _ in 0..1000 {
-                core::hint::spin_loop();
-            }
-            for (n, thread) in self.threads.iter().enumerate() {
-                if patience[n] == 0 {
-                    continue;
-                }
-                let done = thread.done();
-                if thread.is_done() {
-                    patience[n] = 0;
-                } else if done == before[n] {
-                    patience[n] -= 1;
-                    server::move_on(thread.tcb, patience[n] % 4 == 0, || thread.restart())?;
-                } else {
-                    patience[n] = 20;
-                }
-                before[n] = done;
+        let mut watches = self.threads.map(Watch::new);
+        while watches.iter().any(Watch::has_hope) {
+            core::hint::spin_loop();
+            for watch in watches.iter_mut().filter(|watch| watch.has_hope()) {
+                watch.look()?;
             }
         }
         SELF.set_priority(SELF, crate::env::PRIORITY)?;

@@ -1,4 +1,6 @@
-//! What the root task knows of the machine, from the device tree that comes with the boot information.
+//! What the root task knows of the machine, from the boot information and the device tree that comes with it.
+
+use core::fmt;
 
 use kernel_user::abi::{BOOTINFO_FDT, BootInfo, BootInfoHeader};
 
@@ -44,3 +46,13 @@ pub fn has_uintc(info: &'static BootInfo) -> bool {
 
 /// The UART of `virt`: physical address, and its interrupt.
 pub const VIRT_UART: (u64, u64) = (0x1000_0000, 10);
+
+/// How many harts there are, in words.
+#[derive(Debug, Clone, Copy)]
+pub struct Harts(pub u64);
+
+impl fmt::Display for Harts {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} {}", self.0, if self.0 == 1 { "hart" } else { "harts" })
+    }
+}

@@ -84,7 +84,8 @@ pub fn build(image: Image) -> Outcome<PathBuf> {
     let program = target().join(USER_TARGET).join(PROFILE).join(image.root);
     let flat = target().join(format!("{}.image", image.root));
     at(&flat, std::fs::write(&flat, flatten(&program)?))?;
-    let features = if image.smp { "bundled,smp" } else { "bundled" };
+    // Root tasks print by the kernel.
+    let features = if image.smp { "bundled,debug,smp" } else { "bundled,debug" };
     execute(
         cargo()
             .args(["build", "--profile", PROFILE, "--locked", "--package", "kernel-riscv64"])
@@ -138,12 +139,14 @@ pub fn build_tested() -> Outcome<()> {
     TESTED.iter().try_for_each(|&image| build(image).map(drop))
 }
 
-/// The command that runs the kernel's tests on the host.
-pub fn host_tests() -> Command {
-    let mut command = cargo();
-    command.args(["test", "--locked", "--package", "kernel-core", "--package", "kernel-abi"]);
-    command.args(["--target", HOST_TARGET]);
-    command
+/// The commands that run the kernel's tests on the host: without what builds may have, and with all of it.
+pub fn host_tests() -> [Command; 2] {
+    [&[][..], &["--all-features"]].map(|features| {
+        let mut command = cargo();
+        command.args(["test", "--locked", "--package", "kernel-core", "--package", "kernel-abi"]);
+        command.args(["--target", HOST_TARGET]).args(features);
+        command
+    })
 }
 
 /// Builds, then updates or compares.

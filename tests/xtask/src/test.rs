@@ -49,7 +49,7 @@ pub fn run(args: &[String]) -> Outcome<()> {
     command.args(["test", "--workspace", "--no-fail-fast"]).current_dir(repository());
     let mut sums = Sums::default();
     let mut failures = Vec::new();
-    for command in [&mut command, &mut kernel::host_tests()] {
+    for mut command in [command].into_iter().chain(kernel::host_tests()) {
         command.args(args).stdout(Stdio::piped());
         let mut child = command.spawn().map_err(|error| format!("cargo test: {error}"))?;
         if let Some(output) = child.stdout.take() {

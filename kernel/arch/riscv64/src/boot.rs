@@ -3,13 +3,14 @@
 use core::cell::Cell;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use kernel_core::boot::{Machine, Region, Regions, UserImage};
+use kernel_core::boot::{Machine, Region, UserImage};
 use kernel_core::debug::print;
-use kernel_core::fdt::Fdt;
+use kernel_core::fdt::{Fdt, Reservation};
 use kernel_core::mark;
 use kernel_core::mem::to_virtual;
+use kernel_core::platform::{Platform, PlatformError};
 use kernel_core::vspace::{KERNEL_PTES, PTES, Pte};
-use kernel_core::{Courier, MAX_HARTS, MAX_IRQS, Ptr, SMP, Tcb};
+use kernel_core::{Courier, MAX_HARTS, Ptr, SMP, Tcb};
 use uintr_abi::n::USIP;
 
 use crate::machine::MACHINE;
@@ -22,8 +23,6 @@ const IMAGE_WINDOW: u64 = 0xffff_ffff_8000_0000;
 const IMAGE_ENTRY: usize = 510;
 /// Memory from here on is not in the window, since the image is mapped there.
 const WINDOW_TOP: u64 = ((IMAGE_ENTRY - (PTES - KERNEL_PTES)) as u64) << 30;
-/// What users may be given as devices ends here, as in seL4's platforms.
-const DEVICE_TOP: u64 = 1 << 39;
 /// The timer interrupts so often a second.
 const TICKS_A_SECOND: u64 = 500;
 /// How long the first hart waits for the others, as parts of a second.
@@ -130,7 +129,9 @@ extern "C" fn loader_entry(
     let image = UserImage { memory, vaddr: image_start.wrapping_sub(pv_offset), entry };
     enter_window();
     let fdt = Region { start: fdt, end: fdt + fdt_size };
-    primary(hart, fdt, &image, |harts| {
+    // As seL4's build takes them out of its kernel's memory.
+    let counts = |reservation: &Reservation| reservation.no_map;
+    primary(hart, fdt, &image, counts, |harts| {
         // The loader has started them; they are on their way.
         let deadline = csr::time() + MACHINE.tick.get() * TICKS_A_SECOND / PATIENCE;
         while ARRIVED.load(Ordering::Acquire) + 1 < harts && csr::time() < deadline {
@@ -150,18 +151,24 @@ extern "C" fn firmware_entry(hart: u64, value: u64) -> ! {
     // What the device tree says of its own size.
     // SAFETY: firmware hands over a device tree, which lies in memory that nothing else uses.
     let size = Fdt::size(unsafe { memory(value, 8) }).unwrap_or(0) as u64;
-    primary(hart, Region { start: value, end: value + size }, &image, |harts| {
-        for n in 1..harts {
-            let id = MACHINE.hart_ids[n].get();
-            let before = ARRIVED.load(Ordering::Acquire);
-            if !sbi::start_hart(id, physical((&raw const __image_start).addr()), STARTED | n as u64) {
-                break;
+    primary(
+        hart,
+        Region { start: value, end: value + size },
+        &image,
+        |_| true,
+        |harts| {
+            for n in 1..harts {
+                let id = MACHINE.hart_ids[n].get();
+                let before = ARRIVED.load(Ordering::Acquire);
+                if !sbi::start_hart(id, physical((&raw const __image_start).addr()), STARTED | n as u64) {
+                    break;
+                }
+                while ARRIVED.load(Ordering::Acquire) == before {
+                    core::hint::spin_loop();
+                }
             }
-            while ARRIVED.load(Ordering::Acquire) == before {
-                core::hint::spin_loop();
-            }
-        }
-    })
+        },
+    )
 }
 
 fn give_up(why: &[u8]) -> ! {
@@ -180,86 +187,54 @@ unsafe fn memory(paddr: u64, size: usize) -> &'static [u8] {
     unsafe { core::slice::from_raw_parts(core::ptr::with_exposed_provenance(to_virtual(paddr)), size) }
 }
 
-/// What the device tree says, as far as the kernel wants to know it.
-struct Found {
-    timebase: u64,
-    harts: usize,
-    memory: Regions,
-    devices: Regions,
-    greatest_irq: u64,
-}
-
-/// Looks for harts (the first one has the number `hart`), memory and the devices that are the kernel's own.
-fn look_around(fdt: Fdt<'_>, hart: u64) -> Found {
-    let devices = Regions::new(Region { start: 0, end: DEVICE_TOP });
-    let mut found = Found { timebase: 0, harts: 1, memory: Regions::none(), devices, greatest_irq: 0 };
-    // Below the image there is firmware.
-    let image_start = physical((&raw const __image_start).addr());
-    MACHINE.hart_ids[0].set(hart);
-    fdt.for_each_node(|node| {
-        if let Some(timebase) = node.number(b"timebase-frequency") {
-            found.timebase = timebase;
-        }
-        let regions =
-            || node.regions().map(|(start, size)| Region { start, end: start.saturating_add(size) });
-        if node.has(b"device_type", b"cpu") {
-            let id = node.regions().next().map_or(0, |(id, _)| id);
-            if id != hart && found.harts < MAX_HARTS {
-                MACHINE.hart_ids[found.harts].set(id);
-                found.harts += 1;
-            }
-        }
-        if node.has(b"device_type", b"memory") {
-            for region in regions() {
-                found.devices = found.devices.without(region);
-                found.memory.push(Region { start: region.start.max(image_start), end: region.end });
-            }
-        }
-        let is = |names: &[&[u8]]| names.iter().any(|name| node.has(b"compatible", name));
-        let is_plic = is(&[b"riscv,plic0", b"sifive,plic-1.0.0"]);
-        if is_plic || is(&[b"riscv,clint0", b"sifive,clint0", b"riscv,aclint-mswi", b"riscv,aclint-mtimer"]) {
-            for region in regions() {
-                found.devices = found.devices.without(region);
-            }
-        }
-        if is(&[b"riscv,uintc"])
-            && let Some((base, size)) = node.regions().next()
-        {
-            found.devices = found.devices.without(Region { start: base, end: base.saturating_add(size) });
-            KERNEL.receivers.start(MACHINE.uintc.start(base, size));
-        }
-        if is_plic && let Some(region) = regions().next() {
-            found.greatest_irq = node.number(b"riscv,ndev").unwrap_or(0).min(MAX_IRQS as u64 - 1);
-            MACHINE.plic.start(region.start, hart, found.greatest_irq);
-        }
-    });
-    found
-}
-
-/// The first hart: finds out what there is, gets the others in, makes the root task.
-fn primary(hart: u64, fdt_at: Region, image: &UserImage, get_others: impl FnOnce(usize)) -> ! {
+/// The first hart: finds out what there is, gets the others in, makes the root task. Memory that is reserved and
+/// `counts` so is left alone.
+fn primary(
+    hart: u64,
+    fdt_at: Region,
+    image: &UserImage,
+    counts: impl Fn(&Reservation) -> bool,
+    get_others: impl FnOnce(usize),
+) -> ! {
     // SAFETY: the device tree lies in memory that nothing else uses; it is not given away below.
     let bytes = unsafe { memory(fdt_at.start, (fdt_at.end - fdt_at.start) as usize) };
     let Some(fdt) = Fdt::new(bytes) else { give_up(b"the device tree cannot be read") };
-    let Found { timebase, mut harts, mut memory, devices, greatest_irq } = look_around(fdt, hart);
-    MACHINE.tick.set((timebase / TICKS_A_SECOND).max(1));
+    let image_start = physical((&raw const __image_start).addr());
+    let image_end = physical((&raw const __image_end).addr());
+    // Below the image there is firmware.
+    let platform = match Platform::new(&fdt, hart, image_start, counts) {
+        Ok(platform) => platform,
+        Err(PlatformError::NoInterruptContext) => {
+            give_up(b"the device tree has no PLIC context for supervisor mode of the hart that boots")
+        }
+    };
+    for (place, id) in MACHINE.hart_ids.iter().zip(platform.hart_ids) {
+        place.set(id);
+    }
+    if let Some(uintc) = platform.uintc {
+        KERNEL.receivers.start(MACHINE.uintc.start(uintc.start, uintc.end - uintc.start));
+    }
+    if let Some(plic) = &platform.plic {
+        MACHINE.plic.start(plic);
+    }
+    MACHINE.tick.set((platform.timebase / TICKS_A_SECOND).max(1));
     MACHINE.has_stimecmp.set(csr::has_stimecmp());
+    let mut harts = 1;
     if SMP {
-        get_others(harts);
-        harts = ARRIVED.load(Ordering::Acquire) + 1;
-    } else {
-        harts = 1;
+        get_others(platform.harts);
+        harts += ARRIVED.load(Ordering::Acquire);
     }
     MACHINE.hart_count.set(harts);
     prepare_hart();
     KERNEL.use_courier(&COURIER, physical(COURIER.buffer_addr()));
 
-    let image_start = physical((&raw const __image_start).addr());
-    let image_end = physical((&raw const __image_end).addr());
-    memory = memory.without(Region { start: image_start, end: image_end });
-    memory = memory.without(Region { start: WINDOW_TOP, end: u64::MAX });
-    memory = memory.without(Region { start: fdt_at.start & !4095, end: fdt_at.end.next_multiple_of(4096) });
-    let machine = Machine { memory, devices, fdt: bytes, harts, greatest_irq };
+    let memory = platform
+        .memory
+        .without(Region { start: image_start, end: image_end })
+        .without(Region { start: WINDOW_TOP, end: u64::MAX })
+        .without(fdt_at.whole_pages());
+    let greatest_irq = platform.plic.map_or(0, |plic| plic.greatest_irq);
+    let machine = Machine { memory, devices: platform.devices, fdt: bytes, harts, greatest_irq };
     LOCK.take(hart_number(), || {});
     KERNEL.enter(hart_number());
     let made = KERNEL.start_root_task(&machine, image);

@@ -1,7 +1,8 @@
 //! What the objects' logic asks of the machine.
 
-use core::cell::Cell;
+use core::cell::{Cell, UnsafeCell};
 
+use kernel_core::harts::HartMask;
 use kernel_core::hw::Machine;
 use kernel_core::{Context, MAX_HARTS, Ptr, SMP, Tcb, implement_machine};
 
@@ -14,15 +15,18 @@ unsafe extern "C" {
 }
 
 /// Bytes of a hart's stack in the kernel; the entry code has the number, too.
-pub const STACK_SIZE: usize = 1 << 14;
+const STACK_SIZE: usize = 1 << 14;
 
 /// Stacks of the harts.
 #[repr(C, align(4096))]
-pub struct Stacks([[u8; STACK_SIZE]; MAX_HARTS]);
+struct Stacks(UnsafeCell<[[u8; STACK_SIZE]; MAX_HARTS]>);
+
+// SAFETY: nobody makes a reference to what is in it: each hart has its own part as its stack.
+unsafe impl Sync for Stacks {}
 
 /// Where the entry code finds them.
 #[unsafe(export_name = "__kernel_stacks")]
-pub static mut STACKS: Stacks = Stacks([[0; STACK_SIZE]; MAX_HARTS]);
+static STACKS: Stacks = Stacks(UnsafeCell::new([[0; STACK_SIZE]; MAX_HARTS]));
 
 /// What a hart has in its registers.
 pub struct Loaded {
@@ -100,14 +104,10 @@ impl Riscv {
         self.here().satp.set(satp);
     }
 
-    fn other_harts(&self) -> u64 {
-        let mut harts = 0;
-        for n in 0..self.hart_count.get() {
-            if n != hart_number() {
-                harts |= 1 << self.hart_ids[n % MAX_HARTS].get();
-            }
-        }
-        harts
+    /// Does `fence` for all other harts.
+    fn on_others(&self, fence: impl Fn(HartMask)) {
+        let others = (0..self.hart_count.get()).filter(|&n| n != hart_number());
+        HartMask::of(others.map(|n| self.hart_ids[n % MAX_HARTS].get())).for_each(fence);
     }
 
     /// Lets go of the thread that has come in, which another hart takes away: all its registers are in memory, and
@@ -175,14 +175,21 @@ impl Machine for Riscv {
     fn flush_page(asid: u64, vaddr: u64) {
         csr::fence_page(asid, vaddr);
         if SMP && MACHINE.hart_count.get() > 1 {
-            sbi::fence_page(MACHINE.other_harts(), asid, vaddr);
+            MACHINE.on_others(|harts| sbi::fence_page(harts, asid, vaddr));
         }
     }
 
     fn flush_asid(asid: u64) {
         csr::fence_asid(asid);
         if SMP && MACHINE.hart_count.get() > 1 {
-            sbi::fence_asid(MACHINE.other_harts(), asid);
+            MACHINE.on_others(|harts| sbi::fence_asid(harts, asid));
+        }
+    }
+
+    fn flush_all() {
+        csr::fence_all();
+        if SMP && MACHINE.hart_count.get() > 1 {
+            MACHINE.on_others(sbi::fence_all);
         }
     }
 
@@ -209,7 +216,7 @@ impl Machine for Riscv {
     }
 
     fn interrupt_hart(hart: usize) {
-        sbi::send_ipi(MACHINE.hart_ids[hart % MAX_HARTS].get());
+        sbi::send_ipi(HartMask::one(MACHINE.hart_ids[hart % MAX_HARTS].get()));
     }
 
     fn stop_hart(hart: usize) {
@@ -220,7 +227,7 @@ impl Machine for Riscv {
     #[inline(always)]
     fn switch(from: Ptr<Tcb>, to: Ptr<Tcb>) {
         let hart = hart_number();
-        let top = (&raw const STACKS).addr() + (hart + 1) * STACK_SIZE;
+        let top = STACKS.0.get().addr() + (hart + 1) * STACK_SIZE;
         to.context.kernel_stack.set(top as u64);
         to.context.hart.set(hart as u64);
         if MACHINE.user_interrupts_matter(to) {

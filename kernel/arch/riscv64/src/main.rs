@@ -108,20 +108,29 @@ fn interrupts() {
 /// System call `number`, with everything else in the registers of the current thread.
 #[unsafe(no_mangle)]
 extern "C" fn system_call(number: i64) -> Ptr<Tcb> {
-    if !enter() && KERNEL.syscall(number).is_err() {
+    serve(enter(), number)
+}
+
+/// Serves system call `number`, unless the thread was taken away that has made it.
+#[inline(never)]
+fn serve(evicted: bool, number: i64) -> Ptr<Tcb> {
+    if !evicted && KERNEL.syscall(number).is_err() {
         interrupts();
     }
     leave()
 }
 
-/// The same for `Call`.
+/// The same for `Call`. What goes the short way lies behind the trap entry, so that it costs the same wherever the
+/// rest lies.
 #[unsafe(no_mangle)]
+#[unsafe(link_section = ".text.trap")]
 extern "C" fn call_entry() -> Ptr<Tcb> {
     fast_or_slow(Kernel::fast_call, Syscall::Call)
 }
 
-/// The same for `ReplyRecv`.
+/// The same for `ReplyRecv`, at the same place for the same reason.
 #[unsafe(no_mangle)]
+#[unsafe(link_section = ".text.trap")]
 extern "C" fn reply_receive_entry() -> Ptr<Tcb> {
     fast_or_slow(Kernel::fast_reply_receive, Syscall::ReplyRecv)
 }
@@ -136,15 +145,7 @@ fn fast_or_slow(fast: impl FnOnce(&Kernel) -> bool, call: Syscall) -> Ptr<Tcb> {
         LOCK.give();
         return thread;
     }
-    slow(evicted, call)
-}
-
-#[inline(never)]
-fn slow(evicted: bool, call: Syscall) -> Ptr<Tcb> {
-    if !evicted && KERNEL.syscall(call.number()).is_err() {
-        interrupts();
-    }
-    leave()
+    serve(evicted, call.number())
 }
 
 /// An interrupt or exception, by `scause`.

@@ -3,6 +3,7 @@
 use core::cell::Cell;
 
 use kernel_core::mem::to_virtual;
+use kernel_core::platform;
 
 /// Where it is, and the context of the hart that takes all interrupts.
 pub struct Plic {
@@ -33,12 +34,11 @@ impl Plic {
         unsafe { self.register(offset).write_volatile(value) }
     }
 
-    /// It is at `base`: nothing comes through until it is enabled. Supervisor mode of hart `hart` takes interrupts.
-    pub fn start(&self, base: u64, hart: u64, sources: u64) {
-        self.base.set(base);
-        // A machine-mode and a supervisor-mode context by hart, as all platforms have them that we know.
-        self.context.set(2 * hart + 1);
-        for source in 1..=sources {
+    /// It is `found`: nothing comes through until it is enabled.
+    pub fn start(&self, found: &platform::Plic) {
+        self.base.set(found.base);
+        self.context.set(found.context);
+        for source in 1..=found.greatest_irq {
             self.enable(source, false);
             self.write(4 * source, 1);
         }

@@ -2,6 +2,8 @@
 
 use core::arch::asm;
 
+use kernel_core::harts::HartMask;
+
 const LEGACY_PUT_CHAR: u64 = 1;
 const TIME: u64 = 0x5449_4d45;
 const IPI: u64 = 0x73_5049;
@@ -36,19 +38,24 @@ pub fn set_timer(time: u64) {
     call(TIME, 0, [time, 0, 0, 0, 0]);
 }
 
-/// A software interrupt for hart `hart`.
-pub fn send_ipi(hart: u64) {
-    call(IPI, 0, [1, hart, 0, 0, 0]);
+/// A software interrupt for `harts`.
+pub fn send_ipi(harts: HartMask) {
+    call(IPI, 0, [harts.bits, harts.base, 0, 0, 0]);
 }
 
-/// Harts `harts` (by bits) forget page `vaddr` of address space `asid`.
-pub fn fence_page(harts: u64, asid: u64, vaddr: u64) {
-    call(FENCE, 2, [harts, 0, vaddr, 4096, asid]);
+/// `harts` forget page `vaddr` of address space `asid`.
+pub fn fence_page(harts: HartMask, asid: u64, vaddr: u64) {
+    call(FENCE, 2, [harts.bits, harts.base, vaddr, 4096, asid]);
 }
 
-/// Harts `harts` (by bits) forget address space `asid`.
-pub fn fence_asid(harts: u64, asid: u64) {
-    call(FENCE, 2, [harts, 0, 0, u64::MAX, asid]);
+/// `harts` forget address space `asid`.
+pub fn fence_asid(harts: HartMask, asid: u64) {
+    call(FENCE, 2, [harts.bits, harts.base, 0, u64::MAX, asid]);
+}
+
+/// `harts` forget all address spaces.
+pub fn fence_all(harts: HartMask) {
+    call(FENCE, 1, [harts.bits, harts.base, 0, u64::MAX, 0]);
 }
 
 /// Hart `hart` starts at physical address `entry`, with `value` in `a1`; whether it does.

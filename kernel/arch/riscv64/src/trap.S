@@ -211,3 +211,6 @@ fpu_load:
 .endr
     ret
 .option pop
+
+# The short ways follow in this section, on a line of the cache.
+.balign 64

@@ -50,6 +50,15 @@ fn fields_are_kept() {
     assert_eq!(zombie.with_zombie_left(7).zombie_left(), 7);
     assert!(zombie.is_same_zombie(zombie.with_zombie_left(7)));
     assert!(!zombie.is_same_zombie(Cap::cnode(AT, 32, 0, 0).zombie_of()));
+    assert_eq!(zombie.zombie_of_queue(), None);
+    for (cap, kind) in [
+        (Cap::endpoint(AT, CapRights::ALL, 9), Kind::Endpoint),
+        (Cap::notification(AT, CapRights(3), 9), Kind::Notification),
+    ] {
+        let zombie = cap.zombie_of();
+        assert_eq!((zombie.kind(), zombie.zombie_of_queue(), zombie.paddr()), (Kind::Zombie, Some(kind), AT));
+        assert_eq!(zombie.object_bits(), cap.object_bits());
+    }
 }
 
 #[test]
@@ -115,6 +124,8 @@ fn what_covers_what() {
         Cap::notification(AT, CapRights(3), 0),
         Cap::thread(AT + 0x800),
         Cap::thread(AT + 0x800).zombie_of(),
+        Cap::endpoint(AT, CapRights::ALL, 5).zombie_of(),
+        Cap::notification(AT + 0x1000, CapRights(3), 0).zombie_of(),
         Cap::cnode(AT, 3, 0, 0),
         Cap::cnode(AT, 3, 1, 1),
         Cap::cnode(AT, 3, 0, 0).zombie_of(),

@@ -76,6 +76,8 @@ pub struct Log {
     pub printed: Vec<u8>,
     /// Address space, and page if it was one.
     pub flushes: Vec<(u64, Option<u64>)>,
+    /// How often everything was to be forgotten.
+    pub flushed_all: u64,
     /// Address spaces of which all was to be forgotten while they were in use.
     pub flushed_in_use: Vec<u64>,
     /// Root and ASID in use.
@@ -141,6 +143,12 @@ impl crate::hw::Machine for Host {
             if log.vspace.is_some_and(|used| used.1 == asid) {
                 log.flushed_in_use.push(asid);
             }
+        });
+    }
+    fn flush_all() {
+        log(|log| {
+            log.flushed_all += 1;
+            log.flushed_in_use.extend(log.vspace.map(|used| used.1));
         });
     }
     fn use_vspace(root: u64, asid: u64) {
@@ -348,7 +356,7 @@ impl World {
             self.preempted.set(self.preempted.get() + 1);
             tries += 1;
             assert!(tries < 100_000, "no progress");
-            self.check_lists();
+            self.check();
             // It does not make it again if it is not there to do so.
             if self.kernel.current() != thread {
                 return;
@@ -404,6 +412,7 @@ impl World {
         let (first, count) = match cap.kind() {
             Kind::CNode => (cap.object::<Slot>(), 1 << cap.radix()),
             Kind::Thread => (cap.object::<Tcb>().cspace(), Tcb::SLOTS),
+            Kind::Zombie if cap.zombie_of_queue().is_some() => return Vec::new(),
             Kind::Zombie if cap.object_bits() == bits::TCB && cap.zombie_left() <= Tcb::SLOTS as u64 => {
                 (cap.zombie_slots(), Tcb::SLOTS)
             }
@@ -478,7 +487,8 @@ impl World {
         };
         for slot in slots.values() {
             let cap = slot.cap();
-            match cap.kind() {
+            let kind = if cap.is(Kind::Zombie) { cap.zombie_of_queue() } else { Some(cap.kind()) };
+            match kind.unwrap_or(Kind::Zombie) {
                 Kind::Endpoint if seen.insert(cap.paddr()) => {
                     let endpoint = cap.object::<Endpoint>();
                     let state = match endpoint.side() {

@@ -5,8 +5,9 @@ use std::vec::Vec;
 
 use kernel_abi::{CapRights, InitialCap, Invocation, IpcBuffer, MessageInfo, Syscall};
 
-use super::harness::{BASE, FREE, Rng, SIZE, World, log};
+use super::harness::{BASE, FREE, Interrupts, Rng, SIZE, World, log};
 use crate::cap::Kind;
+use crate::debug::DEBUG;
 use crate::kernel::SMP;
 use crate::mem::Ptr;
 use crate::tcb::{Buffer, Fault, State, Tcb, reg};
@@ -207,6 +208,8 @@ fn queues_hold_who_waits() {
         for n in 0..COUNT {
             spawn(&world, n, rng.below(4));
         }
+        let interrupts = [Interrupts::Never, Interrupts::Always, Interrupts::Every(2), Interrupts::Every(3)];
+        log(|log| log.interrupts = interrupts[seed as usize % interrupts.len()]);
         // Interrupts are signalled to a notification.
         for irq in 1..4 {
             let (control, slot) = (InitialCap::IrqControl as u64, FREE + 80 + irq);
@@ -336,7 +339,7 @@ fn the_short_way_is_closed_while_others_come_first() {
 /// A thread that takes itself away, with all that it needs to make the call.
 #[test]
 fn a_thread_deletes_itself() {
-    for interrupts in [super::harness::Interrupts::Never, super::harness::Interrupts::Always] {
+    for interrupts in [Interrupts::Never, Interrupts::Always] {
         let world = World::new();
         let from = world.largest();
         let thread = world.spawn(from, FREE, 255);
@@ -383,6 +386,116 @@ fn nobody_is_left_at_an_endpoint_that_goes() {
     world.check();
 }
 
+/// The ways in which the last capability for something that threads wait at goes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum End {
+    /// It is deleted.
+    Deleted,
+    /// With the memory that the object was made of.
+    Revoked,
+    /// With the CNode that it is in.
+    Inside,
+}
+
+/// A world in which `COUNT` threads of priority 3 wait at one object, whose only capability is in slot `ENDPOINTS`, or
+/// of a CNode there; its memory is in `SPARE`.
+fn waiters(object: u64, call: Syscall, end: End) -> World {
+    let world = World::new();
+    world.retype(world.largest(), 0, 9, SPARE, 1).ok();
+    let to = if end == End::Inside { SPARE + 1 } else { ENDPOINTS };
+    world.retype(SPARE, object, 0, to, 1).ok();
+    if end == End::Inside {
+        world.retype(world.largest(), 4, 1, ENDPOINTS, 1).ok();
+    }
+    for n in 0..COUNT {
+        spawn(&world, n, 3);
+    }
+    set_root_priority(&world, 1);
+    for _ in 0..COUNT {
+        world.load(world.kernel.current(), to, 0, &[], &[]);
+        world.syscall(call.number());
+    }
+    assert_eq!(world.kernel.current(), world.root);
+    if end == End::Inside {
+        world.invoke(ENDPOINTS, Invocation::CnodeMove, &[ROOT], &[1, 1, to, 64]).ok();
+    }
+    world
+}
+
+/// However often it is interrupted, and though those who waited try again at once: nobody new gets in.
+#[test]
+fn what_goes_takes_nobody_in_while_it_is_interrupted() {
+    let (endpoint, notification) = (2, 3);
+    let cases =
+        [(endpoint, Syscall::Call), (endpoint, Syscall::Recv), (notification, Syscall::Recv)].into_iter();
+    let ends = [End::Deleted, End::Revoked, End::Inside];
+    for ((object, call), end) in cases.flat_map(|case| ends.map(|end| (case, end))) {
+        std::eprintln!("{object} {call:?} {end:?}");
+        let world = waiters(object, call, end);
+        log(|log| log.interrupts = Interrupts::Always);
+        let (invocation, slot) = match end {
+            End::Revoked => (Invocation::CnodeRevoke, SPARE),
+            _ => (Invocation::CnodeDelete, ENDPOINTS),
+        };
+        let waiting = || {
+            let waits = |state| matches!(state, State::Sending | State::Receiving | State::Waiting);
+            world.kernel.threads().filter(|thread| waits(thread.state())).count() as u64
+        };
+        let mut tries = 0;
+        while waiting() > 0 {
+            let left = waiting();
+            assert_eq!(world.kernel.current(), world.root, "it goes on when nobody else wants to");
+            world.load(world.root, ROOT, invocation.label(SMP), &[], &[slot, 64]);
+            assert!(world.kernel.syscall(Syscall::Call.number()).is_err(), "it was not interrupted");
+            world.leave();
+            world.check();
+            // Who waited comes first, and tries again.
+            while world.kernel.current() != world.root {
+                let thread = world.kernel.current();
+                assert_eq!(thread.priority.get(), 3);
+                world.load(thread, if end == End::Inside { SPARE + 1 } else { ENDPOINTS }, 0, &[], &[]);
+                world.syscall(call.number());
+                if thread.state() == State::Running {
+                    // It was told that there is nothing.
+                    assert_eq!((call, thread.message_info().label()), (Syscall::Call, 2));
+                    world.kernel.suspend(thread);
+                    world.leave();
+                }
+                world.check();
+            }
+            assert_eq!(waiting(), left - 1);
+            tries += 1;
+        }
+        assert_eq!(tries, COUNT);
+        log(|log| log.interrupts = Interrupts::Never);
+        world.load(world.root, ROOT, invocation.label(SMP), &[], &[slot, 64]);
+        world.syscall(Syscall::Call.number());
+        assert!(world.root.message_info().label() == 0 && world.slot(ENDPOINTS).is_empty());
+        // All of its memory is free.
+        world.retype(SPARE, 0, 9, ENDPOINTS, 1).ok();
+        world.check();
+    }
+}
+
+/// The last capability for a notification with waiters may be that of an interrupt's handler.
+#[test]
+fn waiters_try_again_when_an_interrupt_is_signalled_elsewhere() {
+    let world = waiters(3, Syscall::Recv, End::Deleted);
+    set_root_priority(&world, 255);
+    let (control, handler) = (InitialCap::IrqControl as u64, FREE + 80);
+    world.invoke(control, Invocation::IrqIssueHandler, &[ROOT], &[3, handler, 64]).ok();
+    world.invoke(handler, Invocation::IrqSetHandler, &[ENDPOINTS], &[]).ok();
+    world.delete(ENDPOINTS).ok();
+    let states =
+        |state: State| world.kernel.threads().filter(|thread| thread.state() == state).count() as u64;
+    assert_eq!(states(State::Waiting), COUNT, "the handler's own capability keeps it");
+    log(|log| log.interrupts = Interrupts::Always);
+    world.invoke(handler, Invocation::IrqClearHandler, &[], &[]).ok();
+    assert_eq!((states(State::Waiting), states(State::Restart)), (0, COUNT));
+    world.check();
+    world.retype(SPARE, 0, 9, ENDPOINTS, 1).ok();
+}
+
 #[test]
 fn an_interrupt_is_signalled_as_long_as_it_has_a_handler() {
     let world = World::new();
@@ -415,11 +528,20 @@ fn an_interrupt_is_signalled_as_long_as_it_has_a_handler() {
     world.check();
 }
 
-/// The host's machine can be asked directly, as the kernel does.
+/// Who makes a call that the build has not stops, since nobody is told of the fault here.
 #[test]
-fn text_comes_out() {
-    let world = World::new();
-    world.root.set(reg::A0, u64::from(b'x'));
-    world.syscall(Syscall::DebugPutChar.number());
-    assert_eq!(log(|log| log.printed.clone()), b"x");
+fn debug_calls_are_there_if_the_build_has_them() {
+    for number in Syscall::DebugGetThreadAffinity.number()..=Syscall::DebugPutChar.number() {
+        let call = Syscall::from_number(number, SMP).filter(|_| DEBUG);
+        // That one does not come back.
+        if call != Some(Syscall::DebugHalt) {
+            let world = World::new();
+            world.root.set(reg::A0, u64::from(b'x'));
+            world.syscall(number);
+            assert_eq!(world.root.state() == State::Inactive, call.is_none(), "{number}");
+            let printed = log(|log| log.printed.clone());
+            assert_eq!(printed == b"x", call == Some(Syscall::DebugPutChar), "{number}");
+            assert!(DEBUG || printed.is_empty());
+        }
+    }
 }

@@ -5,5 +5,6 @@ mod derivation;
 mod harness;
 mod ipc;
 mod lookups;
+mod machines;
 mod slots;
 mod vspace;

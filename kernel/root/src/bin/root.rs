@@ -5,6 +5,7 @@
 #![no_main]
 
 use kernel_root::env::Env;
+use kernel_root::platform::Harts;
 use kernel_root::shell::{self, Input};
 use kernel_root::{bench, harness, hostile, tests};
 use kernel_user::abi::BootInfo;
@@ -20,7 +21,7 @@ fn main(info: &'static BootInfo) -> ! {
         .filter(|(_, desc)| desc.is_device == 0)
         .map(|(_, desc)| 1 << desc.size_bits)
         .sum();
-    println!("root task: {} harts, {} MiB of memory", info.num_nodes, memory >> 20);
+    println!("root task: {}, {} MiB of memory", Harts(info.num_nodes), memory >> 20);
     match Env::new(info) {
         Ok(mut env) => start(&mut env),
         Err(error) => println!("no memory: {error:?}"),

@@ -5,6 +5,7 @@
 #![no_main]
 
 use kernel_root::env::Env;
+use kernel_root::platform::Harts;
 use kernel_root::{harness, hostile, tests};
 use kernel_user::abi::BootInfo;
 use kernel_user::{entry, exit, println};
@@ -21,7 +22,7 @@ const SKIP: &str = match option_env!("KERNEL_SKIP") {
 };
 
 fn main(info: &'static BootInfo) -> ! {
-    println!("suite: {} harts", info.num_nodes);
+    println!("suite: {}", Harts(info.num_nodes));
     match Env::new(info) {
         Ok(mut env) => {
             let objects = harness::run(&mut env, FILTER, SKIP, tests::ALL);

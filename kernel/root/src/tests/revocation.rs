@@ -2,13 +2,15 @@
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use kernel_user::abi::{CapRights, CnodeData, ObjectType, bits};
+use kernel_user::abi::{
+    CapRights, CnodeData, FaultLabel, ObjectType, Syscall, USER_CONTEXT_WORDS, UserContext, bits,
+};
 use kernel_user::cspace::{DEPTH, ROOT_CNODE};
-use kernel_user::invoke::{CNode, Frame, Result, Untyped};
+use kernel_user::invoke::{CNode, Frame, Result, Tcb, Untyped};
 use kernel_user::syscall;
 use kernel_user::thread::{Config, Resources, Thread};
 
-use crate::env::{ABOVE, Env, PRIORITY, VSPACE};
+use crate::env::{ABOVE, Env, PRIORITY, SELF, VSPACE};
 use crate::harness::Outcome;
 use crate::{check, check_eq, check_err, tests};
 
@@ -21,6 +23,7 @@ tests!("revocation":
     revoke_while_others_run,
     preempted_revocation_is_continued,
     preempted_deletion_of_a_large_cnode,
+    thousands_wait_at_what_goes,
     cnode_with_itself,
     cnodes_with_each_other,
     chain_of_cnodes,
@@ -240,6 +243,55 @@ fn preempted_deletion_of_a_large_cnode(env: &mut Env) -> Outcome {
     }
     STOP.store(true, Ordering::Relaxed);
     thread.join();
+    Ok(())
+}
+
+/// Makes the system call that the registers say. It needs no stack.
+#[unsafe(naked)]
+extern "C" fn makes_a_call() -> ! {
+    core::arch::naked_asm!("0: ecall", "j 0b")
+}
+
+/// A thread without stack and IPC buffer that waits at `object`; its faults are sent to `faults`.
+fn waits_at(tcb: Tcb, object: u64, faults: u64) -> Result<()> {
+    tcb.set_space(faults, (ROOT_CNODE, 0), VSPACE)?;
+    tcb.set_sched_params(SELF, 0, ABOVE)?;
+    let mut context = UserContext { pc: makes_a_call as *const () as u64, ..UserContext::default() };
+    context.a[0] = object;
+    context.a[7] = Syscall::Recv.number() as u64;
+    tcb.write_registers(true, &context, USER_CONTEXT_WORDS)
+}
+
+fn thousands_wait_at_what_goes(env: &mut Env) -> Outcome {
+    const BATCH: u64 = 256;
+    const BATCHES: u64 = 12;
+    let spinner = spinner(env)?;
+    let faults = env.endpoint()?;
+    let badged = env.mint(faults.0, CapRights::ALL, 1)?;
+    let holder = env.untyped(10)?;
+    let object = env.slots.take();
+    let mut threads = [0; BATCHES as usize];
+    for batch in &mut threads {
+        *batch = env.make_many(ObjectType::Tcb, 0, BATCH)?;
+    }
+    for kind in [ObjectType::Endpoint, ObjectType::Notification] {
+        holder.retype(kind, 0, ROOT_CNODE, 0, 0, object, 1)?;
+        for tcb in threads.iter().flat_map(|&batch| batch..batch + BATCH) {
+            waits_at(Tcb(tcb), object, badged)?;
+        }
+        check_eq!(syscall::nb_recv(faults.0).badge, 0);
+        ROOT_CNODE.delete(object, DEPTH)?;
+        // Each has tried again, and found nothing.
+        for _ in 0..BATCH * BATCHES {
+            let fault = syscall::nb_recv(faults.0);
+            check_eq!((fault.badge, fault.info.label()), (1, FaultLabel::Cap as u64));
+        }
+        check_eq!(syscall::nb_recv(faults.0).badge, 0);
+        holder.retype(ObjectType::Untyped, 10, ROOT_CNODE, 0, 0, object, 1)?;
+        ROOT_CNODE.revoke(holder.0, DEPTH)?;
+    }
+    STOP.store(true, Ordering::Relaxed);
+    spinner.join();
     Ok(())
 }
 
