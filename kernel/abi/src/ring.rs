@@ -213,8 +213,12 @@ impl<'a, const WORDS: usize> End<'a, WORDS> {
     }
 
     #[inline(always)]
-    fn advance(&mut self) {
+    fn step(&mut self) {
         self.at = self.at.wrapping_add(1);
+    }
+
+    #[inline(always)]
+    fn publish(&self) {
         self.own.store(self.at, Ordering::Release);
     }
 }
@@ -267,7 +271,8 @@ impl<const WORDS: usize> Producer<'_, WORDS> {
         for (n, &word) in first.iter().chain(then).enumerate().take(WORDS) {
             self.0.word(n).store(word, Ordering::Relaxed);
         }
-        self.0.advance();
+        self.0.step();
+        self.0.publish();
         true
     }
 }
@@ -301,10 +306,16 @@ impl<const WORDS: usize> Consumer<'_, WORDS> {
         if n < WORDS { self.0.word(n).load(Ordering::Relaxed) } else { 0 }
     }
 
-    /// The next item has been taken out.
+    /// The next item has been taken out. Its place is free only when that is published.
     #[inline(always)]
-    pub fn advance(&mut self) {
-        self.0.advance();
+    pub fn step(&mut self) {
+        self.0.step();
+    }
+
+    /// The places of all items that were taken out are free.
+    #[inline(always)]
+    pub fn publish(&self) {
+        self.0.publish();
     }
 
     /// The first words of the next item, which is taken out, if there is one.
@@ -315,7 +326,8 @@ impl<const WORDS: usize> Consumer<'_, WORDS> {
             return None;
         }
         let words = core::array::from_fn(|n| self.word(n));
-        self.advance();
+        self.step();
+        self.publish();
         Some(words)
     }
 }

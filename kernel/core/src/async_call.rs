@@ -289,13 +289,14 @@ impl Kernel {
                 // The frame is gone by what was asked for, and perhaps the thread.
                 return Served::All;
             }
-            requests.advance();
+            requests.step();
             state.taken.set(requests.at());
             // There is room.
             let _ = completions.push(&completion.to_item());
             state.put.set(completions.at());
             count += 1;
         };
+        requests.publish();
         if count > 0
             && channel.client().wake()
             && let Some(receiver) = thread.bound.get().and_then(|bound| bound.receiver())

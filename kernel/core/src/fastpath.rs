@@ -12,6 +12,7 @@ use crate::kernel::{Kernel, SMP};
 use crate::lookup;
 use crate::mark;
 use crate::mem::Ptr;
+use crate::notification::Notification;
 use crate::tcb::{Fault, Pending, State, Tcb, reg};
 
 /// Whether a message is in registers altogether.
@@ -98,6 +99,52 @@ impl Kernel {
         thread.put_state(State::Receiving);
         slot.remove();
         self.fast_switch(thread, caller, info, 0, space);
+        true
+    }
+
+    /// `Recv` on the caller's own notification by a receiver of user interrupts, which has been sent something, or
+    /// goes to sleep while another one is to be woken; whether that was it. If not, nothing has changed.
+    #[inline(always)]
+    pub fn fast_wait(&self) -> bool {
+        let thread = self.current();
+        if !thread.has_user_interrupts.get() {
+            return false;
+        }
+        let Ok(cap) = lookup::cap(&thread, thread.get(reg::A0)) else { return false };
+        if !cap.is(Kind::Notification) || !cap.may(CapRights::READ) {
+            return false;
+        }
+        let notification = cap.object::<Notification>();
+        if thread.bound.get() != Some(notification) || notification.is_signalled() {
+            return false;
+        }
+        let Some(number) = thread.user_interrupts.receiver() else { return false };
+        if hw::receiver_has_pending(number) {
+            self.deliver(thread, 0);
+            return true;
+        }
+        // The one that has slept for the shortest time is the one that this one is in conversation with, if any.
+        let Some(sleeper) = self.hart().sleepers.get() else { return false };
+        if sleeper.state() != State::Waiting || !self.is_highest(&sleeper) {
+            return false;
+        }
+        let Some((root, asid)) = self.fast_target(sleeper) else { return false };
+        let Some(theirs) = sleeper.blocked_on::<Notification>() else { return false };
+        if !sleeper.user_interrupts.receiver().is_some_and(hw::receiver_has_pending) {
+            return false;
+        }
+
+        mark::user_interrupt_wakes(sleeper.addr());
+        theirs.leave(sleeper);
+        sleeper.put_state(State::Running);
+        self.deliver(sleeper, 0);
+        thread.block_on(notification);
+        notification.wait(thread);
+        thread.put_state(State::Waiting);
+        self.take_sleepers_place(thread, sleeper);
+        hw::switch(thread, sleeper);
+        self.hart().current.set(Some(sleeper));
+        hw::use_vspace(root, asid);
         true
     }
 

@@ -87,13 +87,15 @@ impl Notification {
         self.set_tail(queue.tail.map_or(0, |tail| tail.addr() as u64));
     }
 
-    fn wait(&self, thread: Ptr<Tcb>) {
+    #[inline(always)]
+    pub(crate) fn wait(&self, thread: Ptr<Tcb>) {
         let mut queue = self.queue();
         queue.push_back(thread, |t| &t.waiting);
         self.set_queue(queue);
     }
 
-    fn leave(&self, thread: Ptr<Tcb>) {
+    #[inline(always)]
+    pub(crate) fn leave(&self, thread: Ptr<Tcb>) {
         let mut queue = self.queue();
         queue.remove(thread, |t| &t.waiting);
         self.set_queue(queue);

@@ -372,6 +372,21 @@ impl Kernel {
         self.watch(thread, thread == self.current());
     }
 
+    /// `thread`, which has been running here, sleeps instead of `sleeper`, the first that does.
+    #[inline(always)]
+    pub(crate) fn take_sleepers_place(&self, thread: Ptr<Tcb>, sleeper: Ptr<Tcb>) {
+        let (from, to) = (&sleeper.user_interrupts.sleeping, &thread.user_interrupts.sleeping);
+        let next = from.next.take();
+        to.next.set(next);
+        to.previous.set(None);
+        if let Some(next) = next {
+            next.user_interrupts.sleeping.previous.set(Some(thread));
+        }
+        self.hart().sleepers.set(Some(thread));
+        sleeper.asleep.set(false);
+        thread.asleep.set(true);
+    }
+
     /// `thread`, which does not run on another hart than this, is on hart `hart` from now on, where it goes on to
     /// sleep if it does.
     pub(crate) fn move_user_interrupts(&self, thread: Ptr<Tcb>, hart: usize) {

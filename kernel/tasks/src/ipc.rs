@@ -78,11 +78,15 @@ impl Notify {
 
 /// The reply that a task waits for, or has got.
 #[derive(Default)]
+#[repr(align(64))]
 struct Awaited {
-    is_there: Cell<bool>,
-    info: Cell<MessageInfo>,
+    /// The description of the reply; [`ABSENT`] as long as it is not there.
+    info: Cell<u64>,
     words: [Cell<u64>; MESSAGE_WORDS],
 }
+
+/// No description: its reserved bits are set.
+const ABSENT: u64 = 0b111 << 9;
 
 /// The side that asks.
 pub struct Client<'a> {
@@ -124,15 +128,15 @@ impl Source for Client<'_> {
             let (task, info) = (replies.word(0), MessageInfo(replies.word(1)));
             // The server may answer what was not asked.
             if let Some(awaited) = self.awaited.get(task as usize) {
-                awaited.info.set(info);
+                awaited.info.set(info.0 & !ABSENT);
                 for (n, word) in awaited.words.iter().enumerate().take(info.length()) {
                     word.set(replies.word(2 + n));
                 }
-                awaited.is_there.set(true);
                 executor.wake(task as TaskId);
             }
-            replies.advance();
+            replies.step();
         }
+        replies.publish();
     }
 
     #[inline(always)]
@@ -163,14 +167,15 @@ impl<const N: usize> Future for Call<'_, '_, N> {
         let client = self.client;
         if let Some(task) = self.sent {
             let awaited = &client.awaited[task as usize];
-            if !awaited.is_there.replace(false) {
+            let info = MessageInfo(awaited.info.get());
+            if info.0 & ABSENT != 0 {
                 return Poll::Pending;
             }
-            let info = awaited.info.get();
             let word = |n: usize| if n < info.length() { awaited.words[n].get() } else { 0 };
             return Poll::Ready(Message::new(info.label(), core::array::from_fn(word)));
         }
         let task = client.executor.current();
+        client.awaited[task as usize].info.set(ABSENT);
         if self.message.push(&mut client.requests.borrow_mut(), u64::from(task)) {
             self.sent = Some(task);
             if client.channel.server().wake() {
@@ -220,18 +225,20 @@ impl<'a> Server<'a> {
             let (mut requests, mut replies) = (self.requests.borrow_mut(), self.replies.borrow_mut());
             loop {
                 if requests.is_empty() {
+                    requests.publish();
                     self.waiting.set(Some(self.executor.current()));
                     return Poll::<()>::Pending;
                 }
                 if replies.is_full() {
                     // The client is behind.
+                    requests.publish();
                     self.executor.wake(self.executor.current());
                     return Poll::Pending;
                 }
                 let (task, info) = (requests.word(0), MessageInfo(requests.word(1)));
                 let word = |n: usize| if n < info.length() { requests.word(2 + n) } else { 0 };
                 let request = Message::new(info.label(), core::array::from_fn(word));
-                requests.advance();
+                requests.step();
                 // There is room.
                 let _ = answer(request).push(&mut replies, task);
                 if self.channel.client().wake() {

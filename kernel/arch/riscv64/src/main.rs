@@ -111,6 +111,13 @@ extern "C" fn system_call(number: i64) -> Ptr<Tcb> {
     serve(enter(), number)
 }
 
+/// The same for `Recv`.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = ".text.trap")]
+extern "C" fn receive_entry() -> Ptr<Tcb> {
+    fast_or_slow(Kernel::fast_wait, Syscall::Recv)
+}
+
 /// Serves system call `number`, unless the thread was taken away that has made it.
 #[inline(never)]
 fn serve(evicted: bool, number: i64) -> Ptr<Tcb> {

@@ -125,8 +125,13 @@ trap_entry:
     beq     a7, t0, fast_call
     li      t0, -2
     beq     a7, t0, fast_reply_receive
+    li      t0, -5
+    beq     a7, t0, fast_receive
     mv      a0, a7
     call    system_call
+    j       leave_kernel
+fast_receive:
+    call    receive_entry
     j       leave_kernel
 fast_call:
     call    call_entry

@@ -107,7 +107,8 @@ impl Riscv {
         let user = &self.here().user;
         if user.owner.get() == Some(from) {
             self.save(from);
-            if !from.asleep() {
+            // One that makes room for the idle thread and sleeps is to be heard at once.
+            if !(from.asleep() && to.state() == State::Idle) {
                 self.aim(from, false);
             }
         }
