@@ -1,6 +1,5 @@
 //! Asynchronous system calls: what stands in the rings that a thread shares with the kernel. Beyond seL4.
 
-use crate::message::MessageInfo;
 use crate::ring::Channel;
 
 /// The frame that a thread shares with the kernel.
@@ -16,7 +15,7 @@ pub enum RequestKind {
     Print = 1,
 }
 
-/// A request. Its words: number and kind; then of an invocation the [`MessageInfo`], the invoked capability, the first
+/// A request. Its words: number and kind; then of an invocation the [`MessageInfo`](crate::MessageInfo), the invoked capability, the first
 /// extra capability, four message words; four more, and two more capabilities. Of text the number of bytes, and the
 /// bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,36 +61,14 @@ impl Request {
     }
 }
 
-/// A completion. Its words: the request's number, the reply's [`MessageInfo`], its first words.
+/// A completion. Its words: the request's number, the reply's [`MessageInfo`](crate::MessageInfo), whose label is an
+/// [`Error`](crate::Error), and the first words of the reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Completion {
-    /// The request's number.
-    pub number: u32,
-    /// What came of it: the label is an [`Error`](crate::Error).
-    pub info: MessageInfo,
-    /// The first words of the reply.
-    pub words: [u64; Self::MESSAGE_WORDS],
-}
+pub struct Completion;
 
 impl Completion {
     /// Words of an item.
     pub const WORDS: usize = 8;
     /// Words of the reply, at most.
     pub const MESSAGE_WORDS: usize = Self::WORDS - 2;
-
-    /// The item.
-    #[inline(always)]
-    #[must_use]
-    pub const fn to_item(self) -> [u64; Self::WORDS] {
-        let [a, b, c, d, e, f] = self.words;
-        [self.number as u64, self.info.0, a, b, c, d, e, f]
-    }
-
-    /// From an item.
-    #[inline(always)]
-    #[must_use]
-    pub const fn from_item(item: [u64; Self::WORDS]) -> Self {
-        let [number, info, a, b, c, d, e, f] = item;
-        Self { number: number as u32, info: MessageInfo(info), words: [a, b, c, d, e, f] }
-    }
 }

@@ -91,7 +91,7 @@ fn asynchronous(
 ) -> Result<Score, Failure> {
     let own = world.equip_self()?;
     let told = world.badged(own, 1)?;
-    let channel = world.kernel_channel(told)?;
+    let channel = world.kernel_channel(told, pages.len().next_power_of_two() as u64)?;
     let executor: &'static Executor = Box::leak(Executor::new(pages.len()));
     let calls: &'static Calls<'_> = Box::leak(Box::new(Calls::new(executor, channel, place)));
     let errors: &'static Cell<u64> = Box::leak(Box::new(Cell::new(0)));

@@ -168,6 +168,7 @@ fn asynchronous(world: &mut World, plan: Plan, way: Way) -> Result<Score, Failur
         errors: errors.get(),
         sent: after.0 - before.0,
         calls: after.1 - before.1,
+        ..Score::default()
     })
 }
 

@@ -9,7 +9,10 @@ extern crate alloc;
 mod calls;
 mod ipc;
 mod measure;
+mod oneway;
 mod params;
+mod stress;
+mod ways;
 mod work;
 mod world;
 
@@ -26,7 +29,13 @@ entry!(main);
 /// A benchmark: it refuses parameters that it does not know, or fails, or gives what came out.
 type Bench = fn(&mut World, Params) -> Result<Result<Score, Failure>, Unknown>;
 
-const BENCHES: [(&str, Bench); 2] = [("ipc", ipc::run), ("calls", calls::run)];
+const BENCHES: [(&str, Bench); 5] = [
+    ("ipc", ipc::run),
+    ("calls", calls::run),
+    ("ways", ways::run),
+    ("oneway", oneway::run),
+    ("stress", stress::run),
+];
 
 fn main(info: &'static BootInfo) -> ! {
     let params = Params::new(info);

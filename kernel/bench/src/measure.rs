@@ -37,12 +37,16 @@ pub struct Score {
     pub sent: u64,
     /// System calls that it made, if it counts them.
     pub calls: u64,
+    /// Cycles one way, if it knows them.
+    pub latency: u64,
 }
 
 impl Score {
     /// Prints the line that relsim looks for.
     pub fn report(self) {
-        let Self { operations, errors, sent, calls } = self;
-        println!("result operations={operations} errors={errors} sent={sent} calls={calls}");
+        let Self { operations, errors, sent, calls, latency } = self;
+        println!(
+            "result operations={operations} errors={errors} sent={sent} calls={calls} latency={latency}"
+        );
     }
 }

@@ -102,12 +102,17 @@ impl World {
         channel.ok_or_else(|| Failure::new(format_args!("a region has no room for a channel")))
     }
 
-    /// A channel that the calling thread, the receiver of `told`, shares with the kernel.
-    pub fn kernel_channel(&mut self, told: Notification) -> Result<AsyncChannel<'static>, Failure> {
+    /// A channel for `items` requests that the calling thread, the receiver of `told`, shares with the kernel.
+    pub fn kernel_channel(
+        &mut self,
+        told: Notification,
+        items: u64,
+    ) -> Result<AsyncChannel<'static>, Failure> {
         let (frame, address) = self.region()?;
-        told.register_async(frame)?;
+        told.register_async(frame, items)?;
         // SAFETY: as above; the kernel is the other side.
         let channel = unsafe { AsyncChannel::new(address as *const _, REGION as usize) };
+        let channel = channel.map(|channel| channel.limited(items as usize));
         channel.ok_or_else(|| Failure::new(format_args!("a region has no room for a channel")))
     }
 

@@ -38,6 +38,8 @@ pub(crate) struct AsyncState {
     taken: Cell<u64>,
     /// Completions put in.
     put: Cell<u64>,
+    /// Items of each ring.
+    items: Cell<u32>,
     /// The vector that tells of completions, to the receiver of the notification that the thread is bound to.
     vector: Cell<u64>,
     /// Stands in the queue of the hart of this number, plus one.
@@ -52,6 +54,7 @@ impl AsyncState {
     pub(crate) const NONE: Self = Self {
         taken: Cell::new(0),
         put: Cell::new(0),
+        items: Cell::new(0),
         vector: Cell::new(0),
         queued: Cell::new(0),
         next: Cell::new(None),
@@ -130,7 +133,8 @@ fn channel_of(thread: &Tcb) -> Option<AsyncChannel<'_>> {
     let memory = core::ptr::with_exposed_provenance(to_virtual(frame.paddr()));
     // SAFETY: no kernel object lies in a frame, and all memory is mapped in the window; the kernel uses what is in
     // this one only here.
-    unsafe { AsyncChannel::new(memory, 1 << frame.frame_bits()) }
+    let channel = unsafe { AsyncChannel::new(memory, 1 << frame.frame_bits()) };
+    channel.map(|channel| channel.limited(thread.async_state.items.get() as usize))
 }
 
 impl Kernel {
@@ -164,6 +168,12 @@ impl Kernel {
         state.taken.set(0);
         state.put.set(0);
         state.vector.set(cap.badge());
+        // As many as the thread wants, or as there is room for.
+        state.items.set(if call.length > 0 {
+            call.word(0).min(u64::from(u32::MAX)) as u32
+        } else {
+            u32::MAX
+        });
         Ok(0)
     }
 
@@ -268,7 +278,9 @@ impl Kernel {
     #[cold]
     fn serve(&self, thread: Ptr<Tcb>, most: usize) -> Served {
         let frame = thread.shared_frame().cap();
-        let Some(channel) = channel_of(&thread) else { return Served::All };
+        let (Some(channel), Some(courier)) = (channel_of(&thread), self.courier.get()) else {
+            return Served::All;
+        };
         channel.server().raise();
         let state = &thread.async_state;
         let mut requests = channel.request_consumer(state.taken.get());
@@ -284,15 +296,19 @@ impl Kernel {
             if count % BATCH == BATCH - 1 && hw::irq_waits() {
                 break Served::Preempted;
             }
-            let Ok(completion) = self.serve_one(thread, &requests) else { break Served::Preempted };
+            let Ok(number) = self.serve_one(thread, courier, &requests) else { break Served::Preempted };
             if thread.shared_frame().cap() != frame {
                 // The frame is gone by what was asked for, and perhaps the thread.
                 return Served::All;
             }
             requests.step();
             state.taken.set(requests.at());
+            let info = courier.message_info();
+            let buffer = courier.buffer(false);
+            let words: [u64; Completion::MESSAGE_WORDS] = core::array::from_fn(|n| courier.word(buffer, n));
+            let used = info.length().min(words.len());
             // There is room.
-            let _ = completions.push(&completion.to_item());
+            let _ = completions.push_parts(&[number, info.0], &words[..used]);
             state.put.set(completions.at());
             count += 1;
         };
@@ -306,14 +322,14 @@ impl Kernel {
         served
     }
 
-    /// Serves the next of `requests`, which are those of `thread`.
+    /// Serves the next of `requests`, which are those of `thread`: its number. The reply is in the courier's message.
     fn serve_one(
         &self,
         thread: Ptr<Tcb>,
+        courier: Ptr<Tcb>,
         requests: &Consumer<'_, { Request::WORDS }>,
-    ) -> Result<Completion, Preempted> {
+    ) -> Result<u64, Preempted> {
         let (number, kind) = Request::parse_head(requests.word(Request::HEAD));
-        let Some(courier) = self.courier.get() else { return Err(Preempted) };
         let done = match kind {
             Some(RequestKind::Invoke) => self.invoke_request(thread, courier, requests)?,
             Some(RequestKind::Print) => {
@@ -329,10 +345,7 @@ impl Kernel {
         if let Err(error) = done {
             self.reply_error(courier, error);
         }
-        let info = courier.message_info();
-        let buffer = courier.buffer(false);
-        let word = |n| if n < info.length() { courier.word(buffer, n) } else { 0 };
-        Ok(Completion { number, info, words: core::array::from_fn(word) })
+        Ok(u64::from(number))
     }
 
     /// Makes the invocation that is the next of `requests`. Whether it is refused for what it names; if not, its reply

@@ -1,18 +1,18 @@
 //! Asynchronous system calls: invocations that the kernel takes out of a shared ring, many with one entry into it, or
 //! with none where another hart serves them.
 
-use alloc::boxed::Box;
 use core::cell::{Cell, RefCell};
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use kernel_abi::ring::{Consumer, Producer};
-use kernel_abi::{AsyncChannel, Completion, Error, MESSAGE_REGISTERS, Request, RequestKind};
+use kernel_abi::{AsyncChannel, Completion, Error, MESSAGE_REGISTERS, MessageInfo, Request, RequestKind};
 use kernel_user::invoke::{Result, failure};
 use kernel_user::order::Order;
 use kernel_user::syscall;
 
+use crate::awaited::Replies;
 use crate::executor::{Executor, TaskId};
 use crate::source::{Rest, Source, Statistics};
 
@@ -25,19 +25,13 @@ pub enum Place {
     Elsewhere,
 }
 
-/// The completion that a task waits for, or has got.
-struct Awaited {
-    is_there: Cell<bool>,
-    completion: Cell<Completion>,
-}
-
 /// The kernel, as one that requests are put to.
 pub struct Calls<'a> {
     executor: &'a Executor,
     channel: AsyncChannel<'static>,
     requests: RefCell<Producer<'static, { Request::WORDS }>>,
     completions: RefCell<Consumer<'static, { Completion::WORDS }>>,
-    awaited: Box<[Awaited]>,
+    awaited: Replies,
     /// Requests without completion.
     open: Cell<usize>,
     place: Place,
@@ -47,14 +41,12 @@ impl<'a> Calls<'a> {
     /// Requests in `channel`, which the thread has just registered.
     #[must_use]
     pub fn new(executor: &'a Executor, channel: AsyncChannel<'static>, place: Place) -> Self {
-        let none = Completion { number: 0, info: kernel_abi::MessageInfo(0), words: [0; _] };
-        let awaited = || Awaited { is_there: Cell::new(false), completion: Cell::new(none) };
         Self {
             executor,
             channel,
             requests: RefCell::new(channel.request_producer(0)),
             completions: RefCell::new(channel.completion_consumer(0)),
-            awaited: (0..executor.capacity()).map(|_| awaited()).collect(),
+            awaited: Replies::new(executor),
             open: Cell::new(0),
             place,
         }
@@ -76,9 +68,10 @@ impl<'a> Calls<'a> {
             }
             let mut sent = None;
             core::future::poll_fn(|_| match sent {
-                Some(task) => self.answer(task).map(|_| ()),
+                Some(task) if self.awaited.info(task).is_some() => Poll::Ready(()),
+                Some(_) => Poll::Pending,
                 None => {
-                    sent = self.send(RequestKind::Print, &mut words);
+                    sent = self.send(RequestKind::Print, &mut words, &[]);
                     Poll::Pending
                 }
             })
@@ -89,11 +82,12 @@ impl<'a> Calls<'a> {
     /// Puts a request in, whose first word is still missing; the task that waits for it, if there was room. If not,
     /// the current task is to try again.
     #[inline(always)]
-    fn send(&self, kind: RequestKind, words: &mut [u64]) -> Option<TaskId> {
+    fn send(&self, kind: RequestKind, words: &mut [u64], then: &[u64]) -> Option<TaskId> {
         let task = self.executor.current();
         words[Request::HEAD] = Request::head(task, kind);
+        self.awaited.expect(task);
         // As many as there is room for completions.
-        if self.open.get() > self.requests_room() || !self.requests.borrow_mut().push(words) {
+        if self.open.get() == self.channel.items() || !self.requests.borrow_mut().push_parts(words, then) {
             self.executor.wake(task);
             return None;
         }
@@ -105,14 +99,13 @@ impl<'a> Calls<'a> {
     }
 
     #[inline(always)]
-    fn requests_room(&self) -> usize {
-        self.channel.items() - 1
-    }
-
-    #[inline(always)]
-    fn answer(&self, task: TaskId) -> Poll<Completion> {
-        let awaited = &self.awaited[task as usize];
-        if awaited.is_there.replace(false) { Poll::Ready(awaited.completion.get()) } else { Poll::Pending }
+    fn reply(&self, task: TaskId, info: MessageInfo) -> Result<[u64; MESSAGE_REGISTERS]> {
+        let word = |n| self.awaited.word(task, info, n);
+        if info.label() == Error::None as u64 {
+            Ok(core::array::from_fn(word))
+        } else {
+            Err(failure(info, word))
+        }
     }
 
     fn wake(&self, elsewhere: bool) {
@@ -128,15 +121,13 @@ impl Source for Calls<'_> {
             return;
         }
         let mut completions = self.completions.borrow_mut();
-        while let Some(item) = completions.pop::<{ Completion::WORDS }>() {
-            let completion = Completion::from_item(item);
-            self.open.set(self.open.get() - 1);
-            if let Some(awaited) = self.awaited.get(completion.number as usize) {
-                awaited.completion.set(completion);
-                awaited.is_there.set(true);
-                executor.wake(completion.number);
-            }
+        while !completions.is_empty() {
+            let words = |n| completions.word(2 + n);
+            self.awaited.put(executor, completions.word(0), completions.word(1), words);
+            completions.step();
+            self.open.set(self.open.get().saturating_sub(1));
         }
+        completions.publish();
     }
 
     #[inline(always)]
@@ -180,33 +171,24 @@ impl Future for Run<'_, '_> {
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
         let calls = self.calls;
         if let Some(task) = self.sent {
-            return calls.answer(task).map(|done| reply(&done));
+            return calls
+                .awaited
+                .info(task)
+                .map_or(Poll::Pending, |info| Poll::Ready(calls.reply(task, info)));
         }
         if calls.place == Place::Here && calls.executor.live() == 1 && calls.open.get() == 0 {
             Statistics::count(&calls.executor.statistics.system_calls);
             return Poll::Ready(self.order.run());
         }
         let order = &self.order;
-        let mut words = [0; Request::WORDS];
-        words[Request::INFO] = order.info.0;
-        words[Request::CPTR] = order.cptr;
-        for (&at, &cap) in Request::CAPS.iter().zip(&order.caps) {
-            words[at] = cap;
-        }
-        for (&at, &word) in Request::MESSAGE.iter().zip(&order.words) {
-            words[at] = word;
-        }
+        let (caps, words) = (&order.caps, &order.words);
+        let mut first = [0, order.info.0, order.cptr, caps[0], words[0], words[1], words[2], words[3]];
         // The second half is for the few that are long.
-        let used = if order.is_short() { Request::WORDS / 2 } else { Request::WORDS };
-        self.sent = calls.send(RequestKind::Invoke, &mut words[..used]);
+        let rest = [words[4], words[5], words[6], words[7], caps[1], caps[2]];
+        let rest = if order.is_short() { &[] } else { &rest[..] };
+        self.sent = calls.send(RequestKind::Invoke, &mut first, rest);
         Poll::Pending
     }
 }
 
-fn reply(done: &Completion) -> Result<[u64; MESSAGE_REGISTERS]> {
-    if done.info.label() == Error::None as u64 {
-        let [a, b, c, d, ..] = done.words;
-        return Ok([a, b, c, d]);
-    }
-    Err(failure(done.info, |n| done.words[n.min(Completion::MESSAGE_WORDS - 1)]))
-}
+const _: () = assert!(Request::HEAD == 0 && Request::INFO == 1 && Request::CPTR == 2);

@@ -1,7 +1,6 @@
 //! Asynchronous IPC: requests and replies in rings that two threads share, and a user interrupt only when the other
 //! side sleeps.
 
-use alloc::boxed::Box;
 use core::cell::{Cell, RefCell};
 use core::future::Future;
 use core::pin::Pin;
@@ -11,13 +10,16 @@ use kernel_abi::MessageInfo;
 use kernel_abi::ring::{Channel, Consumer, Producer};
 use kernel_user::user_interrupt::Target;
 
+use crate::awaited::{self, Replies};
 use crate::executor::{Executor, TaskId};
 use crate::source::{Rest, Source, Statistics};
 
 /// Words of a request or reply: the number of the task that asks, the description of the message, and its words.
 pub const WORDS: usize = 8;
 /// Words of a message, at most.
-pub const MESSAGE_WORDS: usize = WORDS - 2;
+pub const MESSAGE_WORDS: usize = awaited::WORDS;
+
+const _: () = assert!(MESSAGE_WORDS == WORDS - 2);
 
 /// A message.
 #[derive(Debug, Clone, Copy)]
@@ -76,26 +78,14 @@ impl Notify {
     }
 }
 
-/// The reply that a task waits for, or has got.
-#[derive(Default)]
-#[repr(align(64))]
-struct Awaited {
-    /// The description of the reply; [`ABSENT`] as long as it is not there.
-    info: Cell<u64>,
-    words: [Cell<u64>; MESSAGE_WORDS],
-}
-
-/// No description: its reserved bits are set.
-const ABSENT: u64 = 0b111 << 9;
-
 /// The side that asks.
 pub struct Client<'a> {
     executor: &'a Executor,
     channel: Shared,
     requests: RefCell<Producer<'static, WORDS>>,
     replies: RefCell<Consumer<'static, WORDS>>,
-    /// By task: one has one request at a time.
-    awaited: Box<[Awaited]>,
+    /// A task has one request at a time.
+    awaited: Replies,
     notify: Notify,
 }
 
@@ -108,7 +98,7 @@ impl<'a> Client<'a> {
             channel,
             requests: RefCell::new(channel.request_producer(0)),
             replies: RefCell::new(channel.completion_consumer(0)),
-            awaited: (0..executor.capacity()).map(|_| Awaited::default()).collect(),
+            awaited: Replies::new(executor),
             notify,
         }
     }
@@ -125,15 +115,8 @@ impl Source for Client<'_> {
     fn poll(&self, executor: &Executor) {
         let mut replies = self.replies.borrow_mut();
         while !replies.is_empty() {
-            let (task, info) = (replies.word(0), MessageInfo(replies.word(1)));
-            // The server may answer what was not asked.
-            if let Some(awaited) = self.awaited.get(task as usize) {
-                awaited.info.set(info.0 & !ABSENT);
-                for (n, word) in awaited.words.iter().enumerate().take(info.length()) {
-                    word.set(replies.word(2 + n));
-                }
-                executor.wake(task as TaskId);
-            }
+            let words = |n| replies.word(2 + n);
+            self.awaited.put(executor, replies.word(0), replies.word(1), words);
             replies.step();
         }
         replies.publish();
@@ -166,16 +149,12 @@ impl<const N: usize> Future for Call<'_, '_, N> {
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
         let client = self.client;
         if let Some(task) = self.sent {
-            let awaited = &client.awaited[task as usize];
-            let info = MessageInfo(awaited.info.get());
-            if info.0 & ABSENT != 0 {
-                return Poll::Pending;
-            }
-            let word = |n: usize| if n < info.length() { awaited.words[n].get() } else { 0 };
+            let Some(info) = client.awaited.info(task) else { return Poll::Pending };
+            let word = |n| client.awaited.word(task, info, n);
             return Poll::Ready(Message::new(info.label(), core::array::from_fn(word)));
         }
         let task = client.executor.current();
-        client.awaited[task as usize].info.set(ABSENT);
+        client.awaited.expect(task);
         if self.message.push(&mut client.requests.borrow_mut(), u64::from(task)) {
             self.sent = Some(task);
             if client.channel.server().wake() {

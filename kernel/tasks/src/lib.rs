@@ -11,6 +11,7 @@
 
 extern crate alloc;
 
+mod awaited;
 pub mod calls;
 mod executor;
 pub mod heap;

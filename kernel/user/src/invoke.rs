@@ -554,8 +554,9 @@ impl Notification {
     }
 
     /// The calling thread, the receiver of the notification, shares `frame` with the kernel, which serves requests
-    /// in it, and tells of completions with the badge of this capability as vector.
-    pub fn register_async(self, frame: Frame) -> Result<()> {
-        run(self.0, Invocation::NotificationRegisterAsync, &[frame.0], &[])
+    /// in it, and tells of completions with the badge of this capability as vector. As many of them are in it together
+    /// as the greatest power of two up to `items` says, or as there is room for.
+    pub fn register_async(self, frame: Frame, items: u64) -> Result<()> {
+        run(self.0, Invocation::NotificationRegisterAsync, &[frame.0], &[items])
     }
 }

@@ -130,7 +130,7 @@ impl Inbox {
 /// The inbox is there as long as the thread is a receiver, and of no other thread.
 pub unsafe fn use_inbox(inbox: *const Inbox) {
     // SAFETY: the entry keeps all registers, and writes to the inbox only.
-    unsafe { set_entry(minimal_entry as *const () as u64, inbox as u64) };
+    unsafe { use_entry(minimal_entry as *const () as u64, inbox as u64) };
 }
 
 /// User interrupts of the calling thread go to `handler` from now on, once they are enabled, with the vectors and
@@ -140,7 +140,7 @@ pub unsafe fn use_inbox(inbox: *const Inbox) {
 /// The handler does no harm at any place of the thread's program.
 pub unsafe fn use_handler(handler: &'static Handler) {
     // SAFETY: the entry keeps all registers; the rest is the caller's.
-    unsafe { set_entry(full_entry as *const () as u64, (&raw const *handler) as u64) };
+    unsafe { use_entry(full_entry as *const () as u64, (&raw const *handler) as u64) };
 }
 
 /// What [`full_entry`] calls.
@@ -153,9 +153,12 @@ pub struct Handler {
     pub context: u64,
 }
 
+/// User interrupts of the calling thread go to `entry` from now on, once they are enabled, with `scratch` in
+/// `uscratch`.
+///
 /// # Safety
-/// User interrupts do no harm at `entry` with `scratch` in `uscratch`.
-unsafe fn set_entry(entry: u64, scratch: u64) {
+/// They do no harm there at any place of the thread's program.
+pub unsafe fn use_entry(entry: u64, scratch: u64) {
     // SAFETY: the caller's.
     unsafe {
         asm!(
