@@ -34,12 +34,18 @@ fn run(root: &str, harts: usize, timing: &str) -> Outcome {
 /// Checks the last line of the suite.
 #[track_caller]
 fn assert_passed(console: &str) {
+    assert_all_passed(console, TESTS);
+}
+
+/// The same for a part of it, of `least` tests.
+#[track_caller]
+fn assert_all_passed(console: &str, least: u64) {
     let failed: Vec<_> = console.lines().filter(|line| line.starts_with("FAIL")).collect();
     let score = console.lines().rev().find_map(|line| line.strip_prefix("suite: "));
     let score = score.unwrap_or_else(|| panic!("the suite does not come to its end:\n{console}"));
     let (passed, rest) = score.split_once(" passed, ").unwrap_or_else(|| panic!("{score}"));
     assert_eq!(rest.trim(), "0 failed", "{}", failed.join("\n"));
-    assert!(passed.parse::<u64>().is_ok_and(|passed| passed >= TESTS), "only {passed} tests");
+    assert!(passed.parse::<u64>().is_ok_and(|passed| passed >= least), "only {passed} tests");
 }
 
 #[test]
@@ -55,6 +61,12 @@ fn suite_on_four_harts() {
 #[test]
 fn suite_on_one_hart_timed() {
     assert_passed(&run("suite", 1, "rocket").console);
+}
+
+/// Those about several harts; the others are timed on one.
+#[test]
+fn part_of_the_suite_on_four_harts_timed() {
+    assert_all_passed(&run("suite-part", 4, "rocket").console, 24);
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub struct Node<'a> {
     /// Nodes above it, with the root.
     depth: usize,
     /// Name of the one that it is in.
-    parent: &'a [u8],
+    pub parent: &'a [u8],
     /// `#address-cells` and `#size-cells` of its parent.
     cells: (usize, usize),
     properties: [(&'a [u8], &'a [u8]); MAX_PROPERTIES],

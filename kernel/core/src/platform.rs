@@ -100,17 +100,21 @@ impl Platform {
             uintc: None,
         };
         let mut plic = None;
-        // The hart whose node was seen last, which its controller is in; and the controller of the first hart.
-        let (mut seen, mut controller) = (None, None);
+        // The name of the first hart's node, which its controller is in; and the controller.
+        let (mut home, mut controller) = (None, None);
         fdt.for_each_node(|node| {
             if let Some(timebase) = node.number(b"timebase-frequency") {
                 found.timebase = timebase;
             }
             if node.has(b"device_type", b"cpu") {
-                seen = node.regions().next().map(|(id, _)| id);
-                found.add_hart(seen.unwrap_or(0));
+                let id = node.regions().next().map_or(0, |(id, _)| id);
+                found.add_hart(id);
+                if id == hart {
+                    home = Some(node.name);
+                }
             }
-            if is(node, &[b"riscv,cpu-intc"]) && seen == Some(hart) {
+            // In seL4's trees a timer says that it is one, too.
+            if is(node, &[b"riscv,cpu-intc"]) && home == Some(node.parent) {
                 controller = node.number(b"phandle").map(|phandle| phandle as u32);
             }
             if node.has(b"device_type", b"memory") {

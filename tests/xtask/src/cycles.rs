@@ -73,7 +73,7 @@ pub fn run(args: &[String]) -> Outcome<()> {
         [flag, image] if flag == "--beside" => Some(PathBuf::from(image)),
         _ => return Err("takes --beside IMAGE, or nothing".into()),
     };
-    let image = kernel::build(Image { root: "bench", smp: false })?;
+    let image = kernel::build(Image::whole("bench", false))?;
     let relsim = build_relsim()?;
     let ours = simulate(&relsim, &image, &["--mem", "512M"])?;
     let path = repository().join(PAGE);

@@ -31,19 +31,27 @@ pub struct Image {
     pub root: &'static str,
     /// For several harts.
     pub smp: bool,
+    /// Only the tests of the suite whose names contain this.
+    pub tests: &'static str,
 }
 
 impl Image {
+    /// With all that the root task does.
+    pub const fn whole(root: &'static str, smp: bool) -> Self {
+        Self { root, smp, tests: "" }
+    }
+
     /// What the file is called.
     pub fn name(self) -> String {
-        format!("kernel-{}{}", self.root, if self.smp { "-smp" } else { "" })
+        let part = if self.tests.is_empty() { "" } else { "-part" };
+        format!("kernel-{}{part}{}", self.root, if self.smp { "-smp" } else { "" })
     }
 }
 
 /// The images that are committed, and where they lie.
 const COMMITTED: &[(Image, &str)] = &[
-    (Image { root: "root", smp: false }, "cli/guests/kernel.elf"),
-    (Image { root: "root", smp: true }, "cli/guests/kernel-smp.elf"),
+    (Image::whole("root", false), "cli/guests/kernel.elf"),
+    (Image::whole("root", true), "cli/guests/kernel-smp.elf"),
 ];
 
 fn workspace() -> PathBuf {
@@ -75,6 +83,9 @@ pub fn build(image: Image) -> Outcome<PathBuf> {
         "--bin",
         image.root,
     ]);
+    if !image.tests.is_empty() {
+        command.env("KERNEL_TESTS", image.tests);
+    }
     if image.root == "bench" {
         // Only on our own kernel: seL4 completes an interrupt before it is served, so that one that stays comes again
         // and again.
@@ -126,9 +137,11 @@ fn flatten(path: &Path) -> Outcome<Vec<u8>> {
 
 /// The images that the tests run, which are not committed.
 const TESTED: &[Image] = &[
-    Image { root: "suite", smp: false },
-    Image { root: "suite", smp: true },
-    Image { root: "bench", smp: false },
+    Image::whole("suite", false),
+    Image::whole("suite", true),
+    // What several harts do to each other: all of it takes minutes with a timing model.
+    Image { root: "suite", smp: true, tests: "smp::" },
+    Image::whole("bench", false),
 ];
 
 /// Builds the images that the tests run.

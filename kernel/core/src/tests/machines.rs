@@ -63,9 +63,11 @@ fn cpu(id: u64, phandle: u32) -> String {
     )
 }
 
+/// With a timer that says it is a hart's controller, as in seL4's trees.
 fn plic(property: &str) -> String {
     format!(
-        "plic@c000000 {{
+        "clint@2000000 {{ compatible = \"riscv,cpu-intc\"; reg = <0 0x2000000 0 0x10000>; }};
+        plic@c000000 {{
             compatible = \"sifive,plic-1.0.0\", \"riscv,plic0\";
             reg = <0 0xc000000 0 0x600000>; riscv,ndev = <96>; {property}
         }};"

@@ -23,7 +23,7 @@ tests!("revocation":
     revoke_while_others_run,
     preempted_revocation_is_continued,
     preempted_deletion_of_a_large_cnode,
-    thousands_wait_at_what_goes,
+    a_thousand_wait_at_what_goes,
     cnode_with_itself,
     cnodes_with_each_other,
     chain_of_cnodes,
@@ -262,9 +262,9 @@ fn waits_at(tcb: Tcb, object: u64, faults: u64) -> Result<()> {
     tcb.write_registers(true, &context, USER_CONTEXT_WORDS)
 }
 
-fn thousands_wait_at_what_goes(env: &mut Env) -> Outcome {
+fn a_thousand_wait_at_what_goes(env: &mut Env) -> Outcome {
     const BATCH: u64 = 256;
-    const BATCHES: u64 = 12;
+    const BATCHES: u64 = 4;
     let spinner = spinner(env)?;
     let faults = env.endpoint()?;
     let badged = env.mint(faults.0, CapRights::ALL, 1)?;

@@ -442,7 +442,7 @@ fn rights_reach_other_harts(env: &mut Env) -> Outcome {
 }
 
 fn harts_make_and_delete(env: &mut Env) -> Outcome {
-    const ROUNDS: u64 = 40;
+    const ROUNDS: u64 = 10;
     let mut threads = [None; 8];
     for hart in 0..env.harts().min(8) {
         let (untyped, node) = (env.untyped(16)?, env.cnode(8)?);
