@@ -32,6 +32,9 @@ pub enum Command {
     /// Run the cases of a file and compare their cycles with what is recorded there
     #[command(long_about = CHECK_ABOUT)]
     Check(CheckArgs),
+    /// Run mechanisms side by side, over a parameter, and show where which is better
+    #[command(long_about = COMPARE_ABOUT)]
+    Compare(CompareArgs),
     /// Run an image and show which functions took its cycles, and why
     #[command(long_about = PROFILE_ABOUT)]
     Profile(Box<ProfileArgs>),
@@ -347,6 +350,50 @@ Run the cases of a file and compare their cycles, instructions and chosen counte
 A case is a `[[case]]` of FILE with a name and the options of `relsim run` as keys. Counts have to be the \
 same to the last one, unless the case says by how much they may differ. What a case takes does not depend \
 on the host, nor on --jobs.";
+
+/// `relsim compare`.
+#[derive(Debug, Args)]
+#[command(after_long_help = crate::status::compare_help())]
+pub struct CompareArgs {
+    /// TOML file that says what is compared; without it, the standard comparison
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub file: Option<PathBuf>,
+
+    /// Only the experiment of this name (repeatable)
+    #[arg(long, value_name = "NAME")]
+    pub only: Vec<String>,
+
+    /// How many runs there are at the same time [default: as many as the host has processors]
+    #[arg(long, short, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
+
+    /// Print the file of the standard comparison instead, to be edited
+    #[arg(long, conflicts_with_all = ["file", "only", "csv", "json", "html"])]
+    pub print: bool,
+
+    /// Write a line for each run as comma-separated values
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub csv: Option<PathBuf>,
+
+    /// Write every count of each run as JSON
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub json: Option<PathBuf>,
+
+    /// Write a page with charts, which needs no other file
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub html: Option<PathBuf>,
+}
+
+const COMPARE_ABOUT: &str = "\
+Run mechanisms side by side, over a parameter, and show where which is better.
+
+An `[[experiment]]` of FILE names a guest, its parameters, the mechanisms, and what is swept: parameters of the \
+guest, which it gets on its command line, or of the hardware, such as the latency of memory. The guest marks what \
+is measured as region 1, and prints how many operations that were.
+
+Tables go to standard output: cycles, kernel entries and user interrupts for each operation, how busy the harts \
+were, where their cycles went, and where one mechanism passes another. What is measured does not depend on the \
+host, nor on --jobs.";
 
 /// Built-in network peers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -2,4 +2,5 @@
 
 pub mod baseline;
 pub mod commit_log;
+pub mod comparison;
 pub mod profile;
