@@ -69,7 +69,7 @@ fn panel(text: &mut String, panel: &Panel<'_>) {
 }
 
 /// The lines of a table: mechanisms, and below each what others measured.
-fn cells(panel: &Panel<'_>, rows: &[Row<'_>], measure: &Measure) -> Vec<Vec<String>> {
+pub(super) fn cells(panel: &Panel<'_>, rows: &[Row<'_>], measure: &Measure) -> Vec<Vec<String>> {
     let mut head = vec![measure.title()];
     let axis = panel.axis();
     head.extend(panel.xs().iter().enumerate().map(|(n, x)| match axis {

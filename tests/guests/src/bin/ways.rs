@@ -1,7 +1,8 @@
 //! One notification at a time, in three ways, to be compared: `mech=trap`, a system call into M-mode; `mech=poll`, a
 //! word in memory that hart 1 looks at; `mech=uintr`, a user interrupt to a program that sleeps in U-mode on hart 1.
 //! Each is answered before the next is sent. `ops` says how many there are, `gap` for how many turns of a loop the
-//! sender does something else in between, `harts` is ignored.
+//! sender does something else in between. `latency` of the result is the mean of the cycles from sending to seeing the
+//! answer.
 //!
 //! What is measured is region 1, and event 2 ends each operation, as `relsim compare` wants it.
 #![no_std]
@@ -12,7 +13,7 @@ use core::hint::spin_loop;
 use core::ptr::addr_of;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use relsim_guests::{arguments, only_hart_zero, println};
+use relsim_guests::{arguments, cycles, only_hart_zero, println};
 use uintr_abi::{ReceiverLow, SenderEntry, Suirs, Suist, csr, n, table, uintc};
 
 /// The receiver's entry in the UINTC.
@@ -107,7 +108,7 @@ global_asm!(
     "ld   ra, 0(sp)",
     "addi sp, sp, 16",
     "ret",
-    // a0: operations, a1: gap; gives in a0 how many were answered.
+    // a0: operations, a1: gap; gives in a0 how many were answered, in a1 the cycles that took.
     ".globl call_from_user",
     "call_from_user:",
     "addi sp, sp, -16",
@@ -124,9 +125,14 @@ global_asm!(
     "user_client:",
     "mv   a2, a0",
     "li   a0, 0",
+    "li   a3, 0",
     "li   a7, 1",
     "slti x0, x0, {begin}",
-    "1: ecall",
+    "1: rdcycle t1",
+    "ecall",
+    "rdcycle t2",
+    "sub  t2, t2, t1",
+    "add  a3, a3, t2",
     "slti x0, x0, {operation}",
     "mv   t0, a1",
     "2: beqz t0, 3f",
@@ -134,6 +140,7 @@ global_asm!(
     "j    2b",
     "3: bltu a0, a2, 1b",
     "slti x0, x0, {end}",
+    "mv   a1, a3",
     "li   a7, 0",
     "ecall",
     begin = const relsim_markers::immediate(relsim_markers::Kind::Begin, 1),
@@ -144,13 +151,31 @@ global_asm!(
 unsafe extern "C" {
     fn user_handler();
     fn user_main();
-    fn call_from_user(operations: u64, gap: u64) -> u64;
+    fn call_from_user(operations: u64, gap: u64) -> Done;
 }
 
-/// Lets U-mode use all of memory.
+/// What was done.
+#[repr(C)]
+struct Done {
+    /// Operations that were answered.
+    answered: u64,
+    /// Cycles from sending to seeing the answer, of all of them.
+    latency: u64,
+}
+
+/// Lets U-mode use all of memory, and see the time.
 fn open_memory() {
     // SAFETY: in M-mode.
-    unsafe { asm!("csrw pmpaddr0, {}", "csrw pmpcfg0, {}", in(reg) u64::MAX, in(reg) 0x1f) };
+    unsafe {
+        asm!(
+            "csrw pmpaddr0, {all}",
+            "csrw pmpcfg0, {rwx}",
+            "csrw mcounteren, {all}",
+            "csrw scounteren, {all}",
+            all = in(reg) u64::MAX,
+            rwx = in(reg) 0x1f,
+        );
+    }
 }
 
 /// Becomes the receiver: U-mode with user interrupts on. Does not return.
@@ -221,8 +246,8 @@ fn become_sender() {
     }
 }
 
-/// Does the operations by `send`, each of which is answered by hart 1: how many were.
-fn with_other_hart(operations: u64, gap: u64, send: impl Fn(u64)) -> u64 {
+/// Does the operations by `send`, each of which is answered by hart 1.
+fn with_other_hart(operations: u64, gap: u64, send: impl Fn(u64)) -> Done {
     while !READY.load(Ordering::Acquire) {
         spin_loop();
     }
@@ -230,12 +255,15 @@ fn with_other_hart(operations: u64, gap: u64, send: impl Fn(u64)) -> u64 {
     for _ in 0..1000 {
         spin_loop();
     }
+    let mut latency = 0;
     relsim_markers::begin::<1>();
     for operation in 1..=operations {
+        let sent_at = cycles();
         send(operation);
         while ANSWER.0.load(Ordering::Acquire) != operation {
             spin_loop();
         }
+        latency += cycles() - sent_at;
         relsim_markers::instant::<2>();
         for _ in 0..gap {
             // SAFETY: does nothing.
@@ -243,7 +271,7 @@ fn with_other_hart(operations: u64, gap: u64, send: impl Fn(u64)) -> u64 {
         }
     }
     relsim_markers::end::<1>();
-    ANSWER.0.load(Ordering::Acquire)
+    Done { answered: ANSWER.0.load(Ordering::Acquire), latency }
 }
 
 fn send_interrupt(_: u64) {
@@ -263,7 +291,7 @@ extern "C" fn guest_main(hart: usize, tree: usize) -> u64 {
         (1, "uintr") => receive(hart),
         _ => only_hart_zero(hart),
     }
-    let answered = match mechanism {
+    let Done { answered, latency } = match mechanism {
         "trap" => {
             open_memory();
             // SAFETY: takes the trap vector, and comes back on this stack.
@@ -279,6 +307,9 @@ extern "C" fn guest_main(hart: usize, tree: usize) -> u64 {
             return 2;
         }
     };
-    println!("result operations={operations} errors={} answered={answered}", operations - answered);
+    let errors = operations - answered;
+    let hundredths = latency * 100 / operations.max(1);
+    let (whole, part) = (hundredths / 100, hundredths % 100);
+    println!("result operations={operations} errors={errors} answered={answered} latency={whole}.{part:02}");
     0
 }
