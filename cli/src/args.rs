@@ -35,6 +35,9 @@ pub enum Command {
     /// Run mechanisms side by side, over a parameter, and show where which is better
     #[command(long_about = COMPARE_ABOUT)]
     Compare(CompareArgs),
+    /// Show one operation of two mechanisms side by side, phase by phase
+    #[command(long_about = EXPLAIN_ABOUT)]
+    Explain(Box<ExplainArgs>),
     /// Run an image and show which functions took its cycles, and why
     #[command(long_about = PROFILE_ABOUT)]
     Profile(Box<ProfileArgs>),
@@ -383,6 +386,48 @@ pub struct CompareArgs {
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub html: Option<PathBuf>,
 }
+
+/// `relsim explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// What to show: EXPERIMENT:MECHANISM of the comparison, with @KEY=VALUE,... for what is swept, or a command
+    /// line for --builtin or --image. Without any, what the comparison has is listed
+    #[arg(value_name = "OPERATION", num_args = 0..=2)]
+    pub operations: Vec<String>,
+
+    /// TOML file of a comparison; without it, the standard comparison
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: Option<PathBuf>,
+
+    /// Show every instruction
+    #[arg(long)]
+    pub instructions: bool,
+
+    /// ELF file to take symbols from besides the image (repeatable), for programs that a kernel loads; a
+    /// position-independent one as loaded at ADDRESS
+    #[arg(long, value_name = "FILE[@ADDRESS]")]
+    pub symbols: Vec<SymbolsArg>,
+
+    /// Guest to run with each OPERATION as its command line, in the place of a comparison
+    #[arg(long, value_name = "NAME", help_heading = "Software", conflicts_with = "file")]
+    #[arg(value_parser = PossibleValuesParser::new(embedded::ALL.iter().map(Builtin::value)))]
+    pub builtin: Option<String>,
+
+    /// Image to run so
+    #[arg(long, value_name = "FILE", help_heading = "Software", conflicts_with_all = ["file", "builtin"])]
+    pub image: Option<PathBuf>,
+
+    /// The machine for --builtin and --image.
+    #[command(flatten)]
+    pub machine: MachineArgs,
+}
+
+const EXPLAIN_ABOUT: &str = "\
+Show one operation of two mechanisms side by side, phase by phase: what each hart did in which function, at which \
+privilege, how many cycles that took, and where they went.
+
+It is the last operation that the guest marks as whole (by event 2 in region 1); by then, caches and predictors know \
+the way. The phases of a hart add up to the cycles of the operation.";
 
 const COMPARE_ABOUT: &str = "\
 Run mechanisms side by side, over a parameter, and show where which is better.

@@ -172,6 +172,23 @@ pub enum CliError {
         /// What there is.
         known: String,
     },
+    /// An operation that a comparison does not have.
+    #[error("{name}: {why}")]
+    #[diagnostic(help("`relsim explain` without operations lists what the comparison has"))]
+    NoOperation {
+        /// What was asked for.
+        name: String,
+        /// What there is not.
+        why: String,
+    },
+    /// A guest that showed no operation.
+    #[error("{name}: {why}")]
+    NothingMarked {
+        /// Which.
+        name: String,
+        /// What is missing.
+        why: String,
+    },
     /// A file was written to by somebody else, who is not to lose it.
     #[error("{} changed while its cases ran; nothing was recorded", path.display())]
     FileChanged {

@@ -4,3 +4,4 @@ pub mod baseline;
 pub mod commit_log;
 pub mod comparison;
 pub mod profile;
+pub mod timeline;

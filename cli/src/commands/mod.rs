@@ -4,6 +4,7 @@ mod check;
 mod compare;
 mod completions;
 mod dtb;
+mod explain;
 mod isa;
 mod man;
 mod platform;
@@ -12,6 +13,7 @@ mod prepare;
 mod profile;
 mod recorder;
 mod run;
+mod started;
 mod timing;
 
 use std::path::Path;
@@ -28,6 +30,7 @@ pub fn dispatch(command: Command) -> Result<u8, CliError> {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Compare(args) => compare::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Profile(args) => profile::run(&args),
         Command::Platform(command) => platform::run(&command).map(|()| 0),
         Command::Dtb(args) => dtb::run(&args).map(|()| 0),

@@ -6,11 +6,10 @@ use relsim_core::hart::Priv;
 use relsim_core::timing::{CycleCause, Ledger};
 use relsim_machine::{Crossed, Exit, HartReport, Report, Visit};
 use relsim_traces::comparison::{CauseCycles, HartMeasured, Measured};
+pub use relsim_traces::timeline::REGION;
 
 use crate::status;
 
-/// The region that is measured.
-pub const REGION: u16 = 1;
 /// What a kernel calls the region that it is in from entry to exit.
 const KERNEL: &str = "kernel";
 /// How the line begins by which a guest says what it did.
