@@ -114,7 +114,9 @@ pub enum CliError {
         second_range: String,
     },
     /// Neither an image nor firmware was named, and the built-in guest is made for another platform.
-    #[error("no image was named, and the built-in guest is made for {made_for}, not for the platform {platform}")]
+    #[error(
+        "no image was named, and the built-in guest is made for {made_for}, not for the platform {platform}"
+    )]
     #[diagnostic(help("name an image: relsim run --platform {platform} IMAGE"))]
     NoImage {
         /// The platform that was asked for.

@@ -126,7 +126,8 @@ fn list(comparison: &Comparison) -> String {
         for mechanism in &experiment.mechanisms {
             text.push_str(&format!("{}:{}", experiment.name.as_ref(), mechanism.name.as_ref()));
             let swept = experiment.axes.iter().zip(&mechanism.fixed).filter(|(_, fixed)| !**fixed);
-            let swept: Vec<_> = swept.map(|(axis, _)| format!("{}={}", axis.short(), axis.values.join("|"))).collect();
+            let swept: Vec<_> =
+                swept.map(|(axis, _)| format!("{}={}", axis.short(), axis.values.join("|"))).collect();
             if !swept.is_empty() {
                 text.push_str(&format!("@{}", swept.join(",")));
             }
@@ -149,7 +150,8 @@ fn show(wanted: Wanted, args: &ExplainArgs, control: &Control) -> Result<Option<
         // The end of the region stops the run.
         Ok(operation) if exit == Exit::Stopped => operation,
         other => {
-            let why = other.err().map_or("the region that is measured did not end".into(), |why| why.to_string());
+            let why =
+                other.err().map_or("the region that is measured did not end".into(), |why| why.to_string());
             let why = started.with_output(&format!("{why}; {}", status::message(&exit)));
             return Err(CliError::NothingMarked { name, why });
         }

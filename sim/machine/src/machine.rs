@@ -182,8 +182,11 @@ impl Machine {
                 continue;
             }
             let harts = (0..self.cores.len()).map(|n| {
-                let snapshot =
-                    if n == index { (*snapshot).clone() } else { self.asleep_until(n, snapshot.cycle, model) };
+                let snapshot = if n == index {
+                    (*snapshot).clone()
+                } else {
+                    self.asleep_until(n, snapshot.cycle, model)
+                };
                 HartReport::of(snapshot, self.config.active_extensions())
             });
             let crossed = Crossed {
@@ -442,10 +445,6 @@ impl Machine {
         let harts = self.cores.iter().zip(0..).map(|(core, n)| {
             HartReport::of(Snapshot::of(&core.hart, self.ledger(n)), self.config.active_extensions())
         });
-        Report {
-            exit,
-            harts: harts.collect(),
-            firmware_calls: self.firmware.as_ref().map_or(0, |f| f.calls),
-        }
+        Report { exit, harts: harts.collect(), firmware_calls: self.firmware.as_ref().map_or(0, |f| f.calls) }
     }
 }

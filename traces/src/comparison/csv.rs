@@ -7,7 +7,11 @@ use super::{Measure, Measured, Outcome, Results};
 
 /// A field, in quotes where it has to be.
 fn field(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.into() }
+    if text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.into()
+    }
 }
 
 /// The table, with a line of names first.

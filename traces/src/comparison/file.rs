@@ -75,7 +75,8 @@ pub struct Run {
 impl Experiment {
     /// The run of mechanism number `mechanism` at `point`, a value for each axis.
     pub fn run(&self, mechanism: usize, point: &[usize]) -> Option<usize> {
-        let at = |run: &Run| run.point.iter().zip(point).all(|(own, wanted)| own.is_none_or(|own| own == *wanted));
+        let at =
+            |run: &Run| run.point.iter().zip(point).all(|(own, wanted)| own.is_none_or(|own| own == *wanted));
         self.runs.iter().position(|run| run.mechanism == mechanism && at(run))
     }
 
@@ -149,7 +150,8 @@ fn read<T: DeserializeOwned>(value: toml_edit::Value, span: std::ops::Range<usiz
 fn tables(table: &mut Table, key: &str, len: usize) -> Result<ArrayOfTables, FileError> {
     let Some(item) = table.remove(key) else { return Ok(ArrayOfTables::new()) };
     let place = item.span().unwrap_or_else(|| span(table, len));
-    item.into_array_of_tables().map_err(|_| FileError::new(format!("{key} is a list of tables: [[{key}]]"), place))
+    item.into_array_of_tables()
+        .map_err(|_| FileError::new(format!("{key} is a list of tables: [[{key}]]"), place))
 }
 
 /// Takes the table called `key` out of `table`; an empty one if there is none.

@@ -75,7 +75,9 @@ fn panel(page: &mut String, panel: &Panel<'_>) {
                 }
                 page.push_str("</div>\n");
             }
-            None => measures.iter().for_each(|measure| figure(page, &measure.title(), &bars::chart(panel, measure))),
+            None => measures
+                .iter()
+                .for_each(|measure| figure(page, &measure.title(), &bars::chart(panel, measure))),
         }
     }
     causes(page, panel);
@@ -171,7 +173,9 @@ fn provenance(page: &mut String, results: &Results<'_>) {
     for (image, machine) in machines {
         let _ = writeln!(page, "<li class=\"hash\">image {}; {}</li>", escape(image), escape(machine));
     }
-    page.push_str("</ul></details>\n<details><summary>Every run, with the hash of all that went in</summary>\n<ul>\n");
+    page.push_str(
+        "</ul></details>\n<details><summary>Every run, with the hash of all that went in</summary>\n<ul>\n",
+    );
     for (experiment, run, outcome) in results.runs() {
         if let Outcome::Measured(measured) = outcome {
             let _ = writeln!(

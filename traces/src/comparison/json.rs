@@ -52,45 +52,51 @@ struct RunDocument<'a> {
 /// None that is known: names are text and numbers are finite.
 pub fn json(results: &Results<'_>) -> serde_json::Result<String> {
     let panels = results.panels();
-    let experiments = results.comparison.experiments.iter().zip(&results.outcomes).map(|(experiment, outcomes)| {
-        let of = panels.iter().filter(|panel| panel.experiment.name.as_ref() == experiment.name.as_ref());
-        ExperimentDocument {
-            name: experiment.name.as_ref(),
-            title: &experiment.title,
-            axes: experiment
-                .axes
-                .iter()
-                .map(|axis| AxisDocument { parameter: &axis.parameter, values: &axis.values })
-                .collect(),
-            runs: experiment
-                .runs
-                .iter()
-                .zip(outcomes)
-                .map(|(run, outcome)| {
-                    let (measured, failed) = match outcome {
-                        Outcome::Measured(measured) => (Some(&**measured), None),
-                        Outcome::Failed(why) => (None, Some(why.as_str())),
-                    };
-                    let values = measured.map_or(BTreeMap::new(), |measured| {
-                        let value = |measure: &Measure| Some((measure.name(), measure.of(measured)?));
-                        Measure::ALL.iter().filter_map(value).collect()
-                    });
-                    let point = experiment.axes.iter().zip(&run.point);
-                    RunDocument {
-                        mechanism: experiment.mechanisms.get(run.mechanism).map_or("", |m| m.name.as_ref()),
-                        point: point
-                            .filter_map(|(axis, n)| Some((axis.parameter.as_str(), axis.values.get((*n)?)?.as_str())))
-                            .collect(),
-                        append: run.case.append.as_ref().map(|append| append.as_ref().as_str()),
-                        measures: values,
-                        measured,
-                        failed,
-                    }
-                })
-                .collect(),
-            crossings: of.flat_map(|panel| panel.crossings()).collect(),
-        }
-    });
+    let experiments =
+        results.comparison.experiments.iter().zip(&results.outcomes).map(|(experiment, outcomes)| {
+            let of = panels.iter().filter(|panel| panel.experiment.name.as_ref() == experiment.name.as_ref());
+            ExperimentDocument {
+                name: experiment.name.as_ref(),
+                title: &experiment.title,
+                axes: experiment
+                    .axes
+                    .iter()
+                    .map(|axis| AxisDocument { parameter: &axis.parameter, values: &axis.values })
+                    .collect(),
+                runs: experiment
+                    .runs
+                    .iter()
+                    .zip(outcomes)
+                    .map(|(run, outcome)| {
+                        let (measured, failed) = match outcome {
+                            Outcome::Measured(measured) => (Some(&**measured), None),
+                            Outcome::Failed(why) => (None, Some(why.as_str())),
+                        };
+                        let values = measured.map_or(BTreeMap::new(), |measured| {
+                            let value = |measure: &Measure| Some((measure.name(), measure.of(measured)?));
+                            Measure::ALL.iter().filter_map(value).collect()
+                        });
+                        let point = experiment.axes.iter().zip(&run.point);
+                        RunDocument {
+                            mechanism: experiment
+                                .mechanisms
+                                .get(run.mechanism)
+                                .map_or("", |m| m.name.as_ref()),
+                            point: point
+                                .filter_map(|(axis, n)| {
+                                    Some((axis.parameter.as_str(), axis.values.get((*n)?)?.as_str()))
+                                })
+                                .collect(),
+                            append: run.case.append.as_ref().map(|append| append.as_ref().as_str()),
+                            measures: values,
+                            measured,
+                            failed,
+                        }
+                    })
+                    .collect(),
+                crossings: of.flat_map(|panel| panel.crossings()).collect(),
+            }
+        });
     let document = Document {
         relsim_version: &results.version,
         title: &results.comparison.title,

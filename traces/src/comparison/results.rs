@@ -60,8 +60,10 @@ impl<'a> Results<'a> {
             let mut combinations = vec![Vec::new()];
             for axis in experiment.axes.iter().skip(1) {
                 let longer = |rest: &Vec<usize>, n| rest.iter().copied().chain([n]).collect();
-                combinations =
-                    combinations.iter().flat_map(|rest| (0..axis.values.len()).map(move |n| longer(rest, n))).collect();
+                combinations = combinations
+                    .iter()
+                    .flat_map(|rest| (0..axis.values.len()).map(move |n| longer(rest, n)))
+                    .collect();
             }
             panels.extend(combinations.into_iter().map(|rest| Panel { experiment, outcomes, rest }));
         }
@@ -71,7 +73,9 @@ impl<'a> Results<'a> {
     /// Every run with what became of it, in the order of the file.
     pub fn runs(&self) -> impl Iterator<Item = (&'a Experiment, &'a Run, &Outcome)> {
         let experiments = self.comparison.experiments.iter().zip(&self.outcomes);
-        experiments.flat_map(|(e, outcomes)| e.runs.iter().zip(outcomes).map(move |(run, outcome)| (e, run, outcome)))
+        experiments.flat_map(|(e, outcomes)| {
+            e.runs.iter().zip(outcomes).map(move |(run, outcome)| (e, run, outcome))
+        })
     }
 
     /// The runs that measured nothing, in words, with the reason.
@@ -161,7 +165,8 @@ impl<'a> Panel<'a> {
 
     /// Where the better one of two mechanisms changes, by the first measure of the experiment, in words.
     pub fn crossings(&self) -> Vec<String> {
-        let (Some(xs), Some(measure), Some(axis)) = (self.numbers(), self.experiment.measures.first(), self.axis())
+        let (Some(xs), Some(measure), Some(axis)) =
+            (self.numbers(), self.experiment.measures.first(), self.axis())
         else {
             return Vec::new();
         };
@@ -187,5 +192,8 @@ fn said(crossing: &Crossing, a: &str, b: &str, measure: &Measure, axis: &str) ->
     if from == to {
         return format!("{winner} {verb} {loser} at {axis} {from}");
     }
-    format!("{winner} {verb} {loser} between {axis} {from} and {to} (about {})", super::table::number(crossing.at))
+    format!(
+        "{winner} {verb} {loser} between {axis} {from} and {to} (about {})",
+        super::table::number(crossing.at)
+    )
 }

@@ -105,7 +105,8 @@ fn grid(text: &mut String, lines: &[Vec<String>]) {
     for line in lines {
         let mut shown = String::new();
         for (column, (cell, &width)) in line.iter().zip(&widths).enumerate() {
-            let _ = if column == 0 { write!(shown, "{cell:<width$}") } else { write!(shown, "  {cell:>width$}") };
+            let _ =
+                if column == 0 { write!(shown, "{cell:<width$}") } else { write!(shown, "  {cell:>width$}") };
         }
         let _ = writeln!(text, "{}", shown.trim_end());
     }
@@ -127,7 +128,8 @@ fn causes(text: &mut String, panel: &Panel<'_>, rows: &[Row<'_>]) {
             }
             let top = causes.iter().take(TOP_CAUSES);
             let top = top.map(|(cause, n)| format!("{cause} {:.1}%", *n as f64 * 100.0 / all as f64));
-            let busy = measured.harts.iter().filter_map(|hart| hart.cpu_percent()).map(|p| format!("{p:.0}%"));
+            let busy =
+                measured.harts.iter().filter_map(|hart| hart.cpu_percent()).map(|p| format!("{p:.0}%"));
             let at = match panel.axis() {
                 Some(axis) if !row.constant => format!("{}, {axis} {}", row.name, xs[x]),
                 _ => row.name.to_string(),

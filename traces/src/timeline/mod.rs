@@ -139,7 +139,8 @@ impl Timeline {
 
     /// A marker has retired on hart `id` in cycle `cycle`.
     fn mark(&mut self, marker: Marker, id: usize, cycle: u64) {
-        let begin = Operation { hart: id, harts: self.harts.len(), begin_cycle: cycle, ..Operation::default() };
+        let begin =
+            Operation { hart: id, harts: self.harts.len(), begin_cycle: cycle, ..Operation::default() };
         match (marker.kind, marker.id) {
             (Kind::Begin, REGION) if self.current.is_none() => self.current = Some(begin),
             (Kind::Instant, EVENT) if self.current.as_ref().is_some_and(|current| current.hart == id) => {

@@ -104,7 +104,8 @@ pub fn lanes(
     region: &dyn Fn(u16) -> Option<String>,
 ) -> Vec<Lane> {
     let others = (0..operation.harts).filter(|&hart| hart != operation.hart);
-    let lanes = std::iter::once(operation.hart).chain(others).map(|hart| lane(operation, hart, function, region));
+    let lanes =
+        std::iter::once(operation.hart).chain(others).map(|hart| lane(operation, hart, function, region));
     lanes.filter(|lane| lane.phases.iter().any(|phase| !phase.steps.is_empty())).collect()
 }
 

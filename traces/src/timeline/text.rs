@@ -78,7 +78,9 @@ fn lines(side: &Side<'_>) -> Vec<String> {
                         at += step.cycles;
                     }
                 }
-                None => lines.extend(phase.notes.iter().map(|note| line("", "", ' ', &format!("  . {note}"), ""))),
+                None => {
+                    lines.extend(phase.notes.iter().map(|note| line("", "", ' ', &format!("  . {note}"), "")))
+                }
             }
         }
         let cycles: u64 = lane.phases.iter().map(|phase| phase.cycles).sum();
@@ -121,6 +123,7 @@ fn phase(phase: &Phase) -> String {
 fn instruction(step: &Step, at: u64, text: &str) -> String {
     let subject = format!("  {text}");
     // What an instruction takes in any case says nothing.
-    let held_up: Vec<_> = step.causes.iter().copied().filter(|(cause, _)| *cause != CycleCause::Issue).collect();
+    let held_up: Vec<_> =
+        step.causes.iter().copied().filter(|(cause, _)| *cause != CycleCause::Issue).collect();
     line(&at.to_string(), &step.cycles.to_string(), ' ', &subject, &causes(&held_up, CAUSES))
 }

@@ -39,7 +39,9 @@ pub struct Place<'a> {
 /// Runs `cases`, at most `jobs` at a time, and gives what became of each, in their order; nothing if the user
 /// interrupted them.
 pub fn all(cases: &[Prepared<'_>], jobs: usize, control: &Control, place: Place<'_>) -> Option<Vec<Outcome>> {
-    pool::run(cases.len(), jobs, control, |index| execute(&cases[index], control, place).unwrap_or_else(failed))
+    pool::run(cases.len(), jobs, control, |index| {
+        execute(&cases[index], control, place).unwrap_or_else(failed)
+    })
 }
 
 fn failed(error: CliError) -> Outcome {

@@ -65,12 +65,16 @@ impl Run<'_> {
         let Some(end) = &self.visit.end else {
             return Err(format!("region {REGION}, which is measured, did not end"));
         };
-        let regions = self.report.harts.iter().flat_map(|hart| &hart.regions).filter(|region| region.id == REGION);
+        let regions =
+            self.report.harts.iter().flat_map(|hart| &hart.regions).filter(|region| region.id == REGION);
         let (visits, odd) = regions.fold((0, 0), |(visits, odd), region| {
             (visits + region.count, odd + region.unfinished + region.unmatched_ends + region.unmeasured)
         });
         if begin.hart != end.hart {
-            return Err(format!("region {REGION} began on hart {} and ended on hart {}", begin.hart, end.hart));
+            return Err(format!(
+                "region {REGION} began on hart {} and ended on hart {}",
+                begin.hart, end.hart
+            ));
         }
         if (visits, odd) != (1, 0) {
             return Err(format!("region {REGION}, which is measured, is to begin and end once, on one hart"));
@@ -175,7 +179,9 @@ mod tests {
     fn the_last_result_line_counts() {
         let found = result(&lines("hello\nresult operations=1\nresult operations=2 x=1.5\nresults"));
         assert_eq!(found, Ok([("operations".to_string(), 2.0), ("x".to_string(), 1.5)].into()));
-        for text in ["", "the result operations=1", "result operations", "result =1", "result x=inf", "result x=y"] {
+        for text in
+            ["", "the result operations=1", "result operations", "result =1", "result x=inf", "result x=y"]
+        {
             assert!(result(&lines(text)).is_err(), "{text}");
         }
     }

@@ -19,7 +19,10 @@ pub(super) fn case(
     let mut all = Table::new();
     for layer in layers.iter().copied().chain([point]) {
         if let Some(key) = layer.key("name") {
-            return Err(FileError::new("experiments and mechanisms have names, nothing else has", place(key)));
+            return Err(FileError::new(
+                "experiments and mechanisms have names, nothing else has",
+                place(key),
+            ));
         }
         merge(&mut all, layer)?;
     }
@@ -74,11 +77,13 @@ fn words(guest: &Item) -> Result<String, FileError> {
     for (parameter, item) in TableLike::iter(guest) {
         let at = guest.key(parameter).map_or(0..0, place);
         let value_at = item.span().unwrap_or_else(|| at.clone());
-        if parameter.is_empty() || parameter.chars().any(|c| c.is_whitespace() || c.is_control() || c == '=') {
+        if parameter.is_empty() || parameter.chars().any(|c| c.is_whitespace() || c.is_control() || c == '=')
+        {
             return Err(FileError::new("the name of a guest's parameter is a word without =", at));
         }
-        let value = scalar(item)
-            .ok_or_else(|| FileError::new("a value is a text, an integer, true or false", value_at.clone()))?;
+        let value = scalar(item).ok_or_else(|| {
+            FileError::new("a value is a text, an integer, true or false", value_at.clone())
+        })?;
         if value.is_empty() || value.chars().any(|c| c.is_whitespace() || c.is_control()) {
             return Err(FileError::new("the value of a guest's parameter is one word", value_at));
         }

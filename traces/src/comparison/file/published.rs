@@ -48,7 +48,8 @@ pub(super) fn measure(name: &str) -> Result<Measure, String> {
 pub(super) fn parse(item: Item, axis: Option<&Axis>) -> Result<Published, FileError> {
     let whole = item.span().unwrap_or(0..0);
     let wrong = |why: &str| FileError::new(why, whole.clone());
-    let table = item.as_table_like().ok_or_else(|| wrong("published is a table with a source and measures"))?;
+    let table =
+        item.as_table_like().ok_or_else(|| wrong("published is a table with a source and measures"))?;
     let source = table.get("source").and_then(Item::as_str);
     let source = source.ok_or_else(|| wrong("published values have a source = \"...\""))?.to_string();
     let mut values = BTreeMap::new();

@@ -137,8 +137,12 @@ fn errors_have_a_place() {
     }
     assert_eq!(wrong("").0, "there is no [[experiment]]");
     assert!(wrong("experiment = 1").0.contains("[[experiment]]"));
-    assert!(wrong("[[experiment]]\n[[experiment.mechanism]]\nname = 'a'").0.contains("experiment has no name"));
-    assert!(wrong(&format!("{BEFORE}\n[[experiment.mechanism]]\nharts = 1")).0.contains("mechanism has no name"));
+    assert!(
+        wrong("[[experiment]]\n[[experiment.mechanism]]\nname = 'a'").0.contains("experiment has no name")
+    );
+    assert!(
+        wrong(&format!("{BEFORE}\n[[experiment.mechanism]]\nharts = 1")).0.contains("mechanism has no name")
+    );
     assert!(wrong(&format!("name = 'x'\n{BEFORE}{MECHANISM}")).0.contains("nothing else has"));
     assert!(wrong("[[experiment]").0.len() > 3);
     assert_eq!(wrong("title = 1").1, "1");

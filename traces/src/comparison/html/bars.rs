@@ -18,7 +18,8 @@ const POINTS: usize = 3;
 
 /// Where bars begin, behind the names of the mechanisms.
 fn names_width(panel: &Panel<'_>) -> f64 {
-    let longest = panel.rows().iter().map(|row| row.name.chars().count()).max().unwrap_or(0).min(NAME_LETTERS);
+    let longest =
+        panel.rows().iter().map(|row| row.name.chars().count()).max().unwrap_or(0).min(NAME_LETTERS);
     longest as f64 * LETTER_WIDTH + 16.0
 }
 
@@ -32,7 +33,8 @@ pub fn chart(panel: &Panel<'_>, measure: &Measure) -> String {
     let rows = panel.rows();
     let left = names_width(panel);
     let right = WIDTH - 110.0;
-    let values: Vec<_> = rows.iter().map(|row| (panel.series(row, measure), panel.published(row, measure))).collect();
+    let values: Vec<_> =
+        rows.iter().map(|row| (panel.series(row, measure), panel.published(row, measure))).collect();
     let all = values.iter().flat_map(|(ours, theirs)| ours.iter().chain(theirs)).flatten().copied();
     let scale = Scale::linear(all.fold(0.0, f64::max));
     let points = panel.xs().len();
@@ -141,10 +143,15 @@ pub fn causes(panel: &Panel<'_>, main: &[&'static str]) -> Option<String> {
                 let value = per_operation(measured, cycles);
                 let length = value / longest * (right - left);
                 let share = cycles as f64 * 100.0 / total(measured) as f64;
-                let tip = format!("{}: {cause} {share:.1} %, {} cycles per operation", row.name, number(value));
+                let tip =
+                    format!("{}: {cause} {share:.1} %, {} cycles per operation", row.name, number(value));
                 svg.bar(&format!("cause {}", class(main, cause)), (at, y), (length, BAR), &tip);
                 if length > cause.len() as f64 * LETTER_WIDTH + 8.0 {
-                    svg.text(&format!("inside {}", class(main, cause)), (at + length / 2.0, y + BAR - 6.0), cause);
+                    svg.text(
+                        &format!("inside {}", class(main, cause)),
+                        (at + length / 2.0, y + BAR - 6.0),
+                        cause,
+                    );
                 }
                 at += length;
             }
@@ -159,7 +166,8 @@ pub fn causes(panel: &Panel<'_>, main: &[&'static str]) -> Option<String> {
 fn in_order(measured: &Measured, main: &[&'static str]) -> Vec<(&'static str, u64)> {
     let causes = measured.causes();
     let of = |wanted: &str| causes.iter().find(|cause| cause.0 == wanted).map_or(0, |cause| cause.1);
-    let others = causes.iter().filter(|cause| !main.contains(&cause.0) && cause.0 != WAIT).map(|cause| cause.1).sum();
+    let others =
+        causes.iter().filter(|cause| !main.contains(&cause.0) && cause.0 != WAIT).map(|cause| cause.1).sum();
     let main = main.iter().map(|&cause| (cause, of(cause)));
     main.chain([("other", others), (WAIT, of(WAIT))]).filter(|cause| cause.1 > 0).collect()
 }

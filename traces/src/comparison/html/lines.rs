@@ -42,15 +42,8 @@ pub fn chart(panel: &Panel<'_>, measure: &Measure, xs: &[f64], large: bool) -> S
     let right = if large { longest as f64 * (LETTER_WIDTH + 1.0) + 24.0 } else { 18.0 };
     let (least, most) = xs.iter().fold((f64::INFINITY, 0.0), |(a, b): (f64, f64), &x| (a.min(x), b.max(x)));
     let x = Scale::between(least, most);
-    let frame = Frame {
-        left: 64.0,
-        right: width - right,
-        top: 14.0,
-        bottom: height - 46.0,
-        xs: xs.to_vec(),
-        x,
-        y,
-    };
+    let frame =
+        Frame { left: 64.0, right: width - right, top: 14.0, bottom: height - 46.0, xs: xs.to_vec(), x, y };
     let mut svg = Svg::new(width, height, &format!("{}: {}", panel.title(), measure.title()));
     axes(&mut svg, panel, &frame, height);
     for (n, row) in rows.iter().enumerate() {
@@ -159,7 +152,11 @@ fn interpolated(xs: &[f64], values: &[Option<f64>], x: f64) -> Option<f64> {
     }
     let part = (x / below.0).ln() / (above.0 / below.0).ln();
     let positive = below.1 > 0.0 && above.1 > 0.0;
-    Some(if positive { below.1 * (above.1 / below.1).powf(part) } else { below.1 + (above.1 - below.1) * part })
+    Some(if positive {
+        below.1 * (above.1 / below.1).powf(part)
+    } else {
+        below.1 + (above.1 - below.1) * part
+    })
 }
 
 /// Names at the ends of lines, moved apart.
@@ -167,7 +164,10 @@ fn labels(svg: &mut Svg, frame: &Frame, names: &[&str], series: &[Vec<Option<f64
     let mut order: Vec<usize> = (0..frame.xs.len()).collect();
     order.sort_by(|&n, &m| frame.xs[n].total_cmp(&frame.xs[m]));
     let end = |values: &Vec<Option<f64>>| order.iter().rev().find_map(|&n| Some((frame.xs[n], values[n]?)));
-    let ends = series.iter().enumerate().filter_map(|(n, values)| end(values).map(|(x, y)| (n, frame.place(x, y).1)));
+    let ends = series
+        .iter()
+        .enumerate()
+        .filter_map(|(n, values)| end(values).map(|(x, y)| (n, frame.place(x, y).1)));
     let mut ends: Vec<(usize, f64)> = ends.collect();
     ends.sort_by(|a, b| a.1.total_cmp(&b.1));
     let mut below = frame.top - LABEL_HEIGHT + 8.0;

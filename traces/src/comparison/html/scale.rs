@@ -45,7 +45,8 @@ impl Scale {
     fn logarithmic(least: f64, most: f64) -> Self {
         let (low, high) = (least.log10().floor() as i32, most.log10().ceil() as i32);
         let all = |mantissas: &[f64]| -> Vec<f64> {
-            let decades = (low..=high).flat_map(|decade| mantissas.iter().map(move |m| m * 10f64.powi(decade)));
+            let decades =
+                (low..=high).flat_map(|decade| mantissas.iter().map(move |m| m * 10f64.powi(decade)));
             decades.collect()
         };
         // The finest steps that leave few labels between the last one below and the first one above.
@@ -99,7 +100,9 @@ mod tests {
 
     #[test]
     fn logarithmic_axes_enclose_their_values() {
-        for (least, most) in [(69.0, 3250.0), (1450.0, 23000.0), (99.0, 101.0), (5.0, 5.0), (1e-3, 1e9), (1.0, 10.0)] {
+        for (least, most) in
+            [(69.0, 3250.0), (1450.0, 23000.0), (99.0, 101.0), (5.0, 5.0), (1e-3, 1e9), (1.0, 10.0)]
+        {
             let scale = Scale::of([least, most].into_iter(), true);
             assert!(scale.from <= least * 1.001 && scale.to >= most * 0.999, "{scale:?}");
             assert!((2..=8).contains(&scale.ticks.len()), "{scale:?}");

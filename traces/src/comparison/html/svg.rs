@@ -64,7 +64,8 @@ impl Svg {
     /// Text, which the class aligns.
     pub fn text(&mut self, class: &str, at: (f64, f64), text: &str) {
         let (x, y) = at;
-        let _ = writeln!(self.text, "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{}</text>", escape(text));
+        let _ =
+            writeln!(self.text, "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{}</text>", escape(text));
     }
 
     /// A box with a tooltip.
@@ -88,7 +89,8 @@ impl Svg {
             }
             joined = point.is_some();
         }
-        let _ = writeln!(self.text, "<path class=\"{class}\" d=\"{path}\"><title>{}</title></path>", escape(tip));
+        let _ =
+            writeln!(self.text, "<path class=\"{class}\" d=\"{path}\"><title>{}</title></path>", escape(tip));
     }
 
     /// The mark of series number `series`, with a tooltip.
@@ -163,7 +165,10 @@ mod tests {
 
     #[test]
     fn text_cannot_leave_its_place() {
-        assert_eq!(escape("<b a=\"1\" c='2'>&\u{1b}"), "&lt;b a=&quot;1&quot; c=&#39;2&#39;&gt;&amp;\u{fffd}");
+        assert_eq!(
+            escape("<b a=\"1\" c='2'>&\u{1b}"),
+            "&lt;b a=&quot;1&quot; c=&#39;2&#39;&gt;&amp;\u{fffd}"
+        );
     }
 
     #[test]
