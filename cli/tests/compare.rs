@@ -356,11 +356,11 @@ fn an_operation_is_explained_phase_by_phase() {
     let cycles: u64 = shown.lines().nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
     assert_eq!((sum, all), (cycles, cycles), "{shown}");
 
-    // Every operation but the first takes what the mean says: the loop is the same every time.
+    // By the last one the caches are warm; the mean has the first ones in it.
     let table = output(&["compare"], &file);
     let mean = table.lines().find(|line| line.starts_with("system call")).unwrap();
     let mean: u64 = mean.split_whitespace().last().unwrap().parse().unwrap();
-    assert!(cycles.abs_diff(mean) <= 3, "{cycles} {mean}");
+    assert!((cycles..cycles + 20).contains(&mean), "{cycles} {mean}");
 
     let shown = explain(&["--instructions", "ways:system call"]).assert().success();
     shown.stdout(
