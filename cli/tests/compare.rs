@@ -79,7 +79,7 @@ fn results_depend_on_nothing_but_the_file() {
         "<svg",
         "A notification &amp; its answer",
         "user interrupt",
-        "published: somebody",
+        "dashed: published (nobody; somebody)",
         "relsim compare ways.toml",
     ] {
         assert!(html.contains(text), "{text}");
@@ -181,7 +181,8 @@ fn runs_that_fail_say_why_and_the_others_are_kept() {
     let files = Files::new();
     let begin = (Kind::Begin, 1);
     let end = (Kind::End, 1);
-    let cases: &[(&str, &[(Kind, u16)], &str, u32, &str)] = &[
+    type Markers<'a> = &'a [(Kind, u16)];
+    let cases: &[(&str, Markers<'_>, &str, u32, &str)] = &[
         ("no region", &[], GOOD, 0, "the guest marked no begin of region 1"),
         ("no end", &[begin], GOOD, 0, "region 1, which is measured, did not end"),
         ("twice", &[begin, end, begin, end], GOOD, 0, "is to begin and end once"),

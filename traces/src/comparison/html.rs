@@ -5,6 +5,7 @@ mod lines;
 mod scale;
 mod svg;
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::{Measure, Outcome, Panel, Results, table};
@@ -99,16 +100,22 @@ fn findings(page: &mut String, panel: &Panel<'_>) {
     for crossing in crossings {
         let _ = writeln!(page, "<li>{}</li>", escape(&crossing));
     }
+    for crossing in panel.published_crossings() {
+        let _ = writeln!(page, "<li class=\"quiet\">Published: {}</li>", escape(&crossing));
+    }
     page.push_str("</ul>\n");
 }
 
 fn legend(page: &mut String, panel: &Panel<'_>) {
     page.push_str("<ul class=\"legend\">\n");
     for (n, row) in panel.rows().iter().enumerate() {
-        let _ = writeln!(page, "<li>{}{}</li>", swatch(n, false), escape(row.name));
-        if let Some(source) = row.source {
-            let _ = writeln!(page, "<li>{}published: {}</li>", swatch(n, true), escape(source));
-        }
+        let _ = writeln!(page, "<li>{}{}</li>", swatch(Some(n)), escape(row.name));
+    }
+    let rows = panel.rows();
+    let sources: BTreeSet<_> = rows.iter().filter_map(|row| row.source).collect();
+    if !sources.is_empty() {
+        let sources = sources.into_iter().map(escape).collect::<Vec<_>>().join("; ");
+        let _ = writeln!(page, "<li>{}dashed: published ({sources})</li>", swatch(None));
     }
     page.push_str("</ul>\n");
 }

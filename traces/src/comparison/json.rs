@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Measure, Measured, Outcome, Results};
+use super::{Measure, Measured, Outcome, Panel, Results};
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -22,6 +22,7 @@ struct ExperimentDocument<'a> {
     axes: Vec<AxisDocument<'a>>,
     runs: Vec<RunDocument<'a>>,
     crossings: Vec<String>,
+    published_crossings: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -94,7 +95,8 @@ pub fn json(results: &Results<'_>) -> serde_json::Result<String> {
                         }
                     })
                     .collect(),
-                crossings: of.flat_map(|panel| panel.crossings()).collect(),
+                crossings: of.clone().flat_map(Panel::crossings).collect(),
+                published_crossings: of.flat_map(Panel::published_crossings).collect(),
             }
         });
     let document = Document {

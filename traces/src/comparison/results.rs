@@ -80,11 +80,11 @@ impl<'a> Results<'a> {
 
     /// The runs that measured nothing, in words, with the reason.
     pub fn failures(&self) -> Vec<(String, &str)> {
-        let failed = |(experiment, run, outcome): (&'a Experiment, &'a Run, _)| match outcome {
-            &Outcome::Failed(ref why) => Some((experiment.describe(run), why.as_str())),
+        let failed = self.runs().filter_map(|(experiment, run, outcome)| match outcome {
+            Outcome::Failed(why) => Some((experiment.describe(run), why.as_str())),
             Outcome::Measured(_) => None,
-        };
-        self.runs().filter_map(failed).collect()
+        });
+        failed.collect()
     }
 }
 
@@ -165,6 +165,15 @@ impl<'a> Panel<'a> {
 
     /// Where the better one of two mechanisms changes, by the first measure of the experiment, in words.
     pub fn crossings(&self) -> Vec<String> {
+        self.crossings_of(Self::series)
+    }
+
+    /// The same of the published values.
+    pub fn published_crossings(&self) -> Vec<String> {
+        self.crossings_of(Self::published)
+    }
+
+    fn crossings_of(&self, series: impl Fn(&Self, &Row<'a>, &Measure) -> Vec<Option<f64>>) -> Vec<String> {
         let (Some(xs), Some(measure), Some(axis)) =
             (self.numbers(), self.experiment.measures.first(), self.axis())
         else {
@@ -174,7 +183,7 @@ impl<'a> Panel<'a> {
         let mut found = Vec::new();
         for (n, a) in rows.iter().enumerate() {
             for b in &rows[n + 1..] {
-                for crossing in crossing::find(&xs, &self.series(a, measure), &self.series(b, measure)) {
+                for crossing in crossing::find(&xs, &series(self, a, measure), &series(self, b, measure)) {
                     found.push(said(&crossing, a.name, b.name, measure, axis));
                 }
             }

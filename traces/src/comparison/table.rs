@@ -60,7 +60,8 @@ fn panel(text: &mut String, panel: &Panel<'_>) {
         let _ = writeln!(text);
         grid(text, &cells(panel, &rows, measure));
     }
-    let crossings = panel.crossings();
+    let published = panel.published_crossings().into_iter().map(|crossing| format!("published: {crossing}"));
+    let crossings: Vec<_> = panel.crossings().into_iter().chain(published).collect();
     if !crossings.is_empty() {
         let _ = writeln!(text, "\n{}", crossings.join("\n"));
     }

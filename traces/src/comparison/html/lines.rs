@@ -137,7 +137,8 @@ fn crossings(svg: &mut Svg, frame: &Frame, names: &[&str], series: &[Vec<Option<
 /// The height of a line at `x`, as it is drawn.
 fn interpolated(xs: &[f64], values: &[Option<f64>], x: f64) -> Option<f64> {
     let known = xs.iter().zip(values).filter_map(|(&x, value)| Some((x, (*value)?)));
-    let (mut below, mut above): (Option<(f64, f64)>, Option<(f64, f64)>) = (None, None);
+    type Point = Option<(f64, f64)>;
+    let (mut below, mut above): (Point, Point) = (None, None);
     for point in known {
         if point.0 <= x && below.is_none_or(|b| point.0 > b.0) {
             below = Some(point);

@@ -147,15 +147,14 @@ fn shape(series: usize, at: (f64, f64)) -> String {
     }
 }
 
-/// A small drawing of the line of series number `series`, for a legend.
-pub fn swatch(series: usize, published: bool) -> String {
-    let class = if published { "line published" } else { "line" };
-    let mark = if published { "mark published" } else { "mark" };
+/// A small drawing for a legend: of the line of series number `series`, or of published ones.
+pub fn swatch(series: Option<usize>) -> String {
+    let of = series.map_or(String::new(), |n| format!(" s{}", n % SERIES));
+    let published = if series.is_none() { " published" } else { "" };
     format!(
-        "<svg class=\"swatch s{}\" viewBox=\"0 0 32 14\" aria-hidden=\"true\"><path class=\"{class}\" \
-         d=\"M1 7L31 7\"/><path class=\"{mark}\" d=\"{}\"/></svg>",
-        series % SERIES,
-        shape(series, (16.0, 7.0))
+        "<svg class=\"swatch{of}\" viewBox=\"0 0 32 14\" aria-hidden=\"true\"><path class=\"line{published}\" \
+         d=\"M1 7L31 7\"/><path class=\"mark{published}\" d=\"{}\"/></svg>",
+        shape(series.unwrap_or(0), (16.0, 7.0))
     )
 }
 
