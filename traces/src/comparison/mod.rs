@@ -14,3 +14,6 @@ pub mod table;
 
 pub use measure::{CauseCycles, HartMeasured, Measure, Measured};
 pub use results::{Outcome, Panel, Results, Row};
+
+#[cfg(test)]
+mod tests;
