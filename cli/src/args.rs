@@ -1,5 +1,7 @@
 //! Every argument of every command, with the help texts.
 
+mod compare;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -13,6 +15,8 @@ use crate::disk::DiskArg;
 use crate::embedded::{self, Builtin};
 use crate::symbols::SymbolsArg;
 use crate::units::{parse_number, parse_size};
+
+pub use compare::{CompareArgs, ExplainArgs};
 
 /// A cycle-level RISC-V RV64GC full-system simulator with user interrupts.
 #[derive(Debug, Parser)]
@@ -32,6 +36,12 @@ pub enum Command {
     /// Run the cases of a file and compare their cycles with what is recorded there
     #[command(long_about = CHECK_ABOUT)]
     Check(CheckArgs),
+    /// Run mechanisms side by side, over a parameter, and show where which is better
+    #[command(long_about = compare::COMPARE_ABOUT)]
+    Compare(CompareArgs),
+    /// Show one operation of two mechanisms side by side, phase by phase
+    #[command(long_about = compare::EXPLAIN_ABOUT)]
+    Explain(Box<ExplainArgs>),
     /// Run an image and show which functions took its cycles, and why
     #[command(long_about = PROFILE_ABOUT)]
     Profile(Box<ProfileArgs>),
@@ -137,8 +147,9 @@ pub struct RunArgs {
     /// built into relsim
     pub image: Option<PathBuf>,
 
-    /// The guest that runs without IMAGE: `kernel`, the microkernel with its root task, or `uintr`, user
-    /// interrupts from hart to hart without a kernel [default: kernel]
+    /// The guest that runs without IMAGE: `kernel`, the microkernel with its root task; `uintr`, user
+    /// interrupts from hart to hart without a kernel; or `ways`, three ways to notify, as `relsim compare`
+    /// runs it [default: kernel]
     #[arg(long, value_name = "NAME", help_heading = "Software", conflicts_with_all = ["image", "firmware"])]
     #[arg(value_parser = PossibleValuesParser::new(embedded::ALL.iter().map(Builtin::value)))]
     pub builtin: Option<String>,

@@ -10,8 +10,8 @@ pub struct Builtin {
     pub name: &'static str,
     /// What it is called in messages.
     pub title: &'static str,
-    /// The platform whose devices it knows.
-    pub platform: &'static str,
+    /// The platforms whose devices it knows.
+    pub platforms: &'static [&'static str],
     /// Harts that it has unless others are asked for.
     pub harts: usize,
     /// Quantum that it has unless another is asked for, in cycles.
@@ -23,13 +23,14 @@ pub struct Builtin {
 }
 
 const UINTR: &[u8] = include_bytes!("../guests/uintr.elf");
+const WAYS: &[u8] = include_bytes!("../guests/ways.elf");
 
 /// All of them; the first runs when nothing is named.
 pub const ALL: &[Builtin] = &[
     Builtin {
         name: "kernel",
         title: "built-in kernel",
-        platform: "virt",
+        platforms: &["virt"],
         harts: 1,
         quantum_cycles: None,
         single: include_bytes!("../guests/kernel.elf"),
@@ -38,13 +39,22 @@ pub const ALL: &[Builtin] = &[
     Builtin {
         name: "uintr",
         title: "built-in guest uintr",
-        platform: "virt",
+        platforms: &["virt"],
         // A sender and a receiver.
         harts: 2,
         // It measures in cycles what one hart sees of the other, so they have to be interleaved exactly.
         quantum_cycles: Some(1),
         single: UINTR,
         several: UINTR,
+    },
+    Builtin {
+        name: "ways",
+        title: "built-in guest ways",
+        platforms: &["virt"],
+        harts: 2,
+        quantum_cycles: Some(1),
+        single: WAYS,
+        several: WAYS,
     },
 ];
 

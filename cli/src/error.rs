@@ -114,13 +114,15 @@ pub enum CliError {
         second_range: String,
     },
     /// Neither an image nor firmware was named, and the built-in guest is made for another platform.
-    #[error("no image was named, and the built-in guest is made for the platform {made_for}, not {platform}")]
+    #[error(
+        "no image was named, and the built-in guest is made for {made_for}, not for the platform {platform}"
+    )]
     #[diagnostic(help("name an image: relsim run --platform {platform} IMAGE"))]
     NoImage {
         /// The platform that was asked for.
         platform: &'static str,
-        /// The one that the guest knows.
-        made_for: &'static str,
+        /// Those that the guest knows.
+        made_for: String,
     },
     /// A file given as the device tree is none.
     #[error("{} is not a flattened device tree (it begins with {found}, not with d0 0d fe ed)", path.display())]
@@ -163,6 +165,31 @@ pub enum CliError {
         /// The place in it.
         #[label("here")]
         place: SourceSpan,
+    },
+    /// A comparison without an experiment that was asked for.
+    #[error("there is no experiment {name}; there is {known}")]
+    NoExperiment {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// An operation that a comparison does not have.
+    #[error("{name}: {why}")]
+    #[diagnostic(help("`relsim explain` without operations lists what the comparison has"))]
+    NoOperation {
+        /// What was asked for.
+        name: String,
+        /// What there is not.
+        why: String,
+    },
+    /// A guest that showed no operation.
+    #[error("{name}: {why}")]
+    NothingMarked {
+        /// Which.
+        name: String,
+        /// What is missing.
+        why: String,
     },
     /// A file was written to by somebody else, who is not to lose it.
     #[error("{} changed while its cases ran; nothing was recorded", path.display())]

@@ -180,8 +180,10 @@ pub fn load(args: &RunArgs, config: &MachineConfig) -> Result<Software, CliError
     }
     // One of the two is there: without firmware, `parse_image` gives an image or an error.
     let platform = config.platform.name;
-    let first =
-        firmware.as_ref().or(image.as_ref()).ok_or(CliError::NoImage { platform, made_for: platform })?;
+    let first = firmware
+        .as_ref()
+        .or(image.as_ref())
+        .ok_or(CliError::NoImage { platform, made_for: platform.into() })?;
     let next_stage = firmware.as_ref().and(image.as_ref()).map(|image| image.entry);
     let machine_mode = firmware.is_some() || first.start(ram.base) == Start::Machine;
     let privilege = if machine_mode { Priv::M } else { Priv::S };

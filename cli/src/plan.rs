@@ -70,8 +70,8 @@ impl Plan {
         let mut config = args.machine.config()?;
         if let Some(builtin) = args.builtin() {
             let platform = config.platform.name;
-            if platform != builtin.platform {
-                return Err(CliError::NoImage { platform, made_for: builtin.platform });
+            if !builtin.platforms.contains(&platform) {
+                return Err(CliError::NoImage { platform, made_for: builtin.platforms.join(", ") });
             }
             config.harts = args.machine.harts.unwrap_or(builtin.harts);
             let quantum = args.machine.quantum.or(builtin.quantum_cycles);

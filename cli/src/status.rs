@@ -77,6 +77,17 @@ pub fn check_help() -> String {
     text
 }
 
+/// The table of `relsim compare` as the end of the help text.
+pub fn compare_help() -> String {
+    let mut text = String::from("Exit status:\n      0  every run measured something\n");
+    let failed = "a run failed: it ended otherwise than with code 0, or did not say what it measured";
+    text.push_str(&format!("  {UNEXPECTED_END:>5}  {failed}; the others are shown\n"));
+    for (status, meaning) in TABLE.iter().filter(|row| [USAGE, FAILED, INTERRUPTED].contains(&row.0)) {
+        text.push_str(&format!("  {status:>5}  {meaning}\n"));
+    }
+    text
+}
+
 /// The exit status for the way a run ended.
 pub fn of(exit: &Exit) -> u8 {
     match exit {

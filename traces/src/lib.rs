@@ -2,4 +2,6 @@
 
 pub mod baseline;
 pub mod commit_log;
+pub mod comparison;
 pub mod profile;
+pub mod timeline;

@@ -4,17 +4,14 @@
 //! is wrong with the file is found out before anything runs; what is wrong with one case does not keep the
 //! others from running.
 
-mod console;
 mod counters;
 mod execute;
 mod junit;
 mod markdown;
 mod outcome;
-mod prepare;
 mod replace;
 mod text;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use relsim_traces::baseline;
@@ -22,8 +19,9 @@ use relsim_traces::baseline;
 use crate::args::CheckArgs;
 use crate::control::Control;
 use crate::error::CliError;
-use crate::{payload, status};
+use crate::status;
 
+use super::{pool, prepare};
 use outcome::{Outcome, Standing};
 
 /// Runs the cases and gives the exit status.
@@ -31,19 +29,16 @@ use outcome::{Outcome, Standing};
 /// # Errors
 /// What is wrong with the file, or with writing the results.
 pub fn run(args: &CheckArgs) -> Result<u8, CliError> {
-    let text = read(&args.file)?;
+    let text = prepare::read("cases", &args.file)?;
     let wrong = |error| CliError::case_file(&args.file, &text, error);
     let file = baseline::file::parse(&text).map_err(wrong)?;
-    // Not an empty path: files would then be looked for by names that `relsim run` gives a meaning.
-    let directory = args.file.parent().filter(|path| !path.as_os_str().is_empty());
-    let directory = directory.unwrap_or(Path::new("."));
+    let directory = prepare::directory(&args.file);
     let prepared = file.cases.iter().map(|case| prepare::prepare(case, directory));
     let prepared: Vec<_> = prepared.collect::<Result<_, _>>().map_err(wrong)?;
-    let jobs = args.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from);
     let control = Arc::new(Control::default());
     control.watch_signals()?;
     let place = execute::Place { path: &args.file, text: &text };
-    let Some(outcomes) = execute::all(&prepared, jobs, &control, place) else {
+    let Some(outcomes) = execute::all(&prepared, pool::jobs(args.jobs), &control, place) else {
         eprintln!("relsim: interrupted; nothing was compared");
         return Ok(status::INTERRUPTED);
     };
@@ -73,12 +68,4 @@ pub fn run(args: &CheckArgs) -> Result<u8, CliError> {
     let standings = outcomes.iter().map(Outcome::standing);
     let worst = if args.bless { standings.map(Standing::blessed).max() } else { standings.max() };
     Ok(worst.map_or(0, Standing::status))
-}
-
-fn read(path: &Path) -> Result<String, CliError> {
-    let bytes = payload::read("cases", path)?;
-    String::from_utf8(bytes).map_err(|error| {
-        let source = std::io::Error::new(std::io::ErrorKind::InvalidData, error.utf8_error());
-        CliError::Read { what: "cases", path: path.into(), source }
-    })
 }

@@ -1,13 +1,19 @@
 //! One file per command.
 
 mod check;
+mod compare;
 mod completions;
 mod dtb;
+mod explain;
 mod isa;
 mod man;
 mod platform;
+mod pool;
+mod prepare;
 mod profile;
+mod recorder;
 mod run;
+mod started;
 mod timing;
 
 use std::path::Path;
@@ -23,6 +29,8 @@ pub fn dispatch(command: Command) -> Result<u8, CliError> {
     match command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Compare(args) => compare::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Profile(args) => profile::run(&args),
         Command::Platform(command) => platform::run(&command).map(|()| 0),
         Command::Dtb(args) => dtb::run(&args).map(|()| 0),

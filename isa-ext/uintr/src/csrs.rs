@@ -11,10 +11,12 @@ use uintr_abi::{Suirs, Suist};
 
 use crate::SLOT;
 
-/// Words of the hart's extension state: one for each CSR.
+/// Words of the hart's extension state: one for each CSR, and a count.
 const SUIST_WORD: usize = 0;
 const SUIRS_WORD: usize = 1;
 pub(crate) const SUICFG_WORD: usize = 2;
+/// How often `uipi.send` has retired.
+pub(crate) const SENDS_WORD: usize = 3;
 
 fn word(h: &Hart, n: usize) -> u64 {
     h.ext_state[SLOT as usize - Ext::Custom0 as usize][n]

@@ -14,8 +14,8 @@ use relsim_core::trap::Cause;
 use uintr_abi::SenderEntry;
 use uintr_abi::uintc::{ACCESS_BYTES, ACTIVE, HIGH, SEND, register_offset};
 
-use crate::csrs::{suicfg, suirs, suist};
-use crate::uintc;
+use crate::csrs::{SENDS_WORD, suicfg, suirs, suist};
+use crate::{SLOT, uintc};
 
 /// Physical address of `register` of receiver `index`; `None` where the UINTC has no such receiver, which
 /// must not become an access to whatever device comes next.
@@ -42,6 +42,16 @@ fn write_own(h: &mut Hart, bus: &mut Bus, op: &Op, register: u64, value: u64) ->
 }
 
 fn send(h: &mut Hart, bus: &mut Bus, op: &Op) -> Done {
+    let done = notify(h, bus, op);
+    // Only when it retires: it is executed anew after `Stop::Alone`.
+    if matches!(done, Ok(()) | Err(Stop::Exit)) {
+        h.ext_words(SLOT)[SENDS_WORD] += 1;
+    }
+    done
+}
+
+/// Posts the vector of the entry that `op` names, if there is one.
+fn notify(h: &mut Hart, bus: &mut Bus, op: &Op) -> Done {
     let Some(entry_pa) = suist(h).entry_address(h.x(op.rs1)) else { return Ok(()) };
     let entry = SenderEntry::from_bits(h.load_physical(bus, op, entry_pa)?);
     if !entry.valid {

@@ -34,6 +34,7 @@ pub static UINTR: IsaExtension = IsaExtension {
     needs: &[Ext::N, Ext::S],
     insns: insns::ROWS,
     csrs: csrs::ROWS,
+    counters: &[("uipi_sends", csrs::SENDS_WORD)],
     reset,
     device: Some(|size_bytes| Box::new(uintc::Uintc::new(size_bytes))),
 };

@@ -20,6 +20,8 @@ pub struct IsaExtension {
     pub insns: &'static [InsnDef],
     /// Its CSRs.
     pub csrs: &'static [CsrDef],
+    /// What it counts: the name of each count in statistics, and the word of a hart's state that holds it.
+    pub counters: &'static [(&'static str, usize)],
     /// Brings a hart's state to reset values; `base` is the address of the extension's device on this
     /// platform, if it has one.
     pub reset: fn(hart: &mut Hart, base: Option<u64>),

@@ -9,7 +9,7 @@ use crate::insn::{Done, Op, Stop, X_SINK};
 use crate::isa::{Ext, ExtSet};
 use crate::mmu::Mmu;
 use crate::pmp::Pmp;
-use crate::region::{Marked, Regions};
+use crate::region::{Crossings, Marked, Regions};
 use crate::trap::{Cause, FutileTraps, Trap};
 
 /// Privilege levels, with their encoding in `mstatus.MPP`.
@@ -196,6 +196,8 @@ pub struct Hart {
     pub marked: Option<Marked>,
     /// The regions that markers spoke of.
     pub regions: Regions,
+    /// Where one of them was entered or left, for whoever watches it.
+    pub crossings: Crossings,
     /// The CSR rows that it has.
     pub csr_table: Arc<CsrTable>,
     /// What the platform decides.
@@ -303,6 +305,7 @@ impl Hart {
             counts: Counts::default(),
             marked: None,
             regions: Regions::default(),
+            crossings: Crossings::default(),
             csr_table,
             config,
         };

@@ -10,10 +10,11 @@
 
 use std::collections::BTreeMap;
 
-use relsim_markers::{Kind, Marker};
+pub use relsim_markers::Kind;
+use relsim_markers::Marker;
 
 use crate::bus::Bus;
-use crate::hart::Hart;
+use crate::hart::{Counts, EXT_WORDS, Hart};
 use crate::insn::{Done, Op, Stop};
 use crate::timing::Ledger;
 
@@ -51,6 +52,10 @@ pub(crate) fn mark(hart: &mut Hart, _: &mut Bus, op: &Op) -> Done {
 #[inline(never)]
 pub(crate) fn record(hart: &mut Hart, ledger: Option<&Ledger>) {
     let Some(marked) = hart.marked.take() else { return };
+    if hart.crossings.watches(marked.marker) {
+        let snapshot = Box::new(Snapshot::of(hart, ledger.cloned()));
+        hart.crossings.seen.push(Crossing { kind: marked.marker.kind, snapshot });
+    }
     let point = Point {
         cycle: hart.cycle,
         instret: hart.instret,
@@ -58,6 +63,65 @@ pub(crate) fn record(hart: &mut Hart, ledger: Option<&Ledger>) {
         ledger: ledger.cloned(),
     };
     hart.regions.mark(marked, point);
+}
+
+/// All that is counted of a hart, at one moment.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// Core cycles.
+    pub cycle: u64,
+    /// Retired instructions.
+    pub instret: u64,
+    /// Traps.
+    pub counts: Counts,
+    /// Where the cycles went, if the timing model tells.
+    pub ledger: Option<Ledger>,
+    /// Regions and events.
+    pub regions: Regions,
+    /// State of the extensions outside the core, where they keep their counters.
+    pub ext_state: [[u64; EXT_WORDS]; 4],
+}
+
+impl Snapshot {
+    /// `hart` now, whose cycles went where `ledger` says.
+    pub fn of(hart: &Hart, ledger: Option<Ledger>) -> Self {
+        Self {
+            cycle: hart.cycle,
+            instret: hart.instret,
+            counts: hart.counts.clone(),
+            ledger,
+            regions: hart.regions.clone(),
+            ext_state: hart.ext_state,
+        }
+    }
+}
+
+/// A hart has entered or left the region that is watched: `snapshot` is its state at the marker, before the marker
+/// itself is recorded.
+#[derive(Debug, Clone)]
+pub struct Crossing {
+    /// [`Kind::Begin`] or [`Kind::End`].
+    pub kind: Kind,
+    /// The hart then.
+    pub snapshot: Box<Snapshot>,
+}
+
+/// The crossings of one region on a hart, until the machine takes them.
+#[derive(Debug, Clone, Default)]
+pub struct Crossings {
+    /// The region that is watched, if any is.
+    pub region: Option<u16>,
+    /// What was seen in this slice.
+    pub seen: Vec<Crossing>,
+}
+
+impl Crossings {
+    /// Crossings that are kept of a slice: in a slice that is longer than a visit, a begin and an end.
+    const MAX_SEEN: usize = 2;
+
+    fn watches(&self, marker: Marker) -> bool {
+        self.region == Some(marker.id) && marker.kind != Kind::Instant && self.seen.len() < Self::MAX_SEEN
+    }
 }
 
 /// The counts of a hart at a marker.

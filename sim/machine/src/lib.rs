@@ -16,6 +16,8 @@ pub use machine::{Limits, Machine};
 pub use platform::Platform;
 pub use relsim_timing::params::{FixedDef, ParamDef, ParamError, Shape};
 pub use relsim_timing::registry::{MODELS as TIMING_MODELS, ModelDef, Timing};
-pub use report::{CyclesByCause, EventReport, Exit, HartReport, RegionReport, Report, SpreadReport};
+pub use report::{
+    Crossed, CyclesByCause, EventReport, Exit, HartReport, RegionReport, Report, SpreadReport, Visit,
+};
 pub use tables::Tables;
 pub use wiring::{BuildError, Peer, Virtio};

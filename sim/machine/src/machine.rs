@@ -12,6 +12,7 @@ use relsim_core::csr::irq;
 use relsim_core::device::{Console, GuestExit};
 use relsim_core::hart::{Hart, HartConfig, Priv, RunState};
 use relsim_core::observe::{Observer, Unobserved};
+use relsim_core::region::{Crossing, Kind, Snapshot};
 use relsim_core::run::{Core, SliceEnd, SliceLimits};
 use relsim_core::timing::{CycleCause, Ledger, TimingModel};
 use relsim_core::trap::interrupt_name;
@@ -20,7 +21,7 @@ use relsim_timing::registry::{AnyModel, WithModel};
 
 use crate::config::{HtifWords, MachineConfig, Payload};
 use crate::platform::DeviceKind;
-use crate::report::{Exit, HartReport, Report};
+use crate::report::{Crossed, Exit, HartReport, Report, Visit};
 use crate::sbi::Firmware;
 use crate::tables::Tables;
 use crate::wiring::{BuildError, Virtio, build_bus};
@@ -58,6 +59,7 @@ pub struct Machine {
     next_htif_poll: u64,
     /// The timing model, between runs.
     model: AnyModel,
+    visit: Visit,
 }
 
 /// A run, to be compiled once for each timing model.
@@ -142,7 +144,7 @@ impl Machine {
         let htif = payload.htif.map(|words| (words, Htif::new()));
         let pcs: Vec<u64> = cores.iter().map(|c| c.hart.pc).collect();
         let model = config.timing.build(&pcs);
-        Ok(Self { config, cores, bus, firmware, htif, next_htif_poll: 0, model })
+        Ok(Self { config, cores, bus, firmware, htif, next_htif_poll: 0, model, visit: Visit::default() })
     }
 
     /// What it was built from.
@@ -157,6 +159,57 @@ impl Machine {
         // A hart that sleeps, or that somebody from outside moved on, is told when it goes on.
         ledger.charge(hart.privilege, CycleCause::Wait, hart.cycle.saturating_sub(ledger.total()));
         Some(ledger)
+    }
+
+    /// Keeps what every hart has counted when one of them first enters region `id`, and when one first leaves it.
+    /// The run is the same to the last cycle.
+    pub fn watch_region(&mut self, id: u16) {
+        self.cores.iter_mut().for_each(|core| core.hart.crossings.region = Some(id));
+    }
+
+    /// What was kept of the region that is watched.
+    pub fn visit(&self) -> &Visit {
+        &self.visit
+    }
+
+    /// Notes what was seen of the watched region in a slice of hart `index`. The others did not move in it.
+    #[cold]
+    fn cross<T: TimingModel>(&mut self, index: usize, model: &T) {
+        let seen = std::mem::take(&mut self.cores[index].hart.crossings.seen);
+        for Crossing { kind, snapshot } in seen {
+            let place = if kind == Kind::Begin { &self.visit.begin } else { &self.visit.end };
+            if place.is_some() {
+                continue;
+            }
+            let harts = (0..self.cores.len()).map(|n| {
+                let snapshot = if n == index {
+                    (*snapshot).clone()
+                } else {
+                    self.asleep_until(n, snapshot.cycle, model)
+                };
+                HartReport::of(snapshot, self.config.active_extensions())
+            });
+            let crossed = Crossed {
+                hart: index,
+                harts: harts.collect(),
+                firmware_calls: self.firmware.as_ref().map_or(0, |f| f.calls),
+            };
+            *(if kind == Kind::Begin { &mut self.visit.begin } else { &mut self.visit.end }) = Some(crossed);
+        }
+    }
+
+    /// Hart `index` as it is, or if it sleeps, as it will be at cycle `now` unless something wakes it earlier.
+    fn asleep_until<T: TimingModel>(&self, index: usize, now: u64, model: &T) -> Snapshot {
+        let hart = &self.cores[index].hart;
+        let mut snapshot = Snapshot::of(hart, model.ledger(index).cloned());
+        if hart.state != RunState::Running {
+            snapshot.cycle = now.max(hart.cycle);
+        }
+        if let Some(ledger) = &mut snapshot.ledger {
+            let untold = snapshot.cycle.saturating_sub(ledger.total());
+            ledger.charge(hart.privilege, CycleCause::Wait, untold);
+        }
+        snapshot
     }
 
     /// Instructions retired by all harts.
@@ -318,6 +371,9 @@ impl Machine {
             };
             let end = self.cores[index].run(&mut self.bus, model, observer, slice);
             let now = self.cores[index].hart.cycle;
+            if !self.cores[index].hart.crossings.seen.is_empty() {
+                self.cross(index, model);
+            }
             match end {
                 SliceEnd::Limit | SliceEnd::Wait => {}
                 SliceEnd::Device => self.wake(model, now),
@@ -386,10 +442,9 @@ impl Machine {
 
     /// Counts so far.
     pub fn report(&self, exit: Exit) -> Report {
-        Report {
-            exit,
-            harts: self.cores.iter().zip(0..).map(|(c, n)| HartReport::of(&c.hart, self.ledger(n))).collect(),
-            firmware_calls: self.firmware.as_ref().map_or(0, |f| f.calls),
-        }
+        let harts = self.cores.iter().zip(0..).map(|(core, n)| {
+            HartReport::of(Snapshot::of(&core.hart, self.ledger(n)), self.config.active_extensions())
+        });
+        Report { exit, harts: harts.collect(), firmware_calls: self.firmware.as_ref().map_or(0, |f| f.calls) }
     }
 }

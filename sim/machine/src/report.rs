@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use relsim_core::hart::{Hart, Priv};
-use relsim_core::region::{Instant, Region, Spread};
+use relsim_core::extension::IsaExtension;
+use relsim_core::hart::Priv;
+use relsim_core::isa::Ext;
+use relsim_core::region::{Instant, Region, Snapshot, Spread};
 use relsim_core::timing::{CycleCause, Ledger};
 use relsim_core::trap::{Cause, interrupt_name};
 use serde::Serialize;
@@ -52,6 +54,11 @@ pub struct HartReport {
     pub traps: BTreeMap<&'static str, u64>,
     /// Interrupts that U-mode took itself.
     pub user_interrupts: u64,
+    /// Exceptions and interrupts that U-mode took itself.
+    pub user_traps: u64,
+    /// What the extensions outside the core count.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub counters: BTreeMap<&'static str, u64>,
     /// Where the cycles went; their sum is `cycles`. Absent where the timing model does not tell: the
     /// functional one does not keep apart at which privilege a cycle passed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -199,6 +206,26 @@ impl EventReport {
     }
 }
 
+/// A hart has entered or left the region that was watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Crossed {
+    /// Which hart.
+    pub hart: usize,
+    /// Every hart then, by number; those that slept did so up to this moment.
+    pub harts: Vec<HartReport>,
+    /// Calls that the built-in firmware had served.
+    pub firmware_calls: u64,
+}
+
+/// The first visit of a region that is watched, on whatever hart.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Visit {
+    /// When it began.
+    pub begin: Option<Crossed>,
+    /// When it ended.
+    pub end: Option<Crossed>,
+}
+
 /// The state of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
@@ -211,20 +238,25 @@ pub struct Report {
 }
 
 impl HartReport {
-    /// The counts of `hart`, whose cycles went where `ledger` says.
-    pub fn of(hart: &Hart, ledger: Option<Ledger>) -> Self {
-        let exceptions = Cause::ALL.iter().map(|&c| (c.name(), hart.counts.exceptions[c as usize]));
-        let interrupts = (0u8..).zip(hart.counts.interrupts).map(|(code, n)| (interrupt_name(code), n));
+    /// The counts of a hart that has `extensions`, as they were at `snapshot`.
+    pub fn of(snapshot: Snapshot, extensions: impl Iterator<Item = &'static IsaExtension>) -> Self {
+        let Snapshot { cycle, instret, counts, ledger, regions, ext_state } = snapshot;
+        let exceptions = Cause::ALL.iter().map(|&c| (c.name(), counts.exceptions[c as usize]));
+        let interrupts = (0u8..).zip(counts.interrupts).map(|(code, n)| (interrupt_name(code), n));
+        let counters = extensions.flat_map(|extension| {
+            let words = ext_state[extension.slot as usize - Ext::Custom0 as usize];
+            extension.counters.iter().map(move |&(name, word)| (name, words[word]))
+        });
         Self {
-            cycles: hart.cycle,
-            instructions: hart.instret,
+            cycles: cycle,
+            instructions: instret,
             traps: exceptions.chain(interrupts).filter(|&(_, n)| n > 0).collect(),
-            user_interrupts: hart.counts.interrupts[0]
-                + hart.counts.interrupts[4]
-                + hart.counts.interrupts[8],
+            user_interrupts: counts.interrupts[0] + counts.interrupts[4] + counts.interrupts[8],
+            user_traps: counts.user_traps,
+            counters: counters.collect(),
             cycles_by_cause: ledger.map(CyclesByCause),
-            regions: hart.regions.regions().map(|(id, region)| RegionReport::new(id, region)).collect(),
-            events: hart.regions.instants().map(|(id, instant)| EventReport::new(id, instant)).collect(),
+            regions: regions.regions().map(|(id, region)| RegionReport::new(id, region)).collect(),
+            events: regions.instants().map(|(id, instant)| EventReport::new(id, instant)).collect(),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Writes a first corpus into `corpus/`: for the targets of the loader and for `case_file` from test files, for
+//! Writes a first corpus into `corpus/`: for the targets of the loader, for `case_file` and
+//! `comparison_file` from test files, for
 //! guests from the rows of the instructions. Run it in this folder: `cargo run --example seeds`.
 
 use std::fs;
@@ -62,6 +63,8 @@ fn main() -> std::io::Result<()> {
     }
     seed("case_file", 0, &fs::read("../checks/relsim.toml")?)?;
     seed("case_file", 1, CASES.as_bytes())?;
+    seed("comparison_file", 0, &fs::read("../../cli/comparisons/standard.toml")?)?;
+    seed("comparison_file", 1, COMPARISON.as_bytes())?;
     guests()
 }
 
@@ -70,7 +73,8 @@ fn guests() -> std::io::Result<()> {
     // rd, rs1 and rs2 of instructions that leave them open: a0, the stack pointer, a1.
     let open = |mask: u32| !mask & (10 << 7 | 2 << 15 | 11 << 20);
     let rows = BASE.iter().chain([&UINTR.insns]).flat_map(|file| file.iter());
-    let words: Vec<_> = rows.map(|def| (def.pattern.bits | open(def.pattern.mask), def.pattern.len)).collect();
+    let words: Vec<_> =
+        rows.map(|def| (def.pattern.bits | open(def.pattern.mask), def.pattern.len)).collect();
     for (number, words) in words.chunks(12).enumerate() {
         // auipc sp, 0: something that can be loaded from and stored to.
         let mut input = 0x0000_0117_u32.to_le_bytes().to_vec();
@@ -125,6 +129,23 @@ tolerances.cycles = 3
 name = "b"
 demonstration = true
 exit = 7
+"#;
+
+/// Every key that only a comparison has.
+const COMPARISON: &str = r#"
+title = "a"
+timing = "rocket"
+guest.bench = "ipc"
+[[experiment]]
+name = "e"
+title = "b"
+note = "c"
+measures = ["cycles", "result.latency"]
+sweep = { guest.conc = [1, 2], set.l1d_sets = [64], harts = [1, 2] }
+[[experiment.mechanism]]
+name = "m"
+guest = { mech = "sync", conc = 1, fast = true }
+published = { source = "s", cycles = 3, result.latency = { 1 = 0.5 } }
 "#;
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {

@@ -3,6 +3,8 @@
 //! which Spike answers with an access fault.
 #![no_std]
 
+pub mod arguments;
+
 use core::arch::{asm, global_asm};
 use core::fmt::{self, Write};
 use core::ptr::{addr_of, addr_of_mut, read_volatile, write_volatile};

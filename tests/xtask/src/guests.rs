@@ -11,7 +11,7 @@ use crate::shell::{Outcome, run as execute};
 const TARGET: &str = "riscv64gc-unknown-none-elf";
 
 /// The guests whose ELF files are committed: program, and where it lies.
-const COMMITTED: &[(&str, &str)] = &[("uintr", "cli/guests/uintr.elf")];
+const COMMITTED: &[(&str, &str)] = &[("uintr", "cli/guests/uintr.elf"), ("ways", "cli/guests/ways.elf")];
 
 /// Builds all guests.
 ///

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use relsim_machine::{Exit, Limits, Machine};
@@ -13,6 +11,9 @@ use relsim_traces::baseline::{Measured, compare};
 use relsim_traces::profile::{Metric, Profile, Summary, Symbol};
 use sha2::{Digest, Sha256};
 
+use crate::commands::pool;
+use crate::commands::prepare::Prepared;
+use crate::commands::recorder::{Recorder, Tail};
 use crate::control::Control;
 use crate::error::CliError;
 use crate::plan::Plan;
@@ -20,10 +21,8 @@ use crate::stats::{self, Stats, hex};
 use crate::symbols::Symbols;
 use crate::{report, status};
 
-use super::console::{Recorder, Tail};
 use super::counters::look_up;
 use super::outcome::Outcome;
-use super::prepare::Prepared;
 
 /// Lines of the guest's output that are shown when it went wrong.
 const OUTPUT_LINES: usize = 10;
@@ -40,30 +39,9 @@ pub struct Place<'a> {
 /// Runs `cases`, at most `jobs` at a time, and gives what became of each, in their order; nothing if the user
 /// interrupted them.
 pub fn all(cases: &[Prepared<'_>], jobs: usize, control: &Control, place: Place<'_>) -> Option<Vec<Outcome>> {
-    let next = AtomicUsize::new(0);
-    let slots: Vec<OnceLock<Outcome>> = cases.iter().map(|_| OnceLock::new()).collect();
-    let work = || {
-        while control.quits().is_none() {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let (Some(case), Some(slot)) = (cases.get(index), slots.get(index)) else { return };
-            let outcome = execute(case, control, place);
-            // Nobody else has this index.
-            let _ = slot.set(outcome.unwrap_or_else(failed));
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..jobs.min(cases.len()) {
-            // Without another thread this one does it all.
-            if std::thread::Builder::new().spawn_scoped(scope, work).is_err() {
-                break;
-            }
-        }
-        work();
-    });
-    if control.quits().is_some() {
-        return None;
-    }
-    slots.into_iter().map(OnceLock::into_inner).collect()
+    pool::run(cases.len(), jobs, control, |index| {
+        execute(&cases[index], control, place).unwrap_or_else(failed)
+    })
 }
 
 fn failed(error: CliError) -> Outcome {

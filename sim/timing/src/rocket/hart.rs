@@ -308,7 +308,8 @@ impl HartModel {
     fn outside(&mut self, hart: &Hart, woken: u64, at: &mut u64, why: &mut Cause) {
         let slept = self.pipe.slept();
         let floor = if slept { woken } else { hart.cycle.saturating_sub(WRITE_BACK) };
-        if floor > self.issue && floor > *at {
+        // What woke it may be the interrupt that is taken at once: the time up to then was slept all the same.
+        if floor > self.issue && (floor > *at || slept && floor == *at) {
             (*at, *why) = (floor, if slept { Cause::Wait } else { Cause::Firmware });
         }
     }

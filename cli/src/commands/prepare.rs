@@ -1,4 +1,4 @@
-//! From a case, as it is written, to the arguments of a run. Nothing is read yet.
+//! From a case, as it is written, to the arguments of a run. The files that it names are not read yet.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -12,11 +12,31 @@ use crate::args::{MachineArgs, NetPeer, RunArgs};
 use crate::disk::{DiskArg, Writes};
 use crate::embedded::{self, Builtin};
 use crate::error::CliError;
+use crate::payload;
 use crate::stats::hex;
 use crate::units::{parse_number, parse_size};
 
 /// Ways for a run to end that a case can expect beside an exit code.
 const REASONS: &[&str] = &["reset", "cycle-limit", "instruction-limit", "dead", "stuck"];
+
+/// Reads a file of cases, or of something else that has cases in it.
+///
+/// # Errors
+/// [`CliError::Read`].
+pub fn read(what: &'static str, path: &Path) -> Result<String, CliError> {
+    let bytes = payload::read(what, path)?;
+    String::from_utf8(bytes).map_err(|error| {
+        let source = std::io::Error::new(std::io::ErrorKind::InvalidData, error.utf8_error());
+        CliError::Read { what, path: path.into(), source }
+    })
+}
+
+/// What the files in `file` are relative to.
+pub fn directory(file: &Path) -> &Path {
+    // Not an empty path: files would then be looked for by names that `relsim run` gives a meaning.
+    let directory = file.parent().filter(|path| !path.as_os_str().is_empty());
+    directory.unwrap_or(Path::new("."))
+}
 
 /// A case that can be run.
 pub struct Prepared<'a> {

@@ -1,4 +1,4 @@
-//! The guest's console in a check: what it prints is seen only if the run goes wrong.
+//! The guest's console where many run at a time: what one prints is kept, and seen if its run goes wrong.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use relsim_core::device::Console;
 
 /// How much of the end of the output is kept.
-const KEPT_BYTES: usize = 4096;
+const KEPT_BYTES: usize = 1 << 16;
 
 /// The end of what a guest printed.
 #[derive(Debug, Clone, Default)]
