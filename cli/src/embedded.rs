@@ -48,6 +48,15 @@ pub const ALL: &[Builtin] = &[
         several: UINTR,
     },
     Builtin {
+        name: "bench",
+        title: "built-in benchmarks",
+        platforms: &["virt", "rocket-uintr"],
+        harts: 1,
+        quantum_cycles: None,
+        single: include_bytes!("../guests/bench.elf"),
+        several: include_bytes!("../guests/bench-smp.elf"),
+    },
+    Builtin {
         name: "ways",
         title: "built-in guest ways",
         platforms: &["virt"],

@@ -63,6 +63,12 @@ impl<'a, const REQ: usize, const COMP: usize> Channel<'a, REQ, COMP> {
         }
     }
 
+    /// Where it is.
+    #[must_use]
+    pub const fn address(&self) -> *const AtomicU64 {
+        self.words
+    }
+
     /// Items of each ring.
     #[inline(always)]
     #[must_use]

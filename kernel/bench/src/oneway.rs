@@ -22,10 +22,41 @@ enum Entry {
     Full,
 }
 
-/// When the interrupt has come, by the receiver's clock, which is the sender's.
+/// When the interrupt has come, by the receiver's clock.
 static CAME: AtomicU64 = AtomicU64::new(0);
 static INBOX: Inbox = Inbox::new();
 static READY: AtomicU64 = AtomicU64::new(0);
+
+/// Questions after the receiver's clock, and answers: harts begin to count when they are started.
+static ASKED: AtomicU64 = AtomicU64::new(0);
+static ANSWERED: AtomicU64 = AtomicU64::new(0);
+static CLOCK: AtomicU64 = AtomicU64::new(0);
+const QUESTIONS: u64 = 64;
+/// No user interrupt takes so many cycles.
+const LONGEST: u64 = 100_000;
+
+/// The receiver's side of [`clock_offset`].
+fn tell_clock() {
+    for n in 1..=QUESTIONS {
+        while ASKED.load(Ordering::Acquire) != n {}
+        CLOCK.store(cycles(), Ordering::Relaxed);
+        ANSWERED.store(n, Ordering::Release);
+    }
+}
+
+/// By how much the receiver's clock is ahead of this one's: by the shortest of several ways there and back, of which
+/// each is taken for half.
+fn clock_offset() -> u64 {
+    let mut best = (u64::MAX, 0);
+    for n in 1..=QUESTIONS {
+        let asked = cycles();
+        ASKED.store(n, Ordering::Release);
+        while ANSWERED.load(Ordering::Acquire) != n {}
+        let took = cycles() - asked;
+        best = best.min((took, CLOCK.load(Ordering::Relaxed).wrapping_sub(asked + took / 2)));
+    }
+    best.1
+}
 
 extern "C" fn body(_vectors: u64, _context: u64) {
     CAME.store(cycles(), Ordering::Release);
@@ -41,11 +72,11 @@ unsafe extern "C" fn timed() {
         ".option push",
         ".option arch, +a",
         "csrrw t0, 0x040, t0",
-        "sd t1, 8(t0)",
-        "rdcycle t1",
         "sd t1, 0(t0)",
+        "rdcycle t1",
+        "sd t1, 64(t0)",
         ".word {read}",
-        "ld t1, 8(t0)",
+        "ld t1, 0(t0)",
         "csrrw t0, 0x040, t0",
         ".word {uret}",
         ".option pop",
@@ -54,14 +85,18 @@ unsafe extern "C" fn timed() {
     )
 }
 
-/// Where [`timed`] writes.
+/// Where [`timed`] writes: the sender looks at one of the lines, and the other is the receiver's alone.
 #[repr(C)]
 struct Timed {
-    came: AtomicU64,
-    saved: AtomicU64,
+    saved: Line,
+    came: Line,
 }
 
-static TIMED: Timed = Timed { came: AtomicU64::new(0), saved: AtomicU64::new(0) };
+/// A cache line.
+#[repr(align(64))]
+struct Line(AtomicU64);
+
+static TIMED: Timed = Timed { saved: Line(AtomicU64::new(0)), came: Line(AtomicU64::new(0)) };
 
 pub fn run(world: &mut World, params: Params) -> Result<Result<Score, Failure>, Unknown> {
     let to_body = params.choice("to", &[("entry", false), ("body", true)])?;
@@ -76,6 +111,7 @@ fn start(world: &mut World, to_body: bool, entry: Entry, operations: u64) -> Res
     let theirs = world.equip(receiver.tcb)?;
     let to = world.badged(theirs, 1)?;
     world.start(&receiver, move || {
+        tell_clock();
         // SAFETY: what the entries write to is static, and this thread's alone.
         unsafe {
             match (to_body, entry) {
@@ -94,9 +130,10 @@ fn start(world: &mut World, to_body: bool, entry: Entry, operations: u64) -> Res
             }
         }
     })?;
+    let offset = clock_offset();
     while READY.load(Ordering::Acquire) == 0 {}
     let target = to.register_sender()?;
-    let came = if to_body { &CAME } else { &TIMED.came };
+    let came = if to_body { &CAME } else { &TIMED.came.0 };
     let (mut sum, mut errors) = (0, 0);
     let mut round = || {
         came.store(0, Ordering::Release);
@@ -110,10 +147,13 @@ fn start(world: &mut World, to_body: bool, entry: Entry, operations: u64) -> Res
             }
         }
         operation();
-        if then < sent {
+        let took = then.wrapping_sub(offset).wrapping_sub(sent);
+        // Nothing has come, or at an impossible time.
+        if then == 0 || took > LONGEST {
             errors += 1;
+            return 0;
         }
-        then - sent.min(then)
+        took
     };
     for _ in 0..WARM_UP {
         round();

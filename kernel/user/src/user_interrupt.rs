@@ -79,8 +79,8 @@ pub fn wait(notification: Notification) -> u64 {
 /// takes the hart away.
 #[inline(always)]
 pub fn wait_here() {
-    // SAFETY: nothing changes.
-    unsafe { asm!("wfi", options(nostack)) };
+    // SAFETY: what ends the wait is let through; whether it interrupts is another matter.
+    unsafe { asm!("csrsi 0x004, {usip}", "wfi", usip = const USIP, options(nostack)) };
 }
 
 /// What has come for a thread, as [`minimal_entry`] leaves it.

@@ -20,6 +20,8 @@ const KERNEL_TARGET: &str = "riscv64imac-unknown-none-elf";
 const USER_TARGET: &str = "riscv64gc-unknown-none-elf";
 /// Release, without debug information: that has paths in it.
 const PROFILE: &str = "image";
+/// The root task that compares mechanisms, in a package of its own.
+const MECHANISMS: &str = "mechanisms";
 const PAGE: usize = 4096;
 /// A root task has no more than this; more is a mistake in its linker script.
 const MAX_IMAGE: usize = 64 << 20;
@@ -52,6 +54,8 @@ impl Image {
 const COMMITTED: &[(Image, &str)] = &[
     (Image::whole("root", false), "cli/guests/kernel.elf"),
     (Image::whole("root", true), "cli/guests/kernel-smp.elf"),
+    (Image::whole(MECHANISMS, false), "cli/guests/bench.elf"),
+    (Image::whole(MECHANISMS, true), "cli/guests/bench-smp.elf"),
 ];
 
 fn workspace() -> PathBuf {
@@ -73,16 +77,8 @@ fn cargo() -> Command {
 /// If the build fails.
 pub fn build(image: Image) -> Outcome<PathBuf> {
     let mut command = cargo();
-    command.args([
-        "build",
-        "--profile",
-        PROFILE,
-        "--locked",
-        "--package",
-        "kernel-root",
-        "--bin",
-        image.root,
-    ]);
+    let package = if image.root == MECHANISMS { "kernel-bench" } else { "kernel-root" };
+    command.args(["build", "--profile", PROFILE, "--locked", "--package", package, "--bin", image.root]);
     if !image.tests.is_empty() {
         command.env("KERNEL_TESTS", image.tests);
     }

@@ -26,7 +26,7 @@ fn main(info: &'static BootInfo) -> ! {
     match Env::new(info) {
         Ok(mut env) => {
             let objects = harness::run(&mut env, FILTER, SKIP, tests::ALL);
-            let beyond = harness::run(&mut env, FILTER, SKIP, &[tests::beyond_sel4(info)]);
+            let beyond = harness::run(&mut env, FILTER, SKIP, tests::beyond_sel4(info));
             let hostile = harness::run(&mut env, FILTER, SKIP, hostile::GROUPS);
             let score = objects.and(beyond).and(hostile);
             println!("suite: {} passed, {} failed", score.passed, score.failed);

@@ -5,6 +5,7 @@ use kernel_user::abi::BootInfo;
 use crate::harness::Test;
 
 mod asid;
+mod async_call;
 mod bootinfo;
 mod cnode;
 mod domain;
@@ -22,8 +23,12 @@ mod vspace;
 
 /// Those of what the kernel has beyond seL4, as far as the machine has what it takes.
 #[must_use]
-pub fn beyond_sel4(info: &'static BootInfo) -> &'static [Test] {
-    if crate::platform::has_uintc(info) { user_interrupt::TESTS } else { user_interrupt::WITHOUT }
+pub fn beyond_sel4(info: &'static BootInfo) -> &'static [&'static [Test]] {
+    if crate::platform::has_uintc(info) {
+        &[user_interrupt::TESTS, async_call::TESTS]
+    } else {
+        &[user_interrupt::WITHOUT]
+    }
 }
 
 /// All of seL4's interface.
