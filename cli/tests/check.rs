@@ -190,7 +190,9 @@ fn counters_are_chosen_by_their_paths() {
     edit(&file, "'sbi_calls'", "'harts.0.loads'");
     check(&file, &[]).assert().code(125).stdout(
         contains("failed          traps")
-            .and(contains("cases.toml:6:13: there is no harts.0.loads in the statistics; harts.0 has cycles"))
+            .and(contains(
+                "cases.toml:6:13: there is no harts.0.loads in the statistics; harts.0 has counters",
+            ))
             .and(contains("             ^^^^^^^^^^^^^^^ here")),
     );
 }
