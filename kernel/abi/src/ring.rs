@@ -264,21 +264,43 @@ impl<const WORDS: usize> Producer<'_, WORDS> {
     #[inline(always)]
     #[must_use]
     pub fn push(&mut self, words: &[u64]) -> bool {
-        self.push_parts(words, &[])
+        self.push_parts([], words)
     }
 
-    /// The same with words in two parts.
+    /// The same with a word before those of two parts.
     #[inline(always)]
     #[must_use]
-    pub fn push_parts(&mut self, first: &[u64], then: &[u64]) -> bool {
+    pub fn push_headed<const N: usize>(&mut self, head: u64, first: [u64; N], then: &[u64]) -> bool {
+        const { assert!(N < WORDS) };
         if self.is_full() {
             return false;
         }
-        for (n, &word) in first.iter().chain(then).enumerate().take(WORDS) {
-            self.0.word(n).store(word, Ordering::Relaxed);
+        self.0.word(0).store(head, Ordering::Relaxed);
+        self.fill(1, first, then);
+        true
+    }
+
+    #[inline(always)]
+    fn fill<const N: usize>(&mut self, at: usize, first: [u64; N], then: &[u64]) {
+        for (n, word) in first.into_iter().enumerate() {
+            self.0.word(at + n).store(word, Ordering::Relaxed);
+        }
+        for (n, &word) in then.iter().enumerate().take(WORDS - N - at) {
+            self.0.word(at + N + n).store(word, Ordering::Relaxed);
         }
         self.0.step();
         self.0.publish();
+    }
+
+    /// The same with words in two parts, of which the first is as long as it is.
+    #[inline(always)]
+    #[must_use]
+    pub fn push_parts<const N: usize>(&mut self, first: [u64; N], then: &[u64]) -> bool {
+        const { assert!(N <= WORDS) };
+        if self.is_full() {
+            return false;
+        }
+        self.fill(0, first, then);
         true
     }
 }

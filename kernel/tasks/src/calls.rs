@@ -61,17 +61,16 @@ impl<'a> Calls<'a> {
     /// Prints, in pieces that each go at once.
     pub async fn print(&self, text: &str) {
         for piece in text.as_bytes().chunks(Request::TEXT_BYTES) {
-            let mut words = [0; Request::WORDS];
-            words[Request::INFO] = piece.len() as u64;
+            let mut words = [0; Request::WORDS - Request::TEXT];
             for (n, &byte) in piece.iter().enumerate() {
-                words[Request::TEXT + n / 8] |= u64::from(byte) << (n % 8 * 8);
+                words[n / 8] |= u64::from(byte) << (n % 8 * 8);
             }
             let mut sent = None;
             core::future::poll_fn(|_| match sent {
                 Some(task) if self.awaited.info(task).is_some() => Poll::Ready(()),
                 Some(_) => Poll::Pending,
                 None => {
-                    sent = self.send(RequestKind::Print, &mut words, &[]);
+                    sent = self.send(RequestKind::Print, [piece.len() as u64], &words);
                     Poll::Pending
                 }
             })
@@ -79,15 +78,17 @@ impl<'a> Calls<'a> {
         }
     }
 
-    /// Puts a request in, whose first word is still missing; the task that waits for it, if there was room. If not,
-    /// the current task is to try again.
+    /// Puts a request in, with the words behind its head in two parts; the task that waits for it, if there was room.
+    /// If not, the current task is to try again.
     #[inline(always)]
-    fn send(&self, kind: RequestKind, words: &mut [u64], then: &[u64]) -> Option<TaskId> {
+    fn send<const N: usize>(&self, kind: RequestKind, first: [u64; N], then: &[u64]) -> Option<TaskId> {
         let task = self.executor.current();
-        words[Request::HEAD] = Request::head(task, kind);
+        let head = Request::head(task, kind);
         self.awaited.expect(task);
         // As many as there is room for completions.
-        if self.open.get() == self.channel.items() || !self.requests.borrow_mut().push_parts(words, then) {
+        if self.open.get() == self.channel.items()
+            || !self.requests.borrow_mut().push_headed(head, first, then)
+        {
             self.executor.wake(task);
             return None;
         }
@@ -182,11 +183,11 @@ impl Future for Run<'_, '_> {
         }
         let order = &self.order;
         let (caps, words) = (&order.caps, &order.words);
-        let mut first = [0, order.info.0, order.cptr, caps[0], words[0], words[1], words[2], words[3]];
+        let first = [order.info.0, order.cptr, caps[0], words[0], words[1], words[2], words[3]];
         // The second half is for the few that are long.
         let rest = [words[4], words[5], words[6], words[7], caps[1], caps[2]];
         let rest = if order.is_short() { &[] } else { &rest[..] };
-        self.sent = calls.send(RequestKind::Invoke, &mut first, rest);
+        self.sent = calls.send(RequestKind::Invoke, first, rest);
         Poll::Pending
     }
 }

@@ -43,7 +43,7 @@ impl<const N: usize> Message<N> {
     #[inline(always)]
     fn push(&self, ring: &mut Producer<'static, WORDS>, task: u64) -> bool {
         let info = MessageInfo::new(self.label, 0, 0, N as u64);
-        ring.push_parts(&[task, info.0], &self.words)
+        ring.push_parts([task, info.0], &self.words)
     }
 }
 

@@ -59,13 +59,6 @@ impl Source {
 mod tests {
     use super::*;
 
-    /// The published comparison waits for its guest.
-    #[test]
-    fn the_comparison_of_the_kernel_can_be_read() {
-        let comparison = parse(include_str!("../../../comparisons/kernel.toml")).unwrap();
-        assert_eq!(comparison.experiments.len(), 3);
-    }
-
     #[test]
     fn the_standard_comparison_can_be_run() {
         let comparison = Source::read(None).unwrap().parse().unwrap();
