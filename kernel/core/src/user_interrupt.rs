@@ -127,6 +127,14 @@ impl Receivers {
         self.count.set(count.min(MAX_RECEIVERS));
     }
 
+    /// The numbers that are in use, for tests.
+    #[cfg(test)]
+    pub(crate) fn in_use(&self) -> std::vec::Vec<u16> {
+        (0..MAX_RECEIVERS as u16)
+            .filter(|n| self.used[usize::from(n / 64)].get() >> (n % 64) & 1 != 0)
+            .collect()
+    }
+
     /// Whether there is a UINTC.
     fn exist(&self) -> bool {
         self.count.get() != 0
@@ -457,4 +465,14 @@ impl Kernel {
 #[cold]
 fn has_pending(thread: Ptr<Tcb>) -> bool {
     thread.user_interrupts.receiver().is_some_and(hw::receiver_has_pending)
+}
+
+/// The entries of the sender table `cap`, each with its registration, for tests.
+#[cfg(test)]
+pub(crate) fn entries(cap: Cap) -> impl Iterator<Item = (SenderEntry, Option<Cap>)> {
+    let table = cap.object::<SenderTable>();
+    (0..table.entries.len()).map(move |n| {
+        let registration = (n < ENTRIES).then(|| table.slot(n).cap()).filter(|cap| !cap.is(Kind::Null));
+        (SenderEntry::from_bits(table.entries[n].get()), registration)
+    })
 }

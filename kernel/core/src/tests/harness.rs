@@ -96,10 +96,6 @@ pub struct Log {
 pub struct Uintc(BTreeMap<u16, (Option<usize>, u64)>);
 
 impl Uintc {
-    /// The hart that receiver `number` interrupts.
-    pub fn aimed_at(&self, number: u16) -> Option<usize> {
-        self.0.get(&number).and_then(|receiver| receiver.0)
-    }
     fn aim(&mut self, number: u16, hart: Option<usize>) {
         self.0.entry(number).or_default().0 = hart;
     }

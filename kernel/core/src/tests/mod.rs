@@ -7,4 +7,5 @@ mod ipc;
 mod lookups;
 mod machines;
 mod slots;
+mod user_interrupts;
 mod vspace;
