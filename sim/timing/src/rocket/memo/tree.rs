@@ -493,8 +493,10 @@ impl Tree {
         let now = hart.pipe.now;
         hart.pipe.fetch.btb.advance(end.history.after(hart.pipe.fetch.btb.history()), end.place);
         named.moves(&end.sources, end.places);
-        for &(privilege, cause, cycles) in &end.charges[..usize::from(end.charged)] {
+        let mut after = now;
+        for &(privilege, cause, cycles) in end.charges.iter().take(end.charged.into()) {
             hart.pipe.ledger.charge(privilege, cause, cycles.into());
+            after += u64::from(cycles);
         }
         let (dcache, port) = env.data();
         dcache.keep();
@@ -502,8 +504,7 @@ impl Tree {
             (dcache.ready, port.free) = (now + u64::from(end.done.0), now + u64::from(end.done.1));
             dcache.crossbar.serves_data();
         }
-        hart.pipe.now = now + u64::from(end.cycles);
-        hart.issue = hart.pipe.now;
+        (hart.pipe.now, hart.issue) = (after, after);
         let memory = &mut hart.memory;
         if let Source::Fact { .. } = end.stores[1] {
             let (first, second) =
