@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::bus::Bus;
 use crate::decode::Decoder;
 use crate::hart::Hart;
-use crate::insn::{FactKind, Op, Stop};
+use crate::insn::{Op, Stop};
 use crate::pmp::AccessKind;
 use crate::ram::PAGE_BYTES;
 use crate::region;
@@ -64,8 +64,6 @@ pub struct Block {
     pub serial: u64,
     /// How many instructions at its beginning are plain ([`crate::insn::OpClass::is_plain`]).
     pub plain: usize,
-    /// The plain instructions that there are facts about, in order.
-    pub facts: Box<[(u8, FactKind)]>,
     /// The two places where control went from here most lately.
     links: [Link; 2],
     oldest_link: u8,
@@ -316,7 +314,6 @@ impl BlockCache {
         let plain = if by_address { ops.iter().take_while(|op| op.class.is_plain()).count() } else { 0 };
         Ok(Block {
             plain,
-            facts: ops[..plain].iter().filter_map(|op| Some((op.index, op.class.fact()?))).collect(),
             ops: ops.into_boxed_slice(),
             bytes: offset,
             serial: 0,

@@ -157,6 +157,7 @@ impl Decoder {
             class: def.class,
             rm: operands.rm,
             files: files.packed(),
+            fact: def.class.fact(),
         }
     }
 }

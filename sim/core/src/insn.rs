@@ -60,6 +60,8 @@ pub struct Op {
     pub rm: u8,
     /// Which register files the operands are in, two bits each ([`File`]): rd in bits 1:0, then rs1, rs2, rs3.
     pub files: u8,
+    /// What its latency depends on beside itself: that of its class, at hand.
+    pub fact: Option<FactKind>,
 }
 
 /// Integer register slot that swallows writes to x0.

@@ -1,6 +1,6 @@
 //! The hot loop.
 
-use crate::block::{Block, BlockCache, MAX_OPS};
+use crate::block::{BlockCache, MAX_OPS};
 use crate::bus::Bus;
 use crate::hart::{CsrWrite, Hart, RunState};
 use crate::insn::{Done, FactKind, Op, OpClass, Stop};
@@ -156,7 +156,7 @@ impl Core {
                 && whole
                 && hart.cycle.saturating_add(longest(block.plain)) < event_cycle;
             if together && !O::ON {
-                let (done, count, end) = execute(hart, bus, block, facts);
+                let (done, count, end) = execute(hart, bus, &ops[..block.plain], facts);
                 let run = BlockRun {
                     serial: block.serial,
                     ops: &ops[..done],
@@ -255,22 +255,18 @@ const fn longest(ops: usize) -> u64 {
     256 + 256 * ops as u64
 }
 
-/// Executes the plain instructions of `block` until one does not simply retire: gives how many retired, how many
+/// Executes the plain instructions `ops` of a block until one does not simply retire: gives how many retired, how many
 /// facts there are about them, and what the last of them said. One that did not retire has had no effect.
 #[inline(always)]
-fn execute(
-    hart: &mut Hart,
-    bus: &mut Bus,
-    block: &Block,
-    facts: &mut [Fact; MAX_OPS],
-) -> (usize, usize, Done) {
-    let (mut from, mut count) = (0, 0);
-    for &(n, kind) in &block.facts {
-        let n = usize::from(n);
-        if let Err((n, why)) = execute_all(hart, bus, block, from, n) {
-            return ended(n, count, why);
-        }
-        let Some(op) = block.ops.get(n) else { break };
+fn execute(hart: &mut Hart, bus: &mut Bus, ops: &[Op], facts: &mut [Fact; MAX_OPS]) -> (usize, usize, Done) {
+    let mut count = 0;
+    for (n, op) in ops.iter().enumerate() {
+        let Some(kind) = op.fact else {
+            if let Err(why) = (op.exec)(hart, bus, op) {
+                return ended(n, count, why);
+            }
+            continue;
+        };
         let done;
         let fact = &mut facts[count % MAX_OPS];
         if kind == FactKind::Access {
@@ -283,33 +279,11 @@ fn execute(
             done = (op.exec)(hart, bus, op);
         }
         count += 1;
-        from = n + 1;
         if let Err(why) = done {
             return ended(n, if why == Stop::Exit { count } else { count - 1 }, why);
         }
     }
-    match execute_all(hart, bus, block, from, block.plain) {
-        Ok(()) => (block.plain, count, Ok(())),
-        Err((n, why)) => ended(n, count, why),
-    }
-}
-
-/// Executes instructions `from` up to `to`, of which there are no facts: which one does not simply retire.
-#[inline(always)]
-fn execute_all(
-    hart: &mut Hart,
-    bus: &mut Bus,
-    block: &Block,
-    from: usize,
-    to: usize,
-) -> Result<(), (usize, Stop)> {
-    let Some(ops) = block.ops.get(from..to) else { return Ok(()) };
-    for (n, op) in ops.iter().enumerate() {
-        if let Err(why) = (op.exec)(hart, bus, op) {
-            return Err((from + n, why));
-        }
-    }
-    Ok(())
+    (ops.len(), count, Ok(()))
 }
 
 /// What [`execute`] gives when instruction `n` did not simply retire.

@@ -247,12 +247,23 @@ fn low(addr: u64) -> u16 {
     (addr >> 1) as u16 & 0x1fff
 }
 
+/// By history: what of an index is its part.
+const HISTORY_INDEX: [u16; 1 << HISTORY_BITS] = {
+    let mut table = [0; 1 << HISTORY_BITS];
+    let mut history = 0;
+    while history < table.len() {
+        let hashed = (HISTORY_HASH * history as u32) >> (HISTORY_BITS - 3) & 7;
+        table[history] = (hashed << 6) as u16;
+        history += 1;
+    }
+    table
+};
+
 /// The index is one part of the address exclusive-or another of the history.
 fn bht_index(addr: u64, history: u8) -> usize {
     let hi = addr >> 2;
     let address = (hi & 0x1ff) ^ (hi >> 9 & 3);
-    let hashed = (HISTORY_HASH * u32::from(history)) >> (HISTORY_BITS - 3) & 7;
-    (address ^ u64::from(hashed) << 6) as usize
+    address as usize ^ usize::from(HISTORY_INDEX[usize::from(history)])
 }
 
 /// Number of the page of `addr`.
@@ -714,6 +725,12 @@ impl Btb {
     #[inline(always)]
     pub(super) fn direction_index(pc: u64, history: u8) -> u16 {
         bht_index(pc, history) as u16
+    }
+
+    /// Where it is if `address` is where it is without a history.
+    #[inline(always)]
+    pub(super) fn direction_index_at(address: u16, history: u8) -> u16 {
+        address ^ HISTORY_INDEX[usize::from(history)]
     }
 
     /// The direction at `index`.

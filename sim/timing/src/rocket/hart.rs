@@ -333,14 +333,14 @@ impl HartModel {
     }
 
     /// Times the instructions of a block one by one.
-    pub fn time_block(&mut self, env: &mut Env<'_>, run: BlockRun<'_>) {
+    pub fn time_block(&mut self, env: &mut Env<'_>, run: &BlockRun<'_>) {
         let mut facts = (0u8..).zip(run.facts);
         let last = run.ops.len() - 1;
         for (n, op) in run.ops.iter().enumerate() {
             let pc = env.hart.pc_of(op);
             // A lone hart waits for nobody.
             let _ = self.issue(env, op, pc);
-            if let Some(kind) = op.class.fact() {
+            if let Some(kind) = op.fact {
                 let (number, &fact) = facts.next().unwrap_or((0, &NO_FACT));
                 env.fact = fact;
                 self.pipe.fetch.btb.recorder.fact = number;

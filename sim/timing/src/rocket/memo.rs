@@ -63,23 +63,55 @@ struct Next {
     root: u32,
     /// The short cut that is tried first.
     short: u32,
+    /// What else follows.
+    sibling: u32,
 }
 
-/// A node, as far as one that is passed through matters. The latest block is the first.
+/// Nothing follows, as far as is known.
+const NO_NEXT: u32 = u32::MAX;
+
+/// What follows the nodes.
 #[derive(Default)]
-struct Node {
-    nexts: SmallVec<[Next; 2]>,
+struct Nexts {
+    all: Vec<Next>,
+    /// The latest, by node.
+    first: Vec<u32>,
 }
 
-impl Node {
+impl Nexts {
+    /// Block `serial` at `pc` after `node`, which becomes its latest.
     #[inline(always)]
-    fn next(&mut self, serial: u64, pc: u64) -> Option<&mut Next> {
-        let mut at = self.nexts.iter().position(|next| next.serial == serial && next.pc == pc)?;
-        if at > 1 {
-            self.nexts.swap(0, at);
-            at = 0;
+    fn find(&mut self, node: u32, serial: u64, pc: u64) -> Option<&mut Next> {
+        let first = self.first[node as usize];
+        let next = self.all.get(first as usize)?;
+        if next.serial == serial && next.pc == pc {
+            return self.all.get_mut(first as usize);
         }
-        self.nexts.get_mut(at)
+        self.find_later(node, serial, pc)
+    }
+
+    #[inline(never)]
+    fn find_later(&mut self, node: u32, serial: u64, pc: u64) -> Option<&mut Next> {
+        let first = self.first[node as usize];
+        let mut previous = first;
+        loop {
+            let at = self.all.get(previous as usize)?.sibling;
+            let next = self.all.get_mut(at as usize)?;
+            if next.serial == serial && next.pc == pc {
+                let behind = std::mem::replace(&mut next.sibling, first);
+                self.all[previous as usize].sibling = behind;
+                self.first[node as usize] = at;
+                return self.all.get_mut(at as usize);
+            }
+            previous = at;
+        }
+    }
+
+    /// Adds what follows `node`.
+    fn add(&mut self, node: u32, serial: u64, pc: u64, root: u32) {
+        let at = self.all.len() as u32;
+        let sibling = std::mem::replace(&mut self.first[node as usize], at);
+        self.all.push(Next { serial, pc, root, short: NO_SHORT, sibling });
     }
 }
 
@@ -92,7 +124,7 @@ struct State {
 
 /// What a hart's model remembers.
 pub struct Memo {
-    nodes: Vec<Node>,
+    nexts: Nexts,
     states: Vec<State>,
     ids: FxHashMap<Box<[u64]>, u32>,
     tree: Tree,
@@ -110,7 +142,7 @@ impl Memo {
     /// Nothing yet. Without `remember` it stays like that.
     pub fn new(remember: bool) -> Self {
         Self {
-            nodes: Vec::new(),
+            nexts: Nexts::default(),
             states: Vec::new(),
             ids: FxHashMap::default(),
             tree: Tree::default(),
@@ -129,9 +161,7 @@ impl Memo {
         if self.at != NOWHERE {
             self.states[self.at as usize].snapshot.restore(hart);
             for (made, &mut entry) in predictions(hart).zip(self.named.places()) {
-                if made.names() {
-                    made.entry = entry;
-                }
+                made.entry = entry;
             }
             self.at = NOWHERE;
         }
@@ -139,7 +169,7 @@ impl Memo {
 
     /// Times the plain instructions at the beginning of a block.
     #[inline(always)]
-    pub fn block(&mut self, hart: &mut HartModel, env: &mut Env<'_>, run: BlockRun<'_>) {
+    pub fn block(&mut self, hart: &mut HartModel, env: &mut Env<'_>, run: &BlockRun<'_>) {
         let pc = env.hart.pc;
         let expected =
             run.whole && hart.next == pc && hart.issued.is_none() && env.hart.cycle == hart.takes_effect();
@@ -161,7 +191,7 @@ impl Memo {
             return false;
         }
         let expected = hart.next == pc && env.hart.cycle == hart.takes_effect();
-        let step = single(op, ISSUES, pc);
+        let step = &single(op, ISSUES, pc);
         if expected && self.step_goes_on(hart, env, step, pc) {
             hart.issues_again(env, op, pc);
         } else {
@@ -177,10 +207,10 @@ impl Memo {
     #[inline]
     pub fn retired(&mut self, hart: &mut HartModel, env: &mut Env<'_>, op: &Op, pc: u64, next: u64) -> bool {
         let simple = is_simple(op);
-        if self.nodes.is_empty() || !(simple || op.class.is_atomic()) {
+        if self.states.is_empty() || !(simple || op.class.is_atomic()) {
             return false;
         }
-        let step = single(op, RETIRES, next);
+        let step = &single(op, RETIRES, next);
         let expected = simple && hart.issued == Some(pc) && hart.next == pc;
         if expected && self.step_goes_on(hart, env, step, pc) {
             hart.issued = None;
@@ -197,7 +227,7 @@ impl Memo {
         if self.at == NOWHERE || hart.issued.is_none() {
             return false;
         }
-        let step = BlockRun { serial: TRAPS, ops: &[], whole: true, next: env.hart.pc, facts: &[] };
+        let step = &BlockRun { serial: TRAPS, ops: &[], whole: true, next: env.hart.pc, facts: &[] };
         let expected = hart.issued == Some(hart.next);
         if expected && self.step_goes_on(hart, env, step, trap.epc) {
             hart.issued = None;
@@ -212,16 +242,16 @@ impl Memo {
 
     /// Follows the path for `run` at `pc`, if the answers are known.
     #[inline(always)]
-    fn goes_on(&mut self, hart: &mut HartModel, env: &mut Env<'_>, run: BlockRun<'_>, pc: u64) -> bool {
+    fn goes_on(&mut self, hart: &mut HartModel, env: &mut Env<'_>, run: &BlockRun<'_>, pc: u64) -> bool {
         if self.at == NOWHERE || env.bus.ram.code_log_end() != self.code_epoch {
             return false;
         }
         let pc = pc | u64::from(!hart.pipe.fetch.btb.settled());
-        let Some(next) = self.nodes[self.at as usize].next(run.serial, pc) else { return false };
-        let end = match self.tree.shortens(next.short, hart, env, &run, &mut self.named) {
+        let Some(next) = self.nexts.find(self.at, run.serial, pc) else { return false };
+        let end = match self.tree.shortens(next.short, hart, env, run, &mut self.named) {
             Ok(end) => end,
             Err(missed) => {
-                let Some(end) = self.tree.follow(next.root, hart, env, &run, &mut self.named) else {
+                let Some(end) = self.tree.follow(next.root, hart, env, run, &mut self.named) else {
                     return false;
                 };
                 let generation = hart.pipe.fetch.generation();
@@ -237,7 +267,13 @@ impl Memo {
 
     /// [`Memo::goes_on`] for what is no block, and less frequent.
     #[inline(never)]
-    fn step_goes_on(&mut self, hart: &mut HartModel, env: &mut Env<'_>, step: BlockRun<'_>, pc: u64) -> bool {
+    fn step_goes_on(
+        &mut self,
+        hart: &mut HartModel,
+        env: &mut Env<'_>,
+        step: &BlockRun<'_>,
+        pc: u64,
+    ) -> bool {
         self.goes_on(hart, env, step, pc)
     }
 
@@ -247,7 +283,7 @@ impl Memo {
         &mut self,
         hart: &mut HartModel,
         env: &mut Env<'_>,
-        run: BlockRun<'_>,
+        run: &BlockRun<'_>,
         pc: u64,
         expected: bool,
         step: impl FnOnce(&mut HartModel, &mut Env<'_>),
@@ -277,11 +313,11 @@ impl Memo {
         // What comes over a port that is not free yet depends on when it is.
         let port_matters = done != (0, 0) && port > begun;
         if from != NOWHERE && !hart.pipe.fetch.btb.recorder.spoilt && !port_matters {
-            let mut sources = SmallVec::<[u8; PLACES]>::new();
-            sources.extend(predictions(hart).map(|made| if made.names() { made.origin.index() } else { 0 }));
+            let sources: SmallVec<[Option<u8>; PLACES]> =
+                predictions(hart).map(|made| made.origin.index()).collect();
             let charges = hart.pipe.ledger.since(&ledger);
-            if let Some(end) = End::new(to, charges, &sources, done)
-                && u64::from(end.cycles) == hart.pipe.now - begun
+            if let Some(end) = End::new(to, charges, sources.into_iter(), done)
+                && end.cycles() == hart.pipe.now - begun
             {
                 self.store(hart, env, (from, pc), run, end);
             }
@@ -291,9 +327,9 @@ impl Memo {
     /// Makes room if there is none, or if what is known is about other code: whether nothing was forgotten for it.
     fn has_room(&mut self, hart: &mut HartModel, env: &Env<'_>) -> bool {
         let epoch = env.bus.ram.code_log_end();
-        let kept = epoch == self.code_epoch && self.nodes.len() < MAX_NODES && !self.tree.is_full();
+        let kept = epoch == self.code_epoch && self.states.len() < MAX_NODES && !self.tree.is_full();
         if !kept {
-            self.nodes.clear();
+            self.nexts = Nexts::default();
             self.states.clear();
             self.ids.clear();
             self.tree = Tree::default();
@@ -304,7 +340,7 @@ impl Memo {
     }
 
     /// Listens to what is asked from node `from` on, if there is one.
-    fn listen(&self, hart: &mut HartModel, env: &mut Env<'_>, run: BlockRun<'_>, from: u32) {
+    fn listen(&self, hart: &mut HartModel, env: &mut Env<'_>, run: &BlockRun<'_>, from: u32) {
         hart.pipe.fetch.s2_act = BEFORE;
         if let Some(state) = self.states.get(from as usize) {
             // What is in the second stage of a node has hit, and nothing has taken the line away since.
@@ -315,9 +351,9 @@ impl Memo {
                 made.origin = Origin::Place(place);
             }
             // Whether the lines of the first accesses are there is asked before all else.
-            let kinds = run.ops.iter().filter(|op| op.class.fact().is_some());
+            let kinds = run.ops.iter().filter(|op| op.fact.is_some());
             for (n, (op, fact)) in (0..32).zip(kinds.zip(run.facts)) {
-                if op.class.fact() == Some(FactKind::Access) {
+                if op.fact == Some(FactKind::Access) {
                     let write = matches!(op.class, OpClass::Store | OpClass::FpStore);
                     let settled = env.dcache().settled(fact.b, write);
                     hart.pipe.fetch.btb.recorder.act(Act::Settled { fact: n, write, settled });
@@ -336,8 +372,8 @@ impl Memo {
         let to = match self.ids.get(&self.key[..]) {
             Some(&to) => to,
             None => {
-                let to = self.nodes.len() as u32;
-                self.nodes.push(Node::default());
+                let to = self.states.len() as u32;
+                self.nexts.first.push(NO_NEXT);
                 self.states.push(State { snapshot: Box::new(Snapshot::take(hart)), given });
                 self.ids.insert(self.key.clone().into_boxed_slice(), to);
                 to
@@ -356,7 +392,7 @@ impl Memo {
         hart: &HartModel,
         env: &Env<'_>,
         (from, pc): (u32, u64),
-        run: BlockRun<'_>,
+        run: &BlockRun<'_>,
         mut end: End,
     ) {
         let acts = &hart.pipe.fetch.btb.recorder.acts;
@@ -364,11 +400,10 @@ impl Memo {
         if !compiler.compile(acts, run, env.params, &mut end) {
             return;
         }
-        let node = &mut self.nodes[from as usize];
-        let root = node.next(run.serial, pc).map(|next| next.root);
+        let root = self.nexts.find(from, run.serial, pc).map(|next| next.root);
         let added = self.tree.add(root, &self.steps, end);
         if let (None, Some(root)) = (root, added) {
-            node.nexts.insert(0, Next { serial: run.serial, pc, root, short: NO_SHORT });
+            self.nexts.add(from, run.serial, pc, root);
         }
     }
 }

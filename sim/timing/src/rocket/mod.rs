@@ -165,7 +165,7 @@ impl TimingModel for Rocket {
     #[inline]
     fn block(&mut self, hart: &Hart, bus: &Bus, block: BlockRun<'_>) -> u64 {
         let (model, memo, mut env) = self.parts(hart, bus, u64::MAX);
-        memo.block(model, &mut env, block);
+        memo.block(model, &mut env, &block);
         model.takes_effect()
     }
 

@@ -53,7 +53,7 @@ fn prediction(made: &Prediction, place: u8, direction: bool) -> u64 {
         | u64::from(place.wrapping_sub(made.place)) << 24
 }
 
-/// The predictions that are on their way in `hart`, in the order of their places.
+/// The predictions on their way in `hart` that name an entry, in the order of their places.
 pub(super) fn predictions(hart: &mut HartModel) -> impl Iterator<Item = &mut Prediction> {
     let pipe = &mut hart.pipe;
     let FetchState { s2_valid, s2_made, queue, head, queued, buffered, buffer_made, .. } =
@@ -71,6 +71,7 @@ pub(super) fn predictions(hart: &mut HartModel) -> impl Iterator<Item = &mut Pre
         .chain(ring)
         .chain((*buffered > 0).then_some(buffer_made))
         .chain(resolves.into_iter().take(resolve_count).map(|resolve| &mut resolve.made))
+        .filter(|made| made.names())
 }
 
 impl Snapshot {

@@ -65,6 +65,6 @@ impl Place {
     #[inline(always)]
     pub(super) fn index(&self, before: u64) -> u16 {
         let old = before.wrapping_shl(self.left.into()).wrapping_shr(self.right.into()) as u8;
-        self.address ^ Btb::direction_index(0, old & self.old | self.new)
+        Btb::direction_index_at(self.address, old & self.old | self.new)
     }
 }

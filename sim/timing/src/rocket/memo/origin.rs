@@ -1,6 +1,6 @@
 //! Entries of the BTB by the lookups that found them. Where a branch has its entry differs from time to time, and
-//! matters only where the entry is used: a node knows its predictions by their places in the pipeline, and a path
-//! knows which of its lookups, or which place of the node before, each comes from.
+//! matters only where the entry is used: a node knows the predictions that name one by their order in the pipeline, and a
+//! path knows which of its lookups, or which place of the node before, each comes from.
 
 use super::super::btb::BtbUpdate;
 
@@ -25,12 +25,13 @@ pub(in super::super) enum Origin {
 }
 
 impl Origin {
-    /// Its index among [`Named`].
-    pub(super) fn index(self) -> u8 {
+    /// Its index among [`Named`], if it has one.
+    #[inline(always)]
+    pub(super) fn index(self) -> Option<u8> {
         match self {
-            Self::Itself => 0,
-            Self::Place(n) => n,
-            Self::Lookup(n) => n.wrapping_add(FIRST as u8),
+            Self::Itself => None,
+            Self::Place(n) => Some(n),
+            Self::Lookup(n) => Some(n.wrapping_add(FIRST as u8)),
         }
     }
 }
@@ -51,7 +52,7 @@ impl Named {
     /// The entry that comes from `origin`; `own` is what it says itself.
     #[inline(always)]
     pub fn entry(&self, origin: Origin, own: u8) -> u8 {
-        if origin == Origin::Itself { own } else { self.entries[usize::from(origin.index())] }
+        origin.index().map_or(own, |index| self.entries[usize::from(index)])
     }
 
     /// Lookup `n` of the path has found `entry`.
@@ -72,22 +73,27 @@ impl Named {
         BtbUpdate { entry: self.entry(update.origin, update.entry), ..update }
     }
 
-    /// The path has been followed: the first of its node's places hold what comes from `sources`.
+    /// The path has been followed: the first `count` of its node's places hold what comes from `sources`.
     #[inline(always)]
     pub fn moves(&mut self, sources: &[u8; PLACES], count: u8) {
         // Together: most often there are few, and bytes that were just written are slow to read as a word.
         const FEW: usize = 4;
         if usize::from(count) > FEW {
-            let mut places = [0; PLACES];
-            for (place, &source) in places.iter_mut().zip(sources) {
-                *place = self.entries[usize::from(source)];
-            }
-            self.entries[..PLACES].copy_from_slice(&places);
+            self.moves_all(sources);
         } else if count > 0 {
             let entry = |n: usize| u32::from(self.entries[usize::from(sources[n])]) << (8 * n);
             let places = entry(0) | entry(1) | entry(2) | entry(3);
             self.entries[..FEW].copy_from_slice(&places.to_le_bytes());
         }
+    }
+
+    #[inline(never)]
+    fn moves_all(&mut self, sources: &[u8; PLACES]) {
+        let mut places = [0; PLACES];
+        for (place, &source) in places.iter_mut().zip(sources) {
+            *place = self.entries[usize::from(source)];
+        }
+        self.entries[..PLACES].copy_from_slice(&places);
     }
 
     /// The lookup that `source` is, if it is one.

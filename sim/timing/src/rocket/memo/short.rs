@@ -1,6 +1,6 @@
 //! Short cuts. Most of what a path asks is which entries the BTB has and which lines the instruction cache has; and most
-//! of the time none of these has changed since the path was followed last. A path that asks little else has a short cut:
-//! what is left to ask while the entries and lines are the same, and what all of its uses of entries come to.
+//! of the time none of these has changed since the path was followed last. A path in which none changes either has a
+//! short cut: what is left to ask while the entries and lines are the same, and what all of its uses of entries come to.
 
 use smallvec::SmallVec;
 
@@ -8,7 +8,7 @@ use super::super::btb::{BTB_ENTRIES, Btb};
 use super::super::replace::Plru;
 use super::history::Place;
 use super::origin::Named;
-use super::steps::{End, NO_LOOKUP, Step};
+use super::steps::{End, NO_LOOKUP, Side, Sides, Step};
 
 /// Short cuts that are tried one after the other.
 pub(super) const TRIES: usize = 4;
@@ -22,8 +22,8 @@ pub(super) const NO_SHORT: u32 = u32::MAX;
 pub(super) enum Miss {
     /// There is none.
     First,
-    /// A direction, by its number among all, is the other one.
-    Direction(u32),
+    /// A direction of this one, by its number among all, is the other one.
+    Direction(u32, u32),
     /// The accesses, or what else this one asks, are not the same.
     Otherwise(u32),
 }
@@ -39,7 +39,7 @@ pub(super) struct Direction {
 }
 
 /// A direction that is learnt.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Learns {
     pub place: Place,
     pub taken: bool,
@@ -84,7 +84,7 @@ pub(super) struct Shorts {
 
 impl Shorts {
     /// The next path is one of `steps` to `end`.
-    pub fn add(&mut self, steps: &[Step], end: &End) {
+    pub fn add(&mut self, steps: &[Step], end: &End, sides: &Sides) {
         let from = (self.directions.len(), self.learns.len(), self.others.len());
         let mut short = Short {
             generation: 0,
@@ -102,6 +102,7 @@ impl Shorts {
             most: Plru::default(),
         };
         let (mut touched, mut used) = (SmallVec::new(), None);
+        let (mut stacked, mut updates) = (false, None);
         for &step in steps {
             match step {
                 Step::Free { touches, .. } | Step::Entry { touches, .. } if touches => {
@@ -123,17 +124,36 @@ impl Shorts {
                     }
                 }
                 Step::Learn { place, taken } => self.learns.push(Learns { place, taken }),
-                Step::Push(_)
-                | Step::Pop
+                Step::Push(_) | Step::Pop => {
+                    stacked = true;
+                    self.others.push(step);
+                }
+                // Another answer than before the block.
+                Step::Returns(_) if stacked => short.possible = false,
+                Step::Update(side) => {
+                    updates = Some(side);
+                    self.others.push(step);
+                }
+                Step::Returns(_)
+                | Step::Page(_)
+                | Step::Context(_)
+                | Step::Word(_)
+                | Step::Behind(_)
+                | Step::Operands(_)
                 | Step::Multiplicand(_)
                 | Step::Unsettled { .. }
                 | Step::Becomes { .. }
                 | Step::Idle => self.others.push(step),
-                _ => short.possible = false,
+                Step::Odd(_) | Step::Settle(_) | Step::Flush | Step::End(_) => short.possible = false,
             }
         }
-        for n in end.sources[..usize::from(end.places)].iter().filter_map(|&source| Named::lookup_of(source))
-        {
+        let updated = updates.and_then(|side| match *sides.get(side) {
+            Side::Update(update) => Named::lookup_of(update.origin.index()?),
+            _ => None,
+        });
+        let moved =
+            end.sources[..usize::from(end.places)].iter().filter_map(|&source| Named::lookup_of(source));
+        for n in moved.chain(updated) {
             match short.named.get_mut(usize::from(short.names)) {
                 Some(named) => *named = (n, 0),
                 None => short.possible = false,
@@ -189,10 +209,31 @@ impl Shorts {
         short.otherwise
     }
 
-    /// Number `n` of all directions.
-    #[inline(always)]
-    pub fn direction(&mut self, n: u32) -> &mut Direction {
-        &mut self.directions[n as usize]
+    /// Number `other` is the short cut for the other direction than number `n` of all, which is one of `number`, if it agrees
+    /// with that up to there: what else they ask may have led elsewhere before. Whether it does.
+    pub fn turns(&mut self, number: u32, n: u32, other: u32) -> bool {
+        let agrees = self.agree(&self.all[number as usize], n, &self.all[other as usize]);
+        if agrees {
+            self.directions[n as usize].other = other;
+        }
+        agrees
+    }
+
+    fn agree(&self, one: &Short, n: u32, two: &Short) -> bool {
+        let directions = |short: &Short| {
+            self.directions.iter().skip(short.directions.0 as usize).take(short.directions.1.into())
+        };
+        let learns =
+            |short: &Short, count: u8| self.learns.iter().skip(short.learns.0 as usize).take(count.into());
+        let asked = (n - one.directions.0) as usize + 1;
+        let same = |(n, (a, b)): (usize, (&Direction, &Direction))| {
+            (a.place, a.learnt) == (b.place, b.learnt)
+                && (a.taken == b.taken) == (n + 1 < asked)
+                && learns(one, a.learnt).eq(learns(two, a.learnt))
+        };
+        (one.facts, one.writes) == (two.facts, two.writes)
+            && directions(two).count() >= asked
+            && directions(one).zip(directions(two)).take(asked).enumerate().all(same)
     }
 
     /// The short cut for the other direction than number `n` of `short`, and its direction behind that.

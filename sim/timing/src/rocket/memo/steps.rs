@@ -218,11 +218,10 @@ pub(super) type Charge = (Priv, CycleCause, u16);
 pub(super) struct End {
     /// The node behind it.
     pub to: u32,
-    pub cycles: u32,
     pub history: History,
     /// How many directions further on.
     pub place: u8,
-    /// How many of the node's places matter, and where these come from.
+    /// How many places the node has, and where these come from.
     pub places: u8,
     pub sources: [u8; PLACES],
     pub charged: u8,
@@ -241,12 +240,11 @@ impl End {
     pub fn new(
         to: u32,
         charges: impl Iterator<Item = (Priv, CycleCause, u64)>,
-        sources: &[u8],
+        sources: impl Iterator<Item = Option<u8>>,
         done: (u64, u64),
     ) -> Option<Self> {
         let mut end = Self {
             to,
-            cycles: 0,
             history: History::default(),
             place: 0,
             places: 0,
@@ -261,11 +259,19 @@ impl End {
             let charge = (privilege, cause, u16::try_from(cycles).ok()?);
             *end.charges.get_mut(usize::from(end.charged))? = charge;
             end.charged += 1;
-            end.cycles += u32::from(charge.2);
         }
-        end.sources.get_mut(..sources.len())?.copy_from_slice(sources);
-        end.places = sources.iter().rposition(|&source| source != 0).map_or(0, |last| last as u8 + 1);
+        for source in sources {
+            *end.sources.get_mut(usize::from(end.places))? = source?;
+            end.places += 1;
+        }
         Some(end)
+    }
+}
+
+impl End {
+    /// How many cycles the path takes.
+    pub fn cycles(&self) -> u64 {
+        self.charges.iter().map(|charge| u64::from(charge.2)).sum()
     }
 }
 
@@ -313,7 +319,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// The steps of `acts` in `run`, and in `end` what they come to; whether that is possible.
-    pub fn compile(mut self, acts: &[Act], run: BlockRun<'_>, params: &Params, end: &mut End) -> bool {
+    pub fn compile(mut self, acts: &[Act], run: &BlockRun<'_>, params: &Params, end: &mut End) -> bool {
         for act in acts {
             self.then.push((self.history, self.learnt));
             self.step(act, acts, run.ops, params);

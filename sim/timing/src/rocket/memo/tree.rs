@@ -132,7 +132,7 @@ impl Tree {
         }
         let begin = self.places.len() as u32;
         let end_number = self.ends.len() as u32;
-        self.shorts.add(steps, &end);
+        self.shorts.add(steps, &end, &self.sides);
         self.ends.push(end);
         while let Some((step, count)) = Step::first_of(&steps[known..]) {
             self.places.push(Place { step, otherwise: UNKNOWN });
@@ -221,31 +221,25 @@ impl Tree {
             }
             let mut from = Shorts::first_direction(short);
             while let Some(n) = shorts.differs(short, from, &hart.pipe.fetch.btb) {
-                (number, short, from) = shorts.other(short, n, generation).ok_or(Miss::Direction(n))?;
+                (number, short, from) =
+                    shorts.other(short, n, generation).ok_or(Miss::Direction(number, n))?;
             }
             let others = shorts.others(short);
-            if !self.are_same(others, hart, env, run, translates) {
+            if !others.is_empty() && !self.are_same(others, hart, env, run, translates) {
                 miss = Miss::Otherwise(number);
                 number = Shorts::next(short);
                 continue;
             }
-            let btb = &mut hart.pipe.fetch.btb;
-            shorts.tell(short, btb, named);
-            for step in others {
-                match *step {
-                    Step::Push(address) => btb.push(address.get()),
-                    Step::Pop => btb.pop(),
-                    _ => {}
-                }
-            }
+            shorts.tell(short, &mut hart.pipe.fetch.btb, named);
+            others.iter().for_each(|step| self.tells(step, &mut hart.pipe.fetch, named));
             Self::arrive(&self.ends[number as usize], hart, env, run, named, translates);
             return Ok(number);
         }
         Err(miss)
     }
 
-    /// Whether what `steps` ask is the same. If so, the data cache has been told; if not, nothing has changed.
-    #[inline(always)]
+    /// Whether what `steps` ask is the same, before any of it is told. If so, the data cache has been told; if not, nothing
+    /// has changed.
     fn are_same(
         &self,
         steps: &[Step],
@@ -254,23 +248,48 @@ impl Tree {
         run: &BlockRun<'_>,
         translates: bool,
     ) -> bool {
+        let mut context = hart.pipe.fetch.context;
         let same = steps.iter().all(|step| match *step {
-            Step::Multiplicand(side) => self.is_as_long(side, run),
-            Step::Unsettled { n, write } => {
-                let fact = run.facts.get(usize::from(n)).copied().unwrap_or_default();
-                !env.dcache().settled(fact.b, write)
+            Step::Context(side) => {
+                context = Context::of(env.hart);
+                *self.sides.get(side) == Side::Context(context)
             }
-            Step::Becomes { n, write, outcome } => {
-                let fact = run.facts.get(usize::from(n)).copied().unwrap_or_default();
-                (!translates || hart.memory.tlb.holds(fact.a)) && env.dcache().repeat(fact.b, write, outcome)
-            }
-            Step::Idle => env.uncore.port.free <= hart.pipe.now,
-            _ => true,
+            Step::Page(side) => match *self.sides.get(side) {
+                Side::Page { va, pa, .. } => hart.pipe.fetch.tlb.would_find(context, va) == Some(pa),
+                _ => false,
+            },
+            _ => self.is_same(step, hart, env, run, translates),
         });
         if !same {
             env.dcache().undo();
         }
         same
+    }
+
+    /// What `step` tells, if its answer is no different from what was asked before it.
+    #[inline(always)]
+    fn tells(&self, step: &Step, fetch: &mut Fetch, named: &mut Named) {
+        let btb = &mut fetch.btb;
+        match *step {
+            Step::Push(address) => btb.push(address.get()),
+            Step::Pop => btb.pop(),
+            Step::Update(side) => {
+                if let &Side::Update(update) = self.sides.get(side) {
+                    btb.update(named.update(update));
+                }
+            }
+            Step::Page(side) => {
+                if let &Side::Page { va, pa, uses } = self.sides.get(side) {
+                    fetch.tlb.finds(fetch.context, va, pa, uses);
+                }
+            }
+            Step::Context(side) => {
+                if let &Side::Context(context) = self.sides.get(side) {
+                    fetch.enter(context);
+                }
+            }
+            _ => {}
+        }
     }
 
     /// The path to `end` has been followed, which a short cut missed: the short cut to begin with, if that is to change.
@@ -280,11 +299,13 @@ impl Tree {
             return None;
         }
         match missed {
-            Miss::First => return Some(end),
-            Miss::Direction(n) => self.shorts.direction(n).other = end,
-            Miss::Otherwise(n) => *self.shorts.otherwise(n) = end,
+            Miss::Direction(number, n) if self.shorts.turns(number, n, end) => None,
+            Miss::First | Miss::Direction(..) => Some(end),
+            Miss::Otherwise(n) => {
+                *self.shorts.otherwise(n) = end;
+                None
+            }
         }
-        None
     }
 
     /// Whether the lines of the accesses `facts` are there, and nothing of them changes.
@@ -309,18 +330,6 @@ impl Tree {
             }
         }
         true
-    }
-
-    /// Whether a multiplication takes as long as [`Side::Multiplicand`] says.
-    #[inline(always)]
-    fn is_as_long(&self, side: u32, run: &BlockRun<'_>) -> bool {
-        match *self.sides.get(side) {
-            Side::Multiplicand { n, mask, least, greatest } => {
-                let fact = run.facts.get(usize::from(n)).copied().unwrap_or_default();
-                (least..=greatest).contains(&(fact.a & mask))
-            }
-            _ => false,
-        }
     }
 
     /// Whether the question of `step` has its answer; if so, what goes with it is told.
@@ -370,14 +379,6 @@ impl Tree {
                 learnt.push(place.index(btb.history()), taken);
                 true
             }
-            Step::Line { line, there } => hart.pipe.fetch.icache.holds(line.get()) == there,
-            Step::Settled { facts, writes } => {
-                Self::are_settled(facts, writes, &mut hart.memory, env, run, translates)
-            }
-            Step::Unsettled { n, write } => {
-                let fact = run.facts.get(usize::from(n)).copied().unwrap_or_default();
-                !env.dcache().settled(fact.b, write)
-            }
             Step::Settle(pc) => {
                 btb.settle(pc.get());
                 true
@@ -386,97 +387,120 @@ impl Tree {
                 btb.uses(named.lookup(n));
                 true
             }
-            Step::Push(address) => {
-                btb.push(address.get());
+            Step::Push(_) | Step::Pop | Step::Update(_) => {
+                self.tells(step, &mut hart.pipe.fetch, named);
                 true
             }
-            Step::Pop => {
-                btb.pop();
-                true
-            }
-            Step::Returns(side) => matches!(*self.sides.get(side), Side::Returns(to) if btb.ras_head() == to),
-            Step::Update(side) => {
-                if let &Side::Update(update) = self.sides.get(side) {
-                    btb.update(named.update(update));
-                }
-                true
-            }
-            Step::Behind(side) => match *self.sides.get(side) {
-                Side::Behind { n, size, stores, conflicts } => {
-                    let fact = run.facts.get(usize::from(n)).copied().unwrap_or_default();
-                    let (word, mask) = span(fact.a, size.into());
-                    let same = |store: Option<Source>| {
-                        store
-                            .map(|store| store.span(&hart.memory, run.facts))
-                            .is_some_and(|s| s.0 == word && s.1 & mask != 0)
-                    };
-                    (same(stores[0]) || same(stores[1])) == conflicts
-                }
-                _ => false,
-            },
-            Step::Multiplicand(side) => self.is_as_long(side, run),
-            Step::Becomes { n, write, outcome } => {
-                let fact = run.facts.get(usize::from(n)).copied().unwrap_or_default();
-                (!translates || hart.memory.tlb.holds(fact.a)) && env.dcache().repeat(fact.b, write, outcome)
-            }
-            Step::Idle => env.uncore.port.free <= hart.pipe.now,
             Step::Flush => {
                 btb.flush();
                 true
             }
-            Step::Odd(side)
-            | Step::Page(side)
-            | Step::Context(side)
-            | Step::Word(side)
-            | Step::Operands(side) => {
-                Self::takes_aside(self.sides.get(side), &mut hart.pipe.fetch, env, run, named, fetching)
+            Step::Odd(_) | Step::Page(_) | Step::Context(_) => {
+                self.takes_aside(step, &mut hart.pipe.fetch, env, named, fetching)
             }
-            Step::End(_) => false,
+            _ => self.is_same(step, hart, env, run, translates),
         }
     }
 
     /// [`Tree::takes`] for what is rare.
     #[inline(never)]
     fn takes_aside(
-        side: &Side,
+        &self,
+        step: &Step,
         fetch: &mut Fetch,
         env: &Env<'_>,
-        run: &BlockRun<'_>,
         named: &mut Named,
         fetching: &mut Fetching,
     ) -> bool {
-        match *side {
+        let (Step::Odd(side) | Step::Page(side) | Step::Context(side)) = *step else { return false };
+        let same = match *self.sides.get(side) {
             Side::Odd { pc, found, n } => {
                 let same = fetch.btb.finds(pc) == found;
                 if same {
                     fetch.btb.settle_odd(pc);
                     named.finds(n, found.entry);
                 }
-                same
+                return same;
             }
-            Side::Page { va, pa, uses } => {
-                let same = fetch.tlb.would_find(fetch.context, va) == Some(pa);
-                if same {
-                    fetching.get_or_insert_with(|| (fetch.tlb.order(), fetch.context));
-                    fetch.tlb.finds(fetch.context, va, pa, uses);
-                }
-                same
+            Side::Page { va, pa, .. } => fetch.tlb.would_find(fetch.context, va) == Some(pa),
+            Side::Context(context) => context == Context::of(env.hart),
+            _ => false,
+        };
+        if same {
+            fetching.get_or_insert_with(|| (fetch.tlb.order(), fetch.context));
+            self.tells(step, fetch, named);
+        }
+        same
+    }
+
+    /// Whether the question of `step`, if it is one that neither the entries of the BTB nor translation answers, has its
+    /// answer. Nobody is told but the data cache, which knows how to undo that.
+    #[inline(always)]
+    fn is_same(
+        &self,
+        step: &Step,
+        hart: &mut HartModel,
+        env: &mut Env<'_>,
+        run: &BlockRun<'_>,
+        translates: bool,
+    ) -> bool {
+        let fact = |n: u8| run.facts.get(usize::from(n)).copied().unwrap_or_default();
+        match *step {
+            Step::Line { line, there } => hart.pipe.fetch.icache.holds(line.get()) == there,
+            Step::Settled { facts, writes } => {
+                Self::are_settled(facts, writes, &mut hart.memory, env, run, translates)
             }
-            Side::Context(context) => {
-                let same = context == Context::of(env.hart);
-                if same {
-                    fetching.get_or_insert_with(|| (fetch.tlb.order(), fetch.context));
-                    fetch.enter(context);
-                }
-                same
+            Step::Unsettled { n, write } => !env.dcache().settled(fact(n).b, write),
+            Step::Becomes { n, write, outcome } => {
+                let fact = fact(n);
+                (!translates || hart.memory.tlb.holds(fact.a)) && env.dcache().repeat(fact.b, write, outcome)
             }
-            Side::Word { pa, word } => env.bus.ram.get::<u32>(pa) == Some(word),
+            Step::Idle => env.uncore.port.free <= hart.pipe.now,
+            Step::Behind(side)
+            | Step::Multiplicand(side)
+            | Step::Operands(side)
+            | Step::Returns(side)
+            | Step::Word(side) => Self::is_same_aside(self.sides.get(side), hart, env, run),
+            Step::Push(_) | Step::Pop | Step::Update(_) => true,
+            Step::Free { .. }
+            | Step::Entry { .. }
+            | Step::Direction { .. }
+            | Step::Learn { .. }
+            | Step::Settle(_)
+            | Step::Use { .. }
+            | Step::Flush
+            | Step::Odd(_)
+            | Step::Page(_)
+            | Step::Context(_)
+            | Step::End(_) => false,
+        }
+    }
+
+    /// [`Tree::is_same`] for what is kept aside.
+    #[inline]
+    fn is_same_aside(side: &Side, hart: &HartModel, env: &Env<'_>, run: &BlockRun<'_>) -> bool {
+        let fact = |n: u8| run.facts.get(usize::from(n)).copied().unwrap_or_default();
+        match *side {
+            Side::Behind { n, size, stores, conflicts } => {
+                let (word, mask) = span(fact(n).a, size.into());
+                let same = |store: Option<Source>| {
+                    store
+                        .map(|store| store.span(&hart.memory, run.facts))
+                        .is_some_and(|s| s.0 == word && s.1 & mask != 0)
+                };
+                (same(stores[0]) || same(stores[1])) == conflicts
+            }
+            Side::Multiplicand { n, mask, least, greatest } => {
+                (least..=greatest).contains(&(fact(n).a & mask))
+            }
             Side::Operands { n, op, cycles } => {
-                let fact = run.facts.get(usize::from(n)).copied().unwrap_or_default();
+                let fact = fact(n);
                 let op = run.ops.get(usize::from(op));
                 op.is_some_and(|op| operand_cycles(op, (fact.a, fact.b), env.params) == cycles)
             }
-            _ => false,
+            Side::Returns(to) => hart.pipe.fetch.btb.ras_head() == to,
+            Side::Word { pa, word } => env.bus.ram.get::<u32>(pa) == Some(word),
+            Side::Odd { .. } | Side::Page { .. } | Side::Update(_) | Side::Context(_) => false,
         }
     }
 
@@ -493,8 +517,10 @@ impl Tree {
         let now = hart.pipe.now;
         hart.pipe.fetch.btb.advance(end.history.after(hart.pipe.fetch.btb.history()), end.place);
         named.moves(&end.sources, end.places);
-        for &(privilege, cause, cycles) in &end.charges[..usize::from(end.charged)] {
+        let mut after = now;
+        for &(privilege, cause, cycles) in end.charges.iter().take(end.charged.into()) {
             hart.pipe.ledger.charge(privilege, cause, cycles.into());
+            after += u64::from(cycles);
         }
         let (dcache, port) = env.data();
         dcache.keep();
@@ -502,8 +528,7 @@ impl Tree {
             (dcache.ready, port.free) = (now + u64::from(end.done.0), now + u64::from(end.done.1));
             dcache.crossbar.serves_data();
         }
-        hart.pipe.now = now + u64::from(end.cycles);
-        hart.issue = hart.pipe.now;
+        (hart.pipe.now, hart.issue) = (after, after);
         let memory = &mut hart.memory;
         if let Source::Fact { .. } = end.stores[1] {
             let (first, second) =
