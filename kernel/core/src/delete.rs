@@ -79,15 +79,24 @@ impl Kernel {
     /// Brings `slot` to where it can be emptied; whether it is there. Without `all`, that is also where there is a
     /// zombie which has been moved here and whose slots are still full.
     fn finalise(&self, slot: Ptr<Slot>, all: bool) -> Result<(bool, Option<u64>), Stop> {
+        if slot.is_empty() {
+            return Ok((true, None));
+        }
+        self.let_go(slot);
+        let remains = self.release(slot.cap(), slot.is_final());
+        if remains.cap.is(Kind::Zombie) {
+            self.wear_down(slot, remains.cap, all)
+        } else {
+            Ok((true, remains.irq))
+        }
+    }
+
+    /// The same for a slot of which the zombie `cap` remains. Apart, since most capabilities leave none.
+    #[inline(never)]
+    fn wear_down(&self, slot: Ptr<Slot>, mut cap: Cap, all: bool) -> Result<(bool, Option<u64>), Stop> {
         loop {
-            if slot.is_empty() {
-                return Ok((true, None));
-            }
-            self.let_go(slot);
-            let remains = self.release(slot.cap(), slot.is_final());
-            let cap = remains.cap;
-            if !cap.is(Kind::Zombie) {
-                return Ok((true, remains.irq));
+            if slot.cap().is(Kind::Thread) {
+                self.drop_short_slots(slot.cap().object::<Tcb>());
             }
             if cap.zombie_of_queue().is_some() {
                 slot.update(cap);
@@ -107,6 +116,11 @@ impl Kernel {
             }
             self.reduce(slot, all)?;
             self.preemption_point()?;
+            cap = slot.cap();
+            if !cap.is(Kind::Zombie) {
+                // It has changed places with something else, which begins from the start.
+                return self.finalise(slot, all);
+            }
         }
     }
 
@@ -148,6 +162,13 @@ impl Kernel {
         }
     }
 
+    /// The slots of `thread` that are not left to its zombie are emptied.
+    fn drop_short_slots(&self, thread: Ptr<Tcb>) {
+        for slot in [thread.sender_table(), thread.shared_frame()] {
+            self.delete_one(slot);
+        }
+    }
+
     /// The first that waits at the object of the zombie `cap` tries again, and finds out why it is gone. Whether there
     /// was one.
     fn cancel_first(&self, cap: Cap) -> bool {
@@ -184,8 +205,6 @@ impl Kernel {
                 self.suspend(thread);
                 self.unregister(thread);
                 hw::forget_fpu(thread);
-                self.delete_one(thread.sender_table());
-                self.delete_one(thread.shared_frame());
                 return Remains { cap: cap.zombie_of(), irq: None };
             }
             Kind::Zombie => return Remains { cap, irq: None },
