@@ -79,16 +79,22 @@ impl Kernel {
     /// Brings `slot` to where it can be emptied; whether it is there. Without `all`, that is also where there is a
     /// zombie which has been moved here and whose slots are still full.
     fn finalise(&self, slot: Ptr<Slot>, all: bool) -> Result<(bool, Option<u64>), Stop> {
-        if slot.is_empty() {
-            return Ok((true, None));
-        }
-        self.let_go(slot);
-        let remains = self.release(slot.cap(), slot.is_final());
+        let remains = self.let_go_and_release(slot);
         if remains.cap.is(Kind::Zombie) {
             self.wear_down(slot, remains.cap, all)
         } else {
             Ok((true, remains.irq))
         }
+    }
+
+    /// Takes back what the capability in `slot` stood for, if there is one.
+    #[inline(always)]
+    fn let_go_and_release(&self, slot: Ptr<Slot>) -> Remains {
+        if slot.is_empty() {
+            return NOTHING;
+        }
+        self.let_go(slot);
+        self.release(slot.cap(), slot.is_final())
     }
 
     /// The same for a slot of which the zombie `cap` remains. Apart, since most capabilities leave none.
@@ -116,11 +122,12 @@ impl Kernel {
             }
             self.reduce(slot, all)?;
             self.preemption_point()?;
-            cap = slot.cap();
-            if !cap.is(Kind::Zombie) {
-                // It has changed places with something else, which begins from the start.
-                return self.finalise(slot, all);
+            // It may have changed places with something else. No recursion: there may be a long row of these.
+            let remains = self.let_go_and_release(slot);
+            if !remains.cap.is(Kind::Zombie) {
+                return Ok((true, remains.irq));
             }
+            cap = remains.cap;
         }
     }
 
