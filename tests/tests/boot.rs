@@ -118,6 +118,19 @@ fn linux_reaches_a_shell_on_opensbi() {
     linux_to_shell(true, 2, "poweroff -f\n", 0);
 }
 
+/// The program that is compared with the microkernel: by each mechanism, every value arrives and is answered.
+#[test]
+fn linux_plays_ping_pong() {
+    for mechanism in ["pipe", "eventfd", "signal"] {
+        let mut boot = linux(1, &[]);
+        boot.initrd = Some(linux::initrd_of_program(&assets::read(&assets::ping_pong())));
+        boot.append = format!("console=ttyS0 quiet panic=-1 mech={mechanism} ops=20");
+        let outcome = boot.run();
+        outcome.assert_ended(0, 0);
+        outcome.assert_printed("result operations=20 errors=0\r\n");
+    }
+}
+
 /// Two boots are the same boot: counts, traps, console, and where each hart is. They end after all harts are
 /// up.
 #[test]

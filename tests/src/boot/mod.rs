@@ -3,11 +3,9 @@
 //! Everything here is a function of files and arguments: console input is released by console output,
 //! never by host time, so two boots are the same boot.
 
-pub mod assets;
 pub mod console;
-pub mod cpio;
-pub mod linux;
 mod machine;
 
 pub use console::Step;
 pub use machine::{Boot, Outcome};
+pub use relsim_assets::{self as assets, cpio, linux};

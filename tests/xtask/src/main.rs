@@ -7,14 +7,15 @@ mod golden;
 mod guests;
 mod host;
 mod kernel;
+mod linux;
 mod setup;
 mod shell;
 mod speed;
 mod test;
 
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use relsim_assets::{cache, repository};
 use shell::Outcome;
 
 /// A command: its name, a line of help, and what it does with the arguments behind its name.
@@ -53,6 +54,11 @@ const COMMANDS: &[Command] = &[
         run: speed::run,
     },
     Command {
+        name: "linux",
+        help: "Compare ways to notify on Debian's Linux; arguments go to `relsim compare`; --build builds the program only",
+        run: linux::run,
+    },
+    Command {
         name: "golden",
         help: "Compare the Rocket model with the RTL's golden rows; takes how many of the worst to list",
         run: golden::run,
@@ -76,15 +82,4 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// The repository.
-fn repository() -> &'static Path {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    manifest.ancestors().nth(2).unwrap_or(manifest)
-}
-
-/// Where downloads are kept: `.cache` in the repository, or what `RELSIM_CACHE` names.
-fn cache() -> PathBuf {
-    std::env::var_os("RELSIM_CACHE").map_or_else(|| repository().join(".cache"), PathBuf::from)
 }

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use crate::shell::Outcome;
-use crate::{kernel, repository, setup};
+use crate::{kernel, linux, repository, setup};
 
 /// The counts of test programs, added up.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -44,6 +44,7 @@ impl Sums {
 pub fn run(args: &[String]) -> Outcome<()> {
     setup::run(&[])?;
     kernel::build_tested()?;
+    linux::build()?;
     let begun = Instant::now();
     let mut command = Command::new("cargo");
     command.args(["test", "--workspace", "--no-fail-fast"]).current_dir(repository());

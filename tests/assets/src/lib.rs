@@ -1,10 +1,13 @@
 //! Where the things that are booted lie: Debian's packages on this machine, and the packages of the other
-//! architecture in the cache directory. `cargo xtask setup` puts them there.
+//! architecture in the cache directory. `cargo xtask setup` puts them there. And initial RAM disks to go with them.
+
+pub mod cpio;
+pub mod linux;
 
 use std::path::{Path, PathBuf};
 
 /// What to do when something is missing: never to skip.
-const HINT: &str = "run `cargo xtask setup`, or for the kernel `cargo xtask kernel --images`";
+const HINT: &str = "run `cargo xtask setup`, or for what is built `cargo xtask kernel --images` and `cargo xtask linux --build`";
 /// Names another cache directory than `.cache` in the repository.
 const CACHE_VARIABLE: &str = "RELSIM_CACHE";
 
@@ -29,7 +32,28 @@ pub fn u_boot() -> PathBuf {
 /// The kernel with the root task `root`, for one hart or several.
 pub fn kernel(root: &str, smp: bool) -> PathBuf {
     let name = format!("kernel-{root}{}.elf", if smp { "-smp" } else { "" });
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../kernel/target").join(name)
+    repository().join("kernel/target").join(name)
+}
+
+/// The workspace of the program for Linux; the files that its comparison names are relative to it.
+pub fn linux_workspace() -> PathBuf {
+    repository().join("tests/linux")
+}
+
+/// The program that plays ping-pong on Linux.
+pub fn ping_pong() -> PathBuf {
+    linux_workspace().join("target/riscv64gc-unknown-none-elf/release/pingpong")
+}
+
+/// The repository.
+pub fn repository() -> &'static Path {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.ancestors().nth(2).unwrap_or(manifest)
+}
+
+/// Where downloads are kept: `.cache` in the repository, or what `RELSIM_CACHE` names.
+pub fn cache() -> PathBuf {
+    std::env::var_os(CACHE_VARIABLE).map_or_else(|| repository().join(".cache"), PathBuf::from)
 }
 
 /// The unpacked packages of the architecture riscv64.
@@ -37,9 +61,7 @@ pub fn kernel(root: &str, smp: bool) -> PathBuf {
 /// # Panics
 /// If they were never unpacked.
 pub fn riscv64_root() -> PathBuf {
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let cache = std::env::var_os(CACHE_VARIABLE).map_or_else(|| repository.join(".cache"), PathBuf::from);
-    let root = cache.join("riscv64/root");
+    let root = cache().join("riscv64/root");
     assert!(root.is_dir(), "{} does not exist; {HINT}", root.display());
     root
 }
