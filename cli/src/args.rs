@@ -147,9 +147,9 @@ pub struct RunArgs {
     /// built into relsim
     pub image: Option<PathBuf>,
 
-    /// The guest that runs without IMAGE: `kernel`, the microkernel with its root task; `uintr`, user
-    /// interrupts from hart to hart without a kernel; or `ways`, three ways to notify, as `relsim compare`
-    /// runs it [default: kernel]
+    /// The guest that runs without IMAGE: `kernel`, the microkernel with its root task; `bench`, benchmarks
+    /// of mechanisms on the microkernel; `uintr`, user interrupts from hart to hart without a kernel; or
+    /// `ways`, three ways to notify without one. `relsim compare` runs `bench` and `ways` [default: kernel]
     #[arg(long, value_name = "NAME", help_heading = "Software", conflicts_with_all = ["image", "firmware"])]
     #[arg(value_parser = PossibleValuesParser::new(embedded::ALL.iter().map(Builtin::value)))]
     pub builtin: Option<String>,
