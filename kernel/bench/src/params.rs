@@ -23,7 +23,7 @@ impl Params {
     #[must_use]
     pub fn get(self, key: &str) -> Option<&'static str> {
         let values = self.0.split_whitespace().filter_map(|word| word.split_once('='));
-        values.filter(|(name, _)| *name == key).last().map(|(_, value)| value)
+        values.rev().find(|(name, _)| *name == key).map(|(_, value)| value)
     }
 
     /// The number that `key` is set to, or `default`.

@@ -212,12 +212,8 @@ impl core::fmt::Debug for Executor {
     }
 }
 
-static VTABLE: RawWakerVTable = RawWakerVTable::new(
-    |handle| RawWaker::new(handle, &VTABLE),
-    |handle| wake(handle),
-    |handle| wake(handle),
-    |_| {},
-);
+static VTABLE: RawWakerVTable =
+    RawWakerVTable::new(|handle| RawWaker::new(handle, &VTABLE), wake, wake, |_| {});
 
 fn wake(handle: *const ()) {
     // SAFETY: see `run_task`.

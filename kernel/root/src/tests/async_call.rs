@@ -149,8 +149,8 @@ fn many_with_one_call(env: &mut Env) -> Outcome {
 fn errors_are_those_of_calls(env: &mut Env) -> Outcome {
     let mut shared = Shared::new(env)?;
     let frame = env.frame()?;
-    let (label, words) = shared.run(map(frame, u64::MAX & !0xfff))?;
-    check_err!(map(frame, u64::MAX & !0xfff).run().map(drop), InvalidArgument, words[0]);
+    let (label, words) = shared.run(map(frame, !0xfff))?;
+    check_err!(map(frame, !0xfff).run().map(drop), InvalidArgument, words[0]);
     check_eq!(label, Label::InvalidArgument as u64);
     // A capability that is not there, and one that does not do that.
     check_eq!(shared.run(Order::with_label(1 << 40, 1, &[], &[]))?.0, Label::FailedLookup as u64);
