@@ -3,3 +3,6 @@
 pub mod boot;
 pub mod golden;
 pub mod lockstep;
+mod watching;
+
+pub use watching::Watching;

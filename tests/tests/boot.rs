@@ -4,6 +4,7 @@
 //! tests run.
 
 use relsim_machine::{Exit, Timing};
+use relsim_tests::Watching;
 use relsim_tests::boot::{Boot, Outcome, Step, assets, linux};
 use sha2::{Digest, Sha256};
 
@@ -144,4 +145,16 @@ fn boots_repeat_exactly() {
         assert_eq!(first.instructions(), boot.max_instructions);
         assert_eq!(first, boot.run(), "{harts} harts");
     }
+}
+
+/// What was timed before is not timed again, and yet each cycle has the cause that it has instruction by instruction:
+/// address spaces, page faults, interrupts, and a device that answers.
+#[test]
+fn linux_takes_what_it_takes_instruction_by_instruction() {
+    let mut boot = linux(1, &[]);
+    boot.timing = Timing::by_name("rocket").expect("a timing model");
+    boot.max_instructions = 30_000_000;
+    let remembering = boot.run();
+    assert_eq!(remembering.instructions(), boot.max_instructions);
+    assert_eq!(remembering, boot.run_observed(&mut Watching));
 }

@@ -2,14 +2,11 @@
 
 use std::sync::atomic::AtomicBool;
 
-use relsim_core::bus::Bus;
 use relsim_core::device::NoConsole;
-use relsim_core::hart::{Hart, Priv};
-use relsim_core::insn::Op;
-use relsim_core::observe::Observer;
+use relsim_core::hart::Priv;
 use relsim_core::timing::CycleCause;
-use relsim_core::trap::TrapTaken;
 use relsim_machine::Limits;
+use relsim_tests::Watching;
 use relsim_tests::golden::{
     MULTI_HARTS, MULTI_RUNS, RUNS, compare, compare_multi, machine, run_multi, share_in_range, statistics,
 };
@@ -37,16 +34,6 @@ fn every_cycle_has_a_cause_and_runs_repeat() {
         (machine.cycles(), ledger)
     };
     assert_eq!(run(), run());
-}
-
-/// Watches, and does nothing: with it, every instruction is timed by itself.
-struct Watching;
-
-impl Observer for Watching {
-    const ON: bool = true;
-
-    fn retired(&mut self, _: &Hart, _: &Bus, _: &Op, _: u64, _: Priv) {}
-    fn trapped(&mut self, _: &Hart, _: &Bus, _: &TrapTaken) {}
 }
 
 #[test]

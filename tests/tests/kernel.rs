@@ -6,6 +6,7 @@
 use std::process::{Command, Stdio};
 
 use relsim_machine::Timing;
+use relsim_tests::Watching;
 use relsim_tests::boot::{Boot, Outcome, assets};
 
 const MIB: u64 = 1 << 20;
@@ -14,9 +15,9 @@ const TESTS: u64 = 370;
 /// The same where there are no user interrupts.
 const TESTS_OF_SEL4: u64 = 320;
 
-/// Runs the kernel with a root task to its end.
-fn run(root: &str, harts: usize, timing: &str) -> Outcome {
-    let boot = Boot {
+/// The kernel with a root task.
+fn boot(root: &str, harts: usize, timing: &str) -> Boot {
+    Boot {
         harts,
         ram_bytes: 512 * MIB,
         firmware: None,
@@ -27,8 +28,12 @@ fn run(root: &str, harts: usize, timing: &str) -> Outcome {
         script: Vec::new(),
         timing: Timing::by_name(timing).expect("a timing model"),
         max_instructions: 3_000_000_000,
-    };
-    let outcome = boot.run();
+    }
+}
+
+/// Runs the kernel with a root task to its end.
+fn run(root: &str, harts: usize, timing: &str) -> Outcome {
+    let outcome = boot(root, harts, timing).run();
     outcome.assert_ended(0, 0);
     outcome
 }
@@ -63,6 +68,16 @@ fn suite_on_four_harts() {
 #[test]
 fn suite_on_one_hart_timed() {
     assert_passed(&run("suite", 1, "rocket").console);
+}
+
+/// What was timed before is not timed again, and yet each cycle has the cause that it has instruction by instruction.
+#[test]
+fn suite_takes_what_it_takes_instruction_by_instruction() {
+    let mut boot = boot("suite", 1, "rocket");
+    boot.max_instructions = 20_000_000;
+    let remembering = boot.run();
+    assert_eq!(remembering.instructions(), boot.max_instructions);
+    assert_eq!(remembering, boot.run_observed(&mut Watching));
 }
 
 /// Those about several harts; the others are timed on one.

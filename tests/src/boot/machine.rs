@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use relsim_core::extension::IsaExtension;
 use relsim_core::hart::{Hart, Priv};
+use relsim_core::observe::{Observer, Unobserved};
 use relsim_devices::CowDisk;
 use relsim_loader::{Image, ParseOptions, Region, place_dtb, place_initrd};
 use relsim_machine::fdt::{self, Chosen};
@@ -63,6 +64,14 @@ impl Boot {
     /// # Panics
     /// If a file is missing or does not fit.
     pub fn run(&self) -> Outcome {
+        self.run_observed(&mut Unobserved)
+    }
+
+    /// [`Boot::run`] with somebody watching.
+    ///
+    /// # Panics
+    /// If a file is missing or does not fit.
+    pub fn run_observed<O: Observer>(&self, observer: &mut O) -> Outcome {
         let mut config = MachineConfig::new(&platform::VIRT, EXTENSIONS).expect("the platform's own ISA");
         config.harts = self.harts;
         config.ram_bytes = self.ram_bytes;
@@ -77,7 +86,7 @@ impl Boot {
         let mut machine = Machine::build(config, &payload, disk.into_iter().collect(), Box::new(console))
             .expect("the machine fits together");
         let limits = Limits { max_instructions: self.max_instructions, ..Limits::default() };
-        let exit = machine.run(limits, &AtomicBool::new(false));
+        let exit = machine.run_observed(limits, &AtomicBool::new(false), observer);
         let transcript = transcript.lock().unwrap_or_else(PoisonError::into_inner);
         Outcome {
             report: machine.report(exit),

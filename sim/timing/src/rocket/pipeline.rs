@@ -72,7 +72,7 @@ pub struct Pipeline {
     pub(super) executing: Option<u64>,
     /// Memory accesses that issued lately: bit n for n cycles before the current one.
     pub(super) accesses: u8,
-    /// A `fence` went through decode behind an instruction that was replayed.
+    /// A `fence` went through decode behind an instruction that is going to restart fetch.
     pub(super) shadow_fence: bool,
     /// A `fence` went through decode on the wrong path while memory was busy: it holds the accesses of the right one
     /// (RocketCore.scala, id_reg_fence).
@@ -427,6 +427,10 @@ impl Pipeline {
             }
             if restarts {
                 self.commit_context(env.hart);
+            }
+            if !DRAIN && restarts && std::mem::take(&mut self.shadow_fence) && self.memory_idle > now {
+                self.fetch.btb.recorder.spoil();
+                self.wrong_fence = true;
             }
             if self.invalidate == Some(now) {
                 self.invalidate = None;

@@ -87,6 +87,9 @@ impl Snapshot {
             && pipe.restart.is_none_or(|restart| restart.pc == hart.next)
             && pipe.flush.is_none()
             && !pipe.sleeps
+            && !pipe.shadow_fence
+            && !pipe.wrong_fence
+            && pipe.walker.is_free(now)
             && pipe.executing.is_some()
             && pipe.last_issue == now
             && fetch.calm()

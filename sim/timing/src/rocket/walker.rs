@@ -11,7 +11,7 @@ use super::uncore::Env;
 pub(super) const PTE_CACHE: usize = 8;
 
 /// The walker.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Walker {
     entries: [u64; PTE_CACHE],
     valid: u8,
@@ -20,6 +20,11 @@ pub struct Walker {
 }
 
 impl Walker {
+    /// Whether a walk that is asked for in cycle `now` begins at once.
+    pub(super) fn is_free(&self, now: u64) -> bool {
+        self.free <= now
+    }
+
     /// Walks for `va`, asked for by a TLB in cycle `now`: the cycle of the answer, and what was found.
     pub fn walk(
         &mut self,
