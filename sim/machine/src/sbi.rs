@@ -73,10 +73,13 @@ impl Firmware {
         poke(hart, bus, 0x3b0, u64::MAX);
         poke(hart, bus, 0x3a0, 0x1f);
         poke(hart, bus, 0x30a, !(2 << 4));
-        // Svadu is offered by the firmware-features call, which is not there: A and D faults are the
-        // kernel's, as OpenSBI leaves it.
-        let envcfg = hart.csr.menvcfg & !relsim_core::csr::ENVCFG_ADUE;
-        poke(hart, bus, 0x30a, envcfg);
+        // A device tree that names Svadu without Svade says that hardware sets A and D (Linux's binding
+        // riscv/extensions.yaml); where it names both, they are the kernel's until it asks for more by the
+        // firmware-features call, which is not there.
+        if hart.has(Ext::Svade) {
+            let envcfg = hart.csr.menvcfg & !relsim_core::csr::ENVCFG_ADUE;
+            poke(hart, bus, 0x30a, envcfg);
+        }
         poke(hart, bus, 0x100, 0);
         poke(hart, bus, 0x104, 0);
         poke(hart, bus, 0x180, 0);
