@@ -47,12 +47,15 @@ machine! {
     put_char as kernel_machine_put_char(byte: u8);
     /// Ends the machine's work.
     halt as kernel_machine_halt() -> !;
-    /// Forgets translations of page `vaddr` in address space `asid`, on all harts.
+    /// Forgets translations of page `vaddr` in address space `asid`, on this hart and on those of
+    /// [`Kernel::harts_to_tell`](crate::Kernel::harts_to_tell), as the two that follow.
     flush_page as kernel_machine_flush_page(asid: u64, vaddr: u64);
-    /// Forgets all translations of address space `asid`, on all harts.
+    /// Forgets all translations of address space `asid`.
     flush_asid as kernel_machine_flush_asid(asid: u64);
-    /// Forgets all translations of users, on all harts.
+    /// Forgets all translations of users.
     flush_all as kernel_machine_flush_all();
+    /// Forgets all translations of users, on this hart alone.
+    flush_here as kernel_machine_flush_here();
     /// Uses the address space whose root is at physical address `root`.
     use_vspace as kernel_machine_use_vspace(root: u64, asid: u64);
     /// Uses an address space with nothing but the kernel.

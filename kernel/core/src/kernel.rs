@@ -7,7 +7,7 @@ use crate::domain::Domains;
 use crate::irq::Irqs;
 use crate::mem::Ptr;
 use crate::sched::ReadyQueues;
-use crate::tcb::Tcb;
+use crate::tcb::{State, Tcb};
 use crate::user_interrupt::Receivers;
 use crate::vspace::Asids;
 
@@ -45,6 +45,8 @@ pub struct Hart {
     pub(crate) work: Work,
     /// Its thread was taken away by another hart, so what it asked for is void.
     pub(crate) evicted: Cell<bool>,
+    /// Translations have changed while it was idle, of which it was not told.
+    pub(crate) stale: Cell<bool>,
 }
 
 impl Hart {
@@ -58,6 +60,7 @@ impl Hart {
             watches: Cell::new(false),
             work: Work::new(),
             evicted: Cell::new(false),
+            stale: Cell::new(false),
         }
     }
 }
@@ -149,10 +152,25 @@ impl Kernel {
         hart.current.get().unwrap_or_else(|| Ptr::of(&hart.idle))
     }
 
+    /// The other harts that have to be told of changed translations. One that is idle is in the kernel's own address
+    /// space until it has the lock: it is not woken, but forgets all translations before it runs a thread.
+    pub fn harts_to_tell(&self) -> impl Iterator<Item = usize> + Clone {
+        let mut busy = 0u64;
+        for n in (0..self.hart_count.get()).filter(|&n| n != self.here()) {
+            let hart = self.hart_number(n);
+            if hart.current.get().is_some_and(|thread| thread.state() == State::Idle) {
+                hart.stale.set(true);
+            } else {
+                busy |= 1 << n;
+            }
+        }
+        (0..self.hart_count.get()).filter(move |n| busy >> n & 1 == 1)
+    }
+
     /// Starts hart number `n`, with its idle thread.
     pub fn start_hart(&self, n: usize) {
         let hart = self.hart_number(n);
-        hart.idle.put_state(crate::tcb::State::Idle);
+        hart.idle.put_state(State::Idle);
         hart.idle.affinity.set(n as u8);
         hart.current.set(Some(Ptr::of(&hart.idle)));
         hart.next.set(Next::Choose);

@@ -77,19 +77,20 @@ fn regions(node: &Node<'_>) -> impl Iterator<Item = Region> {
 }
 
 impl Platform {
-    /// What `fdt` says to hart `hart`, the first one. Memory below `start` is firmware's, and what is reserved is
+    /// What `fdt` says to hart `hart`, the first one; if it is not known, to the first in the tree that has
+    /// translation, as seL4 takes it to be in a build for one hart. Memory below `start` is firmware's, and what is reserved is
     /// nobody's if it `counts`.
     ///
     /// # Errors
     /// If that is no machine for this kernel.
     pub fn new(
         fdt: &Fdt<'_>,
-        hart: u64,
+        mut hart: Option<u64>,
         start: u64,
         counts: impl Fn(&Reservation) -> bool,
     ) -> Result<Self, PlatformError> {
         let devices = Regions::new(Region { start: 0, end: PADDR_TOP });
-        let hart_ids = [hart; MAX_HARTS];
+        let hart_ids = [hart.unwrap_or(0); MAX_HARTS];
         let mut found = Self {
             timebase: 0,
             harts: 1,
@@ -108,8 +109,12 @@ impl Platform {
             }
             if node.has(b"device_type", b"cpu") {
                 let id = node.regions().next().map_or(0, |(id, _)| id);
+                if hart.is_none() && node.property(b"mmu-type").is_some() {
+                    hart = Some(id);
+                    found.hart_ids[0] = id;
+                }
                 found.add_hart(id);
-                if id == hart {
+                if hart == Some(id) {
                     home = Some(node.name);
                 }
             }
@@ -126,8 +131,14 @@ impl Platform {
                 }
             }
             let is_plic = is(node, &[b"riscv,plic0", b"sifive,plic-1.0.0"]);
-            let timers: &[&[u8]] =
-                &[b"riscv,clint0", b"sifive,clint0", b"riscv,aclint-mswi", b"riscv,aclint-mtimer"];
+            // The last is what a timer says that it is in seL4's trees; harts' own controllers have no addresses.
+            let timers: &[&[u8]] = &[
+                b"riscv,clint0",
+                b"sifive,clint0",
+                b"riscv,aclint-mswi",
+                b"riscv,aclint-mtimer",
+                b"riscv,cpu-intc",
+            ];
             if is_plic || is(node, timers) {
                 regions(node).for_each(|region| found.devices = found.devices.without(region));
             }
@@ -143,7 +154,7 @@ impl Platform {
                 plic = Some(PlicNode { base: region.start, sources, contexts });
             }
         });
-        found.plic = plic.map(|plic| plic.resolve(hart, controller)).transpose()?;
+        found.plic = plic.map(|plic| plic.resolve(found.hart_ids[0], controller)).transpose()?;
         fdt.for_each_reservation(|reservation| {
             if counts(&reservation) {
                 let end = reservation.start.saturating_add(reservation.size);

@@ -315,6 +315,9 @@ impl Kernel {
         self.dequeue(thread);
         if before != thread {
             mark::context_switch(thread.addr());
+            if SMP && thread.state() != State::Idle && self.hart().stale.take() {
+                hw::flush_here();
+            }
             hw::switch(before, thread);
             self.hart().current.set(Some(thread));
             self.watch_sleepers(thread);

@@ -109,7 +109,8 @@ fn go() -> ! {
     unsafe { leave_kernel(thread) }
 }
 
-/// How seL4's loader starts the kernel, on each hart.
+/// How seL4's loader starts the kernel, on each hart. What follows `fdt_size` is there in a build for several harts only:
+/// rust-sel4's loader sets nothing more for one.
 #[unsafe(no_mangle)]
 extern "C" fn loader_entry(
     image_start: u64,
@@ -121,7 +122,7 @@ extern "C" fn loader_entry(
     hart: u64,
     core: u64,
 ) -> ! {
-    if core != 0 {
+    if SMP && core != 0 {
         secondary(hart, core);
     }
     let page = |at: u64| at.next_multiple_of(4096);
@@ -131,7 +132,7 @@ extern "C" fn loader_entry(
     let fdt = Region { start: fdt, end: fdt + fdt_size };
     // As seL4's build takes them out of its kernel's memory.
     let counts = |reservation: &Reservation| reservation.no_map;
-    primary(hart, fdt, &image, counts, |harts| {
+    primary(SMP.then_some(hart), fdt, &image, counts, |harts| {
         // The loader has started them; they are on their way.
         let deadline = csr::time() + MACHINE.tick.get() * TICKS_A_SECOND / PATIENCE;
         while ARRIVED.load(Ordering::Acquire) + 1 < harts && csr::time() < deadline {
@@ -152,7 +153,7 @@ extern "C" fn firmware_entry(hart: u64, value: u64) -> ! {
     // SAFETY: firmware hands over a device tree, which lies in memory that nothing else uses.
     let size = Fdt::size(unsafe { memory(value, 8) }).unwrap_or(0) as u64;
     primary(
-        hart,
+        Some(hart),
         Region { start: value, end: value + size },
         &image,
         |_| true,
@@ -190,7 +191,7 @@ unsafe fn memory(paddr: u64, size: usize) -> &'static [u8] {
 /// The first hart: finds out what there is, gets the others in, makes the root task. Memory that is reserved and
 /// `counts` so is left alone.
 fn primary(
-    hart: u64,
+    hart: Option<u64>,
     fdt_at: Region,
     image: &UserImage,
     counts: impl Fn(&Reservation) -> bool,

@@ -4,6 +4,13 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use kernel_core::{MAX_HARTS, SMP};
 
+use crate::csr;
+
+/// How often a hart looks whether it has the lock before it sleeps between looks. Nobody has the lock for as long, unless
+/// the one whose turn it is does not run at the time, as a virtual machine's may not: this one is to leave its processor
+/// to that. It wakes at the next tick of its own timer at the latest.
+const PATIENCE: u32 = 1000;
+
 /// A ticket lock.
 pub struct Lock {
     next: AtomicU32,
@@ -28,12 +35,18 @@ impl Lock {
         if SMP {
             let ticket = self.next.fetch_add(1, Ordering::Relaxed);
             let asked = &self.asked[hart % MAX_HARTS];
+            let mut looks = 0;
             while self.served.load(Ordering::Acquire) != ticket {
                 if asked.load(Ordering::Acquire) {
                     step_aside();
                     asked.store(false, Ordering::Release);
                 }
-                core::hint::spin_loop();
+                if looks < PATIENCE {
+                    looks += 1;
+                    core::hint::spin_loop();
+                } else {
+                    csr::wait_for_interrupt();
+                }
             }
         }
     }

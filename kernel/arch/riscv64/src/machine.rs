@@ -7,7 +7,7 @@ use kernel_core::hw::Machine;
 use kernel_core::{Context, MAX_HARTS, Ptr, SMP, Tcb, implement_machine};
 
 use crate::user::{self, Uintc};
-use crate::{csr, hart_number, plic::Plic, sbi};
+use crate::{KERNEL, csr, hart_number, plic::Plic, sbi};
 
 unsafe extern "C" {
     fn fpu_save(context: &Context);
@@ -104,10 +104,9 @@ impl Riscv {
         self.here().satp.set(satp);
     }
 
-    /// Does `fence` for all other harts.
+    /// Does `fence` for all other harts that have to know at once.
     fn on_others(&self, fence: impl Fn(HartMask)) {
-        let others = (0..self.hart_count.get()).filter(|&n| n != hart_number());
-        HartMask::of(others.map(|n| self.hart_ids[n % MAX_HARTS].get())).for_each(fence);
+        HartMask::of(KERNEL.harts_to_tell().map(|n| self.hart_ids[n % MAX_HARTS].get())).for_each(fence);
     }
 
     /// Lets go of the thread that has come in, which another hart takes away: all its registers are in memory, and
@@ -191,6 +190,10 @@ impl Machine for Riscv {
         if SMP && MACHINE.hart_count.get() > 1 {
             MACHINE.on_others(sbi::fence_all);
         }
+    }
+
+    fn flush_here() {
+        csr::fence_all();
     }
 
     #[inline(always)]
@@ -277,7 +280,7 @@ impl Machine for Riscv {
     }
 
     fn forget_fpu(thread: Ptr<Tcb>) {
-        if crate::KERNEL.current() == thread {
+        if KERNEL.current() == thread {
             // It may go on elsewhere, with what it has in them.
             MACHINE.save_fpu();
             set_fs(0);

@@ -13,7 +13,11 @@ _start:
     csrr    t0, satp
     bnez    t0, 1f
     j       direct_start
-1:  li      t0, {max_harts}
+1:
+.if {max_harts} == 1
+    li      a7, 0                       # for one hart, seL4's loaders need not set it
+.endif
+    li      t0, {max_harts}
     bgeu    a7, t0, park
     la      t1, __kernel_stacks
     slli    t2, a7, 14                  # a7: number of the core

@@ -78,6 +78,8 @@ pub struct Log {
     pub flushes: Vec<(u64, Option<u64>)>,
     /// How often everything was to be forgotten.
     pub flushed_all: u64,
+    /// The same on this hart alone.
+    pub flushed_here: u64,
     /// Address spaces of which all was to be forgotten while they were in use.
     pub flushed_in_use: Vec<u64>,
     /// Root and ASID in use.
@@ -146,6 +148,9 @@ impl crate::hw::Machine for Host {
             log.flushed_all += 1;
             log.flushed_in_use.extend(log.vspace.map(|used| used.1));
         });
+    }
+    fn flush_here() {
+        log(|log| log.flushed_here += 1);
     }
     fn use_vspace(root: u64, asid: u64) {
         log(|log| log.vspace = Some((root, asid)));

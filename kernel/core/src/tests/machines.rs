@@ -88,10 +88,10 @@ const BLOCK: &str = "/memreserve/ 0x88000000 0x10000; /memreserve/ 0x8c000fff 1;
 
 fn platform(
     blob: &[u8],
-    hart: u64,
+    hart: impl Into<Option<u64>>,
     counts: impl Fn(&Reservation) -> bool,
 ) -> Result<Platform, PlatformError> {
-    Platform::new(&Fdt::new(blob).expect("a device tree"), hart, START, counts)
+    Platform::new(&Fdt::new(blob).expect("a device tree"), hart.into(), START, counts)
 }
 
 fn list(regions: &Regions) -> Vec<(u64, u64)> {
@@ -169,6 +169,26 @@ fn interrupts_come_by_the_context_that_the_tree_names() {
     assert_eq!(platform(&tree("", ""), 0, |_| true).expect("a machine").plic, None);
 }
 
+/// The loader of a build for one hart need not say which it is.
+#[test]
+fn the_first_hart_is_the_first_with_translation() {
+    let application = cpu(4, 3).replace("reg =", "mmu-type = \"riscv,sv39\"; reg =");
+    let nodes = cpu(2, 7) + &application + &application.replace("cpu@4", "cpu@5").replace("0x4>", "0x5>");
+    let nodes =
+        nodes.replacen("phandle = <3>", "phandle = <9>", 2).replacen("phandle = <9>", "phandle = <3>", 1);
+    let body = cpus(&nodes) + &plic("interrupts-extended = <7 11  3 11  3 9  9 9>;");
+    let found = platform(&tree("", &body), None, |_| true).expect("a machine");
+    assert_eq!(found.hart_ids[0], 4);
+    assert_eq!(found.plic.map(|plic| plic.context), Some(2));
+}
+
+#[test]
+fn the_timer_is_not_given_out() {
+    let found = platform(&tree("", &plic("")), 0, |_| true).expect("a machine");
+    let devices = [(0, 0x200_0000), (0x201_0000, 0xc00_0000), (0xc60_0000, MEMORY), (END, PADDR_TOP)];
+    assert_eq!(list(&found.devices), devices);
+}
+
 #[test]
 fn harts_have_any_numbers() {
     let ids = [9, 0, 64, 0x1_0000_0000, 63, 65, 1000, 2, 3, 4];
@@ -209,7 +229,7 @@ fn broken_trees_do_no_harm() {
     let blob = tree(BLOCK, &(cpus(&(cpu(0, 7) + &cpu(1, 3))) + RESERVED + &plic(contexts)));
     let read = |bytes: &[u8]| {
         let Some(fdt) = Fdt::new(bytes) else { return };
-        if let Ok(found) = Platform::new(&fdt, 0, START, |_| true) {
+        if let Ok(found) = Platform::new(&fdt, Some(0), START, |_| true) {
             assert!(found.harts <= MAX_HARTS);
             let mut memory = list(&found.memory);
             memory.sort_unstable();

@@ -398,3 +398,34 @@ fn harts_leave_an_address_space_that_goes() {
         assert_eq!(log(|log| log.vspace), None);
     }
 }
+
+/// A hart that is idle is not told of changed translations, but forgets all before it runs a thread; one that runs a
+/// thread is told.
+#[cfg(feature = "smp")]
+#[test]
+fn idle_harts_are_not_told_of_changed_translations() {
+    let world = World::with_harts(3);
+    let thread = FREE;
+    let other = world.spawn(world.largest(), thread, 10);
+    let told = || world.kernel.harts_to_tell().collect::<Vec<_>>();
+    let flushed = || log(|log| core::mem::take(&mut log.flushed_here));
+    let run_on = |hart| {
+        world.invoke(thread, Invocation::TcbSetAffinity, &[], &[hart]).ok();
+        world.invoke(thread, Invocation::TcbResume, &[], &[]).ok();
+        world.kernel.enter(hart as usize);
+        world.leave();
+        assert_eq!(world.kernel.current(), other);
+        world.kernel.enter(0);
+    };
+    run_on(1);
+    assert_eq!(flushed(), 0, "nothing has changed yet");
+    assert_eq!(told(), [1], "hart 1 runs a thread, hart 2 is idle");
+    world.invoke(thread, Invocation::TcbSuspend, &[], &[]).ok();
+    assert_eq!(flushed(), 0, "who was told has nothing to catch up with");
+    run_on(2);
+    assert_eq!(flushed(), 1, "hart 2 was not told");
+    // Once is enough.
+    world.invoke(thread, Invocation::TcbSuspend, &[], &[]).ok();
+    run_on(2);
+    assert_eq!(flushed(), 0);
+}
