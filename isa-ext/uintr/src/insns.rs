@@ -86,10 +86,13 @@ fn deactivate(h: &mut Hart, bus: &mut Bus, op: &Op) -> Done {
     write_own(h, bus, op, ACTIVE, 0)
 }
 
+/// What sends.
+pub(crate) const SEND_NAME: &str = "uipi.send";
+
 /// The instructions.
 pub(crate) const ROWS: &[InsnDef] = &[
     InsnDef::new(
-        "uipi.send",
+        SEND_NAME,
         need!(Custom0),
         "0000000 00000 ..... .10 00000 1111011",
         Fmt::Rs1,

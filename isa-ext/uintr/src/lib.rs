@@ -21,6 +21,7 @@
 
 mod csrs;
 mod insns;
+pub mod messages;
 pub mod uintc;
 
 use relsim_core::extension::IsaExtension;

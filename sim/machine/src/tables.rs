@@ -37,6 +37,16 @@ impl Tables {
         })
     }
 
+    /// Decodes the instructions.
+    pub fn decoder(&self) -> &Arc<Decoder> {
+        &self.decoder
+    }
+
+    /// The CSR rows.
+    pub fn csrs(&self) -> &Arc<CsrTable> {
+        &self.csrs
+    }
+
     /// Whether they are those of `config`.
     pub(crate) fn fit(&self, config: &MachineConfig) -> bool {
         self.isa == config.isa && outside(config).eq(self.outside.iter().copied())

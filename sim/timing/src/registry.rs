@@ -13,6 +13,9 @@ pub trait Model: TimingModel + Sized {
     const SUMMARY: &'static str;
     /// Its parameters.
     type Params: Parameters;
+    /// Cycles from an instruction leaving the decode stage to its write-back, if it has such stages: instructions are
+    /// counted at write-back.
+    const WRITE_BACK_CYCLES: Option<u64> = None;
 
     /// After reset, with a hart about to fetch from each of `pcs`.
     fn new(params: &Self::Params, pcs: &[u64]) -> Self;
@@ -29,6 +32,8 @@ pub struct ModelDef {
     pub parameters: &'static [ParamDef],
     /// What cannot.
     pub fixed: &'static [FixedDef],
+    /// See [`Model::WRITE_BACK_CYCLES`].
+    pub write_back_cycles: Option<u64>,
     /// The model with its defaults.
     pub timing: fn() -> Timing,
 }
@@ -62,6 +67,7 @@ macro_rules! models {
                 summary: <$model>::SUMMARY,
                 parameters: <$model as Model>::Params::TABLE,
                 fixed: <$model as Model>::Params::FIXED,
+                write_back_cycles: <$model>::WRITE_BACK_CYCLES,
                 timing: || Timing::$variant(Box::default()),
             },)*
         ];

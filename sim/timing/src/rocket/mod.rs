@@ -56,6 +56,7 @@ impl Model for Rocket {
     const NAME: &'static str = "rocket";
     const SUMMARY: &'static str = "an in-order core of five stages with L1 caches and TLBs, as Rocket's RTL";
     type Params = Params;
+    const WRITE_BACK_CYCLES: Option<u64> = Some(WRITE_BACK);
 
     fn new(params: &Params, pcs: &[u64]) -> Self {
         // Other harts reach into the caches in between.
