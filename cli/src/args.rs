@@ -1,6 +1,7 @@
 //! Every argument of every command, with the help texts.
 
 mod compare;
+mod trace;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ use crate::symbols::SymbolsArg;
 use crate::units::{parse_number, parse_size};
 
 pub use compare::{CompareArgs, ExplainArgs};
+pub use trace::{ConvertFormat, TraceCommand, TraceFormat};
 
 /// A cycle-level RISC-V RV64GC full-system simulator with user interrupts.
 #[derive(Debug, Parser)]
@@ -45,6 +47,9 @@ pub enum Command {
     /// Run an image and show which functions took its cycles, and why
     #[command(long_about = PROFILE_ABOUT)]
     Profile(Box<ProfileArgs>),
+    /// Compare and convert traces
+    #[command(subcommand)]
+    Trace(TraceCommand),
     /// List platforms, or show one: memory map, interrupts, clocks, ISA
     #[command(subcommand)]
     Platform(PlatformCommand),
@@ -216,6 +221,14 @@ pub struct RunArgs {
     /// Write every retired instruction in the format of Spike's --log-commits
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub commit_log: Option<PathBuf>,
+
+    /// Write what happens to FILE, for --trace-format's viewer
+    #[arg(long, value_name = "FILE", help_heading = "Output", conflicts_with = "commit_log")]
+    pub trace: Option<PathBuf>,
+
+    /// The format of --trace [default: by the ending of FILE, else perfetto]
+    #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Output", requires = "trace")]
+    pub trace_format: Option<TraceFormat>,
 
     /// Write the memory between the symbols begin_signature and end_signature, as the architectural tests
     /// want it

@@ -209,9 +209,26 @@ pub enum CliError {
         metric: &'static str,
     },
     /// Two things that each need to see every instruction.
-    #[error("a profile and a commit log cannot be made in one run")]
+    #[error("a profile and a {what} cannot be made in one run")]
     #[diagnostic(help("a run can be repeated: it is the same every time"))]
-    ProfileAndLog,
+    ProfileAnd {
+        /// The other thing.
+        what: &'static str,
+    },
+    /// A trace that was to be read.
+    #[error("{}: {message}", path.display())]
+    Trace {
+        /// Its name.
+        path: PathBuf,
+        /// Where, and what is wrong there.
+        message: String,
+    },
+    /// Two traces that cannot be compared.
+    #[error("{message}")]
+    Traces {
+        /// Which one, where, and what is wrong there.
+        message: String,
+    },
     /// The terminal.
     #[error("cannot set up the terminal")]
     Terminal(#[source] std::io::Error),

@@ -5,3 +5,4 @@ pub mod commit_log;
 pub mod comparison;
 pub mod profile;
 pub mod timeline;
+pub mod trace;

@@ -15,6 +15,7 @@ mod recorder;
 mod run;
 mod started;
 mod timing;
+mod trace;
 
 use std::path::Path;
 
@@ -32,6 +33,7 @@ pub fn dispatch(command: Command) -> Result<u8, CliError> {
         Command::Compare(args) => compare::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Profile(args) => profile::run(&args),
+        Command::Trace(command) => trace::run(&command),
         Command::Platform(command) => platform::run(&command).map(|()| 0),
         Command::Dtb(args) => dtb::run(&args).map(|()| 0),
         Command::Timing(command) => timing::run(&command).map(|()| 0),

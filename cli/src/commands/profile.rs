@@ -21,7 +21,10 @@ const TABLE_FUNCTIONS: usize = 20;
 /// Those of `relsim run`, and what is wrong with the profile's own arguments.
 pub fn run(args: &ProfileArgs) -> Result<u8, CliError> {
     if args.run.commit_log.is_some() {
-        return Err(CliError::ProfileAndLog);
+        return Err(CliError::ProfileAnd { what: "commit log" });
+    }
+    if args.run.trace.is_some() {
+        return Err(CliError::ProfileAnd { what: "trace" });
     }
     super::run::execute(&args.run, Some(args))
 }
@@ -63,15 +66,31 @@ impl Profiler {
     ) -> Result<Self, CliError> {
         // The parser admits no other names.
         let metric = Metric::all().find(|m| m.0 == args.by).map(|m| m.1).unwrap_or_default();
+        let target = args.output.as_deref();
+        Self::to(target, args.format, (metric, args.top), image, symbols, machine)
+    }
+
+    /// A profile of `machine`, which has not run yet, in `format`, to file `target`, or else to standard output.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn to(
+        target: Option<&Path>,
+        format: ProfileFormat,
+        (metric, top): (Metric, Option<usize>),
+        image: String,
+        symbols: Symbols,
+        machine: &Machine,
+    ) -> Result<Self, CliError> {
         if machine.ledger(0).is_none() && matches!(metric, Metric::Cause(_)) {
             let timing = machine.config().timing.model().name;
             return Err(CliError::NoCauses { timing, metric: metric.name() });
         }
-        let file = args.output.as_deref().map(create).transpose()?;
+        let file = target.map(create).transpose()?;
         let lookup: Lookup = Box::new(move |address| symbols.find(address));
         Ok(Self {
             profile: Profile::new(machine.cores.len(), lookup),
-            target: Target { image, metric, format: args.format, top: args.top, file },
+            target: Target { image, metric, format, top, file },
         })
     }
 

@@ -9,8 +9,11 @@ use std::time::{Duration, Instant};
 
 use relsim_machine::{Exit, Limits, Machine, Report};
 use relsim_traces::commit_log::CommitLog;
+use relsim_traces::profile::Metric;
+use relsim_traces::trace::Tracer;
 
 use super::profile::Profiler;
+use super::trace::Traced;
 use super::write_file;
 use crate::args::{ProfileArgs, RunArgs};
 use crate::breakdown;
@@ -27,6 +30,7 @@ use crate::{signature, status};
 enum Watcher {
     Nobody,
     Log(CommitLog<BufWriter<File>>),
+    Trace(Tracer),
     Profile(Box<Profiler>),
 }
 
@@ -46,7 +50,9 @@ pub fn execute(args: &RunArgs, profile: Option<&ProfileArgs>) -> Result<u8, CliE
     let mut plan = Plan::new(args)?;
     let symbols = Symbols::new(std::mem::take(&mut plan.software.symbols), &args.symbols)?;
     let region_names = symbols.region_names(&args.region_name);
-    let log_file = args.commit_log.as_deref().map(create_log).transpose()?;
+    let traced = Traced::of(args);
+    let log_path = args.commit_log.clone().or_else(|| traced.as_ref().and_then(Traced::commit_log));
+    let log_file = log_path.as_deref().map(create_log).transpose()?;
     let control = Arc::new(Control::default());
     control.watch_signals()?;
     if !args.quiet {
@@ -66,10 +72,18 @@ pub fn execute(args: &RunArgs, profile: Option<&ProfileArgs>) -> Result<u8, CliE
     let console = Box::new(HostConsole::new(input, control.clone()));
     let mut machine = Machine::build(plan.config, payload, plan.virtio, console)?;
     let image = plan.software.name.clone();
-    let mut watcher = match (log_file, profile) {
-        (Some(file), _) => Watcher::Log(CommitLog::new(file, machine.cores[0].blocks.decoder())),
-        (None, Some(args)) => Watcher::Profile(Box::new(Profiler::new(args, image, symbols, &machine)?)),
-        (None, None) => Watcher::Nobody,
+    let mut watcher = match (log_file, profile, &traced) {
+        (Some(file), ..) => Watcher::Log(CommitLog::new(file, machine.cores[0].blocks.decoder())),
+        (None, Some(args), _) => Watcher::Profile(Box::new(Profiler::new(args, image, symbols, &machine)?)),
+        (None, None, Some(traced)) => match traced.profile() {
+            Some(format) => {
+                let what = (Metric::default(), None);
+                let profiler = Profiler::to(Some(traced.path), format, what, image, symbols, &machine)?;
+                Watcher::Profile(Box::new(profiler))
+            }
+            None => Watcher::Trace(traced.tracer(&machine, symbols, region_names.clone())?),
+        },
+        (None, None, None) => Watcher::Nobody,
     };
     let begun = Instant::now();
     let exit = {
@@ -82,8 +96,13 @@ pub fn execute(args: &RunArgs, profile: Option<&ProfileArgs>) -> Result<u8, CliE
     let profiler = match watcher {
         Watcher::Nobody => None,
         Watcher::Log(log) => {
-            let path = args.commit_log.clone().unwrap_or_default();
+            let path = log_path.unwrap_or_default();
             log.finish().map_err(|source| CliError::Write { what: "commit log", path, source })?;
+            None
+        }
+        Watcher::Trace(tracer) => {
+            let path = args.trace.clone().unwrap_or_default();
+            tracer.finish().map_err(|source| CliError::Write { what: "trace", path, source })?;
             None
         }
         Watcher::Profile(profiler) => Some(profiler.finish(&machine)),
@@ -147,6 +166,7 @@ fn drive(
         let exit = match watcher {
             Watcher::Nobody => machine.run(limits, &control.stop),
             Watcher::Log(log) => machine.run_observed(limits, &control.stop, log),
+            Watcher::Trace(tracer) => machine.run_observed(limits, &control.stop, tracer),
             Watcher::Profile(profiler) => profiler.run(machine, limits, &control.stop),
         };
         if exit != Exit::Interrupted || control.quits().is_some() {

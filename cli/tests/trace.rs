@@ -1,0 +1,146 @@
+//! Traces: every format, from a run and from logs.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use common::relsim;
+use predicates::str::contains;
+use serde_json::Value;
+
+/// Runs the guest that sends user interrupts, with a trace; gives the statistics.
+fn run(directory: &Path, timing: &str, trace: Option<(&str, &str)>) -> Value {
+    let stats = directory.join("stats.json");
+    let mut command = relsim(&[]);
+    command.args(["run", "--builtin", "uintr", "--quiet", "--timing", timing, "--max-instructions", "60000"]);
+    command.arg("--stats").arg(&stats);
+    if let Some((file, format)) = trace {
+        command.arg("--trace").arg(directory.join(file)).args(["--trace-format", format]);
+    }
+    // The limit is the end.
+    command.assert().code(124);
+    let stats: Value = serde_json::from_slice(&fs::read(&stats).unwrap()).unwrap();
+    stats["harts"].clone()
+}
+
+#[test]
+fn traces_change_no_count() {
+    let directory = tempfile::tempdir().unwrap();
+    for timing in ["functional", "rocket"] {
+        let plain = run(directory.path(), timing, None);
+        for format in ["perfetto", "konata", "vcd", "jsonl", "spike", "callgrind", "folded"] {
+            assert_eq!(plain, run(directory.path(), timing, Some(("trace", format))), "{timing}, {format}");
+            assert!(fs::metadata(directory.path().join("trace")).unwrap().len() > 100, "{format}");
+        }
+    }
+}
+
+#[test]
+fn events_are_all_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let harts = run(directory.path(), "rocket", Some(("t.jsonl", "jsonl")));
+    let text = fs::read_to_string(directory.path().join("t.jsonl")).unwrap();
+    let mut counts: BTreeMap<(String, u64), u64> = BTreeMap::new();
+    let mut cycles: BTreeMap<u64, u64> = BTreeMap::new();
+    for line in text.lines() {
+        let event: Value = serde_json::from_str(line).unwrap();
+        let hart = event["hart"].as_u64().unwrap();
+        *counts.entry((event["event"].as_str().unwrap().into(), hart)).or_default() += 1;
+        if let Some(taken) = event["cycles"].as_u64() {
+            let causes: u64 = event["causes"].as_object().unwrap().values().filter_map(Value::as_u64).sum();
+            assert_eq!(causes, taken, "every cycle has a cause: {line}");
+            *cycles.entry(hart).or_default() += taken;
+        }
+    }
+    for (number, hart) in (0..).zip(harts.as_array().unwrap()) {
+        let count = |event: &str| counts.get(&(event.into(), number)).copied().unwrap_or(0);
+        assert_eq!(count("instruction"), hart["instructions"].as_u64().unwrap(), "hart {number}");
+        let traps: u64 = hart["traps"].as_object().unwrap().values().filter_map(Value::as_u64).sum();
+        assert_eq!(count("trap"), traps, "hart {number}");
+        assert_eq!(count("send"), hart["extensions"]["uipi_sends"].as_u64().unwrap_or(count("send")));
+        assert!(cycles[&number] <= hart["cycles"].as_u64().unwrap(), "hart {number}");
+    }
+    assert!(counts[&("send".into(), 0)] > 100 && counts[&("trap".into(), 1)] > 30, "{counts:?}");
+}
+
+/// The pipeline of the first instructions, cycle by cycle.
+#[test]
+fn the_pipeline_is_drawn() {
+    let directory = tempfile::tempdir().unwrap();
+    run(directory.path(), "rocket", Some(("t.kanata", "konata")));
+    let text = fs::read_to_string(directory.path().join("t.kanata")).unwrap();
+    let head: Vec<&str> = text.lines().take(6).collect();
+    assert_eq!(head[..2], ["Kanata\t0004", "C=\t0"]);
+    let (mut cycle, mut open, mut last) = (0u64, BTreeMap::new(), 0);
+    let mut retired = 0;
+    for line in text.lines().skip(1) {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let number = |at: usize| fields[at].parse::<u64>().unwrap();
+        match fields[0] {
+            "C=" => cycle = number(1),
+            "C" => cycle += number(1),
+            "I" => {
+                // In the file they count from 0.
+                assert!(number(1) == last || number(1) == 0, "{line}");
+                last = number(1) + 1;
+                open.insert(number(1), Vec::new());
+            }
+            "S" if fields[2] == "0" => open.get_mut(&number(1)).unwrap().push((fields[3], cycle)),
+            "R" => {
+                let stages = open.remove(&number(1)).unwrap();
+                let names: Vec<&str> = stages.iter().map(|stage| stage.0).collect();
+                assert_eq!(names, ["F", "D", "X", "M", "W"], "{line}");
+                assert!(stages.is_sorted_by(|a, b| a.1 < b.1), "{stages:?}");
+                assert_eq!(stages[4].1 + 1, cycle, "{stages:?}");
+                retired += 1 - number(3);
+            }
+            "L" | "E" | "S" => assert!(open.contains_key(&number(1)), "{line}"),
+            other => panic!("{other} in {line}"),
+        }
+    }
+    assert_eq!((retired, open.len()), (60_000, 0));
+}
+
+#[test]
+fn logs_are_compared_and_converted() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str| directory.path().join(name);
+    run(directory.path(), "functional", Some(("a.log", "spike")));
+    run(directory.path(), "rocket", Some(("b.jsonl", "jsonl")));
+    // Two harts that poll do not run as far under another timing model: a log is compared with itself.
+    run(directory.path(), "functional", Some(("a.jsonl", "jsonl")));
+    let same = |first: &str, second: &str| {
+        relsim(&[]).args(["trace", "diff"]).args([file(first), file(second)]).assert()
+    };
+    same("a.log", "a.jsonl").success().stdout("the same: 60000 instructions\n");
+    same("a.log", "b.jsonl").code(1).stdout(contains("differs in"));
+
+    relsim(&[])
+        .args(["trace", "convert"])
+        .args([file("a.log"), file("c.jsonl")])
+        .args(["--to", "jsonl"])
+        .assert()
+        .success();
+    same("a.jsonl", "c.jsonl").success();
+
+    let log = fs::read_to_string(file("a.log")).unwrap();
+    let broken: Vec<String> = log
+        .lines()
+        .enumerate()
+        .map(|(n, line)| if n == 999 { line.replace("(0x", "[0x") } else { line.into() })
+        .collect();
+    fs::write(file("broken.log"), broken.join("\n")).unwrap();
+    same("a.log", "broken.log").code(125).stderr(contains(
+        "broken.log: line 1000: an instruction in parentheses is wanted behind the address",
+    ));
+    relsim(&[])
+        .args(["trace", "convert"])
+        .args([file("stats.json"), file("never")])
+        .args(["--to", "vcd"])
+        .assert()
+        .code(125)
+        .stderr(contains("no log of Spike"));
+    assert!(!file("never").exists(), "nothing is written for what is no log");
+}

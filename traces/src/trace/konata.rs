@@ -1,0 +1,208 @@
+//! The pipeline, instruction by instruction, for Konata (format "Kanata", version 0004).
+//!
+//! The stages are Rocket's: `F` fetch, `D` decode, `X` execute, `M` memory, `W` write-back. An instruction stands in `D`
+//! in the cycle in which it issues. Cycles in which nothing issued belong to the one that issues next: those that fetch
+//! lost (branches, caches, restarts) stretch its `F`, those that decode held it back stretch its `D`. Lane 1 says why, and
+//! so does the text that shows over an instruction. Under a timing model without stages, an instruction is one bar, `E`.
+//! A trap is shown as an instruction that is flushed.
+//!
+//! Source of the format: Konata's `docs/kanata-log-format.md`.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use relsim_core::timing::CycleCause;
+
+use super::event::{About, Event, Exporter, Names, Wants, What};
+
+/// Harts are not this many cycles apart, unless one sleeps: what is older has been written.
+const WINDOW_CYCLES: u64 = 20_000;
+
+/// A line about an instruction that is not written yet.
+struct Line {
+    command: char,
+    /// The instruction, by its number among all.
+    instruction: u64,
+    rest: String,
+}
+
+/// Writes the format.
+pub struct Konata<W: Write> {
+    out: W,
+    names: Names,
+    write_back_cycles: Option<u64>,
+    /// Lines that are not written yet, by cycle.
+    lines: BTreeMap<u64, Vec<Line>>,
+    /// By instruction: its number in the file, which counts from 0 in the order in which they appear there.
+    numbers: HashMap<u64, u64>,
+    appeared: u64,
+    /// The cycle that the last line which was written belongs to.
+    written: Option<u64>,
+    /// When the latest instruction of each hart left decode.
+    issued: Vec<u64>,
+    latest: u64,
+    next: u64,
+    retired: u64,
+    begun: bool,
+}
+
+impl<W: Write> Konata<W> {
+    /// To `out`, which should be buffered.
+    pub fn new(out: W, names: Names, about: About) -> Self {
+        Self {
+            out,
+            names,
+            write_back_cycles: about.write_back_cycles,
+            lines: BTreeMap::new(),
+            numbers: HashMap::new(),
+            appeared: 0,
+            written: None,
+            issued: vec![0; about.harts],
+            latest: 0,
+            next: 0,
+            retired: 0,
+            begun: false,
+        }
+    }
+
+    /// A line about `instruction` in `cycle`, or in the earliest that is not written.
+    fn put(&mut self, cycle: u64, command: char, instruction: u64, rest: std::fmt::Arguments<'_>) {
+        let cycle = self.written.map_or(cycle, |written| cycle.max(written + 1));
+        self.lines.entry(cycle).or_default().push(Line { command, instruction, rest: rest.to_string() });
+    }
+
+    fn write(&mut self, line: &Line) -> io::Result<()> {
+        let Line { command, instruction, rest } = line;
+        let number = match command {
+            'I' => {
+                let number = self.appeared;
+                self.appeared += 1;
+                self.numbers.insert(*instruction, number);
+                number
+            }
+            'R' => self.numbers.remove(instruction).unwrap_or_default(),
+            _ => self.numbers.get(instruction).copied().unwrap_or_default(),
+        };
+        writeln!(self.out, "{command}\t{number}\t{rest}")
+    }
+
+    fn write_until(&mut self, end: u64) -> io::Result<()> {
+        if !std::mem::replace(&mut self.begun, true) {
+            self.out.write_all(b"Kanata\t0004\n")?;
+        }
+        while let Some(entry) = self.lines.first_entry() {
+            let cycle = *entry.key();
+            if cycle >= end {
+                break;
+            }
+            match self.written {
+                None => writeln!(self.out, "C=\t{cycle}")?,
+                Some(written) => writeln!(self.out, "C\t{}", cycle - written)?,
+            }
+            self.written = Some(cycle);
+            for line in entry.remove() {
+                self.write(&line)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Draws what took the cycles up to `event.cycle`: an instruction, or what traps.
+    fn draw(&mut self, event: &Event<'_>, text: &str, retires: bool) {
+        let (id, hart) = (self.next, event.hart);
+        self.next += 1;
+        let behind = self.write_back_cycles.unwrap_or(0);
+        let issue = event.cycle.saturating_sub(behind);
+        let before = self.issued.get(hart).copied().unwrap_or(0).max(issue.saturating_sub(event.cycles));
+        if let Some(issued) = self.issued.get_mut(hart) {
+            *issued = issue;
+        }
+        let stalls = || event.causes.iter().filter(|(cause, _)| *cause != CycleCause::Issue);
+        let fetch: u64 = stalls().filter(|(cause, _)| is_fetch(*cause)).map(|(_, cycles)| cycles).sum();
+        // It is fetched while the one before it is in decode.
+        let begin = before;
+        self.put(begin, 'I', id, format_args!("{id}\t{hart}"));
+        self.put(begin, 'L', id, format_args!("0\t{text}"));
+        if stalls().next().is_some() {
+            let mut why = String::new();
+            for (cause, cycles) in stalls() {
+                let _ = write!(why, "{}{} {cycles}", if why.is_empty() { "" } else { ", " }, cause.name());
+            }
+            self.put(begin, 'L', id, format_args!("1\theld up: {why}"));
+        }
+        if behind == 0 {
+            self.put(before, 'S', id, format_args!("0\tE"));
+            self.put(event.cycle.max(before + 1), 'E', id, format_args!("0\tE"));
+        } else {
+            let decode = (before + 1 + fetch).min(issue);
+            self.put(begin, 'S', id, format_args!("0\tF"));
+            self.put(decode, 'S', id, format_args!("0\tD"));
+            let mut at = before + 1;
+            for in_fetch in [true, false] {
+                for &(cause, cycles) in stalls().filter(|(cause, _)| is_fetch(*cause) == in_fetch) {
+                    self.put(at, 'S', id, format_args!("1\t{}", cause.name()));
+                    at += cycles;
+                    self.put(at.min(issue), 'E', id, format_args!("1\t{}", cause.name()));
+                }
+            }
+            for (stage, at) in ["X", "M", "W"].into_iter().zip(issue + 1..) {
+                self.put(at, 'S', id, format_args!("0\t{stage}"));
+            }
+            self.put(event.cycle + 1, 'E', id, format_args!("0\tW"));
+        }
+        let end = event.cycle.max(before + 1) + u64::from(behind > 0);
+        let retired = self.retired;
+        self.put(end, 'R', id, format_args!("{retired}\t{}", u8::from(!retires)));
+        self.retired += u64::from(retires);
+    }
+}
+
+/// Whether fetch loses the cycles, rather than that decode holds an instruction.
+const fn is_fetch(cause: CycleCause) -> bool {
+    matches!(
+        cause,
+        CycleCause::Fetch
+            | CycleCause::InstructionCache
+            | CycleCause::InstructionTlb
+            | CycleCause::Branch
+            | CycleCause::Flush
+    )
+}
+
+impl<W: Write> Exporter for Konata<W> {
+    fn wants(&self) -> Wants {
+        Wants { instructions: true, text: true, causes: true }
+    }
+
+    fn event(&mut self, event: &Event<'_>) -> io::Result<()> {
+        match event.what {
+            What::Instruction(instruction) => {
+                let mut text = format!("{:x}: {}", instruction.pc, instruction.text);
+                if let Some(function) = (self.names.function)(instruction.pc) {
+                    let _ = write!(text, "  <{function}>");
+                }
+                self.draw(event, &clean(&text), true);
+            }
+            What::Trap(trap) => {
+                let (from, to) = (trap.from.letter(), trap.to.letter());
+                let text = format!("{:x}: trap: {}, {from} to {to}", trap.epc, trap.name);
+                self.draw(event, &text, false);
+            }
+            // They belong to an instruction that is shown.
+            What::Return(_) | What::Mark(_) | What::Send(_) => {}
+        }
+        self.latest = self.latest.max(event.cycle);
+        self.write_until(self.latest.saturating_sub(WINDOW_CYCLES))
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.write_until(u64::MAX)?;
+        self.out.flush()
+    }
+}
+
+/// `text` without what separates fields.
+fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
