@@ -22,7 +22,12 @@ fuzz_target!(|text: &str| {
     let kept: Vec<Option<Measured>> = vec![None; count];
     let same = bless(text, &kept).expect("what was read can be written");
     let recorded = |text: &str| -> Vec<_> {
-        parse(text).expect("what was written can be read").cases.into_iter().map(|case| case.recorded).collect()
+        parse(text)
+            .expect("what was written can be read")
+            .cases
+            .into_iter()
+            .map(|case| case.recorded)
+            .collect()
     };
     assert_eq!(recorded(&same), recorded(text));
 

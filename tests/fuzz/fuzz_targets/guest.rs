@@ -38,7 +38,8 @@ fn run(shape: u16, program: &[u8]) -> (String, u64, u64) {
     config.harts = 1 + usize::from(shape >> 4 & 1);
     config.ram_bytes = RAM_BYTES;
     config.quantum_cycles = if shape & 0x80 == 0 { 1 } else { 100 };
-    config.timing = if shape & 0x100 == 0 { Timing::Functional(Box::default()) } else { Timing::Rocket(Box::default()) };
+    config.timing =
+        if shape & 0x100 == 0 { Timing::Functional(Box::default()) } else { Timing::Rocket(Box::default()) };
     let base = platform.ram_base;
     let htif = HtifWords { tohost: base + 0x8000, fromhost: Some(base + 0x8008) };
     let payload = Payload {

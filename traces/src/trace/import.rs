@@ -65,12 +65,14 @@ pub struct Steps<R> {
     format: Option<Format>,
     line: u64,
     bytes: Vec<u8>,
+    /// Nothing comes behind an error.
+    done: bool,
 }
 
 impl<R: BufRead> Steps<R> {
     /// Of `input`, in the format of its first line that is one.
     pub fn new(input: R) -> Self {
-        Self { input, format: None, line: 0, bytes: Vec::new() }
+        Self { input, format: None, line: 0, bytes: Vec::new(), done: false }
     }
 
     /// The format, once an instruction was read.
@@ -128,7 +130,12 @@ impl<R: BufRead> Iterator for Steps<R> {
     type Item = Result<Step, ImportError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.advance().transpose()
+        if self.done {
+            return None;
+        }
+        let next = self.advance().transpose();
+        self.done = !matches!(next, Some(Ok(_)));
+        next
     }
 }
 
@@ -225,6 +232,43 @@ mod tests {
                     {\"event\":\"instruction\",\"hart\":2,\"cycle\":71,\"pc\":\"0x80000004\",\"word\":\"0x13\"}\n";
         let step = steps(json).remove(0).unwrap();
         assert_eq!((step.hart, step.pc, step.word, step.cycle), (2, 0x8000_0004, Some(0x13), Some(71)));
+    }
+
+    /// Whatever becomes of a log, there are steps, or an error that says where.
+    #[test]
+    fn no_log_is_too_odd() {
+        let logs = [
+            "core   0: 3 0x0000000080000000 (0x00000297) x5  0x0000000080000000\n",
+            "Trace 0: 0x7f2c40000100 [00000000/0000000080000004/00000000/ff000000] main\n",
+            "{\"event\":\"instruction\",\"hart\":2,\"cycle\":71,\"pc\":\"0x80000004\",\"word\":\"0x13\"}\n",
+        ];
+        let mut seed = 1u64;
+        let mut next = |below: usize| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) as usize % below
+        };
+        for round in 0..20_000 {
+            let good = logs[round % logs.len()];
+            let mut bytes = good.repeat(2).into_bytes();
+            for _ in 0..=next(3) {
+                let at = next(bytes.len());
+                match next(3) {
+                    0 => bytes[at] = next(256) as u8,
+                    1 => drop(bytes.remove(at)),
+                    _ => bytes.insert(at, b" \t/[(:x0\n"[next(9)]),
+                }
+            }
+            let lines = bytes.iter().filter(|&&byte| byte == b'\n').count() as u64 + 1;
+            for step in Steps::new(&*bytes) {
+                match step {
+                    Ok(step) => assert!((1..=lines).contains(&step.line)),
+                    Err(error) => {
+                        assert!(!error.to_string().is_empty());
+                        break;
+                    }
+                }
+            }
+        }
     }
 
     #[test]

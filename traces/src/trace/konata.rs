@@ -8,16 +8,19 @@
 //!
 //! Source of the format: Konata's `docs/kanata-log-format.md`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use relsim_core::timing::CycleCause;
+use rustc_hash::FxHashMap;
 
 use super::event::{About, Event, Exporter, Names, Wants, What};
 
 /// Harts are not this many cycles apart, unless one sleeps: what is older has been written.
 const WINDOW_CYCLES: u64 = 20_000;
+/// Addresses whose functions are kept; beyond that all are forgotten.
+const MAX_FUNCTIONS: usize = 1 << 20;
 
 /// A line about an instruction that is not written yet.
 struct Line {
@@ -35,7 +38,9 @@ pub struct Konata<W: Write> {
     /// Lines that are not written yet, by cycle.
     lines: BTreeMap<u64, Vec<Line>>,
     /// By instruction: its number in the file, which counts from 0 in the order in which they appear there.
-    numbers: HashMap<u64, u64>,
+    numbers: FxHashMap<u64, u64>,
+    /// By address: the name of its function, as it is shown.
+    functions: FxHashMap<u64, String>,
     appeared: u64,
     /// The cycle that the last line which was written belongs to.
     written: Option<u64>,
@@ -55,7 +60,8 @@ impl<W: Write> Konata<W> {
             names,
             write_back_cycles: about.write_back_cycles,
             lines: BTreeMap::new(),
-            numbers: HashMap::new(),
+            numbers: FxHashMap::default(),
+            functions: FxHashMap::default(),
             appeared: 0,
             written: None,
             issued: vec![0; about.harts],
@@ -178,11 +184,16 @@ impl<W: Write> Exporter for Konata<W> {
     fn event(&mut self, event: &Event<'_>) -> io::Result<()> {
         match event.what {
             What::Instruction(instruction) => {
-                let mut text = format!("{:x}: {}", instruction.pc, instruction.text);
-                if let Some(function) = (self.names.function)(instruction.pc) {
-                    let _ = write!(text, "  <{function}>");
+                let pc = instruction.pc;
+                if self.functions.len() >= MAX_FUNCTIONS {
+                    self.functions.clear();
                 }
-                self.draw(event, &clean(&text), true);
+                let names = &self.names;
+                let show =
+                    || (names.function)(pc).map(|name| format!("  <{}>", clean(&name))).unwrap_or_default();
+                let function = self.functions.entry(pc).or_insert_with(show);
+                let text = format!("{pc:x}: {}{function}", instruction.text);
+                self.draw(event, &text, true);
             }
             What::Trap(trap) => {
                 let (from, to) = (trap.from.letter(), trap.to.letter());

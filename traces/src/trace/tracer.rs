@@ -12,9 +12,12 @@ use relsim_core::observe::Observer;
 use relsim_core::timing::{CycleCause, Ledger};
 use relsim_core::trap::{Cause, TrapTaken, interrupt_name};
 use relsim_markers::Marker;
+use rustc_hash::FxHashMap;
 
 use super::event::{Access, Event, Exporter, Instruction, Mark, Trap, Wants, What};
 
+/// Texts of instructions that are kept; beyond that all are forgotten.
+const MAX_TEXTS: usize = 1 << 20;
 /// Cause code of the user software interrupt (chapter "N").
 const USER_SOFTWARE: u8 = 0;
 
@@ -46,6 +49,8 @@ pub struct Tracer {
     messages: Option<Messages>,
     condition: Option<Condition>,
     harts: Vec<Watched>,
+    /// By address: an instruction and its text.
+    texts: FxHashMap<u64, (u32, String)>,
     /// Whether what a hart does now is traced.
     on: bool,
     error: Option<io::Error>,
@@ -61,6 +66,7 @@ impl Tracer {
             messages: None,
             condition: None,
             harts: vec![Watched::default(); harts],
+            texts: FxHashMap::default(),
             on: true,
             error: None,
         }
@@ -166,16 +172,27 @@ impl Observer for Tracer {
         // Without a timing model that counts, a block's cycles are added when it ends.
         let now = (hart.cycle_at(op) + hart.cycles_per_op, hart.instret_at(op) + 1);
         if self.wants.instructions {
+            // Taken out while it is told.
+            let mut texts = std::mem::take(&mut self.texts);
             let text = match &self.decoder {
                 Some(decoder) if self.on && self.wants.text => {
                     let name = |number| hart.csr_table.get(number).map(|row| row.name);
-                    disasm::text(decoder.row(op.row), op.raw, pc, &name)
+                    let make = || (op.raw, disasm::text(decoder.row(op.row), op.raw, pc, &name));
+                    if texts.len() >= MAX_TEXTS {
+                        texts.clear();
+                    }
+                    let known = texts.entry(pc).or_insert_with(make);
+                    if known.0 != op.raw {
+                        *known = make();
+                    }
+                    &*known.1
                 }
-                _ => String::new(),
+                _ => "",
             };
             let access = access(hart, op);
-            let retired = Instruction { pc, word: op.raw, privilege: Some(privilege), text: &text, access };
+            let retired = Instruction { pc, word: op.raw, privilege: Some(privilege), text, access };
             self.tell(id, now, What::Instruction(retired));
+            self.texts = texts;
         }
         if let Some(receiver) = self.harts.get_mut(id).and_then(|watched| watched.sends.take()) {
             self.tell_more(id, now, What::Send(receiver));
