@@ -15,7 +15,6 @@ use kernel_abi::ring::Consumer;
 use kernel_abi::{
     AsyncChannel, CapRights, Completion, IpcBuffer, MESSAGE_REGISTERS, MessageInfo, Request, RequestKind,
 };
-use uintr_abi::table::VECTORS;
 
 use crate::cap::{Cap, FrameSize, Kind};
 use crate::error::{Error, Stop};
@@ -27,6 +26,7 @@ use crate::mem::{Ptr, to_virtual};
 use crate::notification::Notification;
 use crate::syscall::{Call, Preempted};
 use crate::tcb::{State, Tcb, reg};
+use crate::user_interrupt::vector_of;
 
 /// Requests that are served before others get at the kernel's lock, and before the next look for interrupts.
 const BATCH: usize = 16;
@@ -151,9 +151,7 @@ impl Kernel {
     #[cold]
     pub(crate) fn register_async(&self, call: &Call<'_>, cap: Cap) -> Result<usize, Stop> {
         let thread = call.thread;
-        if cap.badge() >= u64::from(VECTORS) {
-            return Err(Error::Range(0, u64::from(VECTORS) - 1).into());
-        }
+        let vector = vector_of(cap)?;
         let notification = cap.object::<Notification>();
         if notification.receiver().is_none() || notification.bound() != Some(thread) {
             return Err(Error::IllegalOperation.into());
@@ -169,7 +167,7 @@ impl Kernel {
         let state = &thread.async_state;
         state.taken.set(0);
         state.put.set(0);
-        state.vector.set(cap.badge());
+        state.vector.set(u64::from(vector));
         // As many as the thread wants, or as there is room for.
         state.items.set(if call.length > 0 {
             call.word(0).min(u64::from(u32::MAX)) as u32
