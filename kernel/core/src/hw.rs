@@ -49,6 +49,10 @@ machine! {
     halt as kernel_machine_halt() -> !;
     /// Forgets translations of page `vaddr` in address space `asid`, on all harts.
     flush_page as kernel_machine_flush_page(asid: u64, vaddr: u64);
+    /// Forgets translations of page `vaddr` in address space `asid`, on this hart.
+    flush_page_here as kernel_machine_flush_page_here(asid: u64, vaddr: u64);
+    /// Forgets all translations of address space `asid`, on all harts but this.
+    flush_asid_elsewhere as kernel_machine_flush_asid_elsewhere(asid: u64);
     /// Forgets all translations of address space `asid`, on all harts.
     flush_asid as kernel_machine_flush_asid(asid: u64);
     /// Forgets all translations of users, on all harts.
