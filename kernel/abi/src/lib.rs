@@ -26,7 +26,7 @@ pub use message::{
     CapRights, CnodeData, IpcBuffer, MAX_EXTRA_CAPS, MESSAGE_MAX_WORDS, MESSAGE_REGISTERS, MessageInfo,
 };
 pub use object::{ObjectType, TcbFlags, USER_CONTEXT_WORDS, UserContext, VmAttributes, bits};
-pub use request::{AsyncChannel, Completion, Request, RequestKind};
+pub use request::{AsyncChannel, ClientEnd, Completion, Item, Request, RequestKind, ServerEnd};
 
 /// Priorities, 0 the lowest.
 pub const PRIORITIES: usize = 256;

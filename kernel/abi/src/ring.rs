@@ -150,7 +150,12 @@ impl<'a, const REQ: usize, const COMP: usize> Channel<'a, REQ, COMP> {
 #[derive(Debug, Clone, Copy)]
 pub struct Flag<'a>(&'a AtomicU64);
 
-impl Flag<'_> {
+impl<'a> Flag<'a> {
+    #[inline(always)]
+    pub(crate) const fn new(word: &'a AtomicU64) -> Self {
+        Self(word)
+    }
+
     /// The other side has put something in: raises the flag if it is down. Whether it was, so that this side has to
     /// be notified.
     #[inline(always)]
@@ -252,44 +257,11 @@ impl<const WORDS: usize> Producer<'_, WORDS> {
         full(&self.0)
     }
 
-    /// Whether all that was put in has been taken out.
-    #[inline(always)]
-    #[must_use]
-    pub fn is_drained(&mut self) -> bool {
-        self.0.look();
-        self.0.at == self.0.seen
-    }
-
     /// Puts an item in that begins with `words`; its other words are whatever they are. Whether there was room.
     #[inline(always)]
     #[must_use]
     pub fn push(&mut self, words: &[u64]) -> bool {
         self.push_parts([], words)
-    }
-
-    /// The same with a word before those of two parts.
-    #[inline(always)]
-    #[must_use]
-    pub fn push_headed<const N: usize>(&mut self, head: u64, first: [u64; N], then: &[u64]) -> bool {
-        const { assert!(N < WORDS) };
-        if self.is_full() {
-            return false;
-        }
-        self.0.word(0).store(head, Ordering::Relaxed);
-        self.fill(1, first, then);
-        true
-    }
-
-    #[inline(always)]
-    fn fill<const N: usize>(&mut self, at: usize, first: [u64; N], then: &[u64]) {
-        for (n, word) in first.into_iter().enumerate() {
-            self.0.word(at + n).store(word, Ordering::Relaxed);
-        }
-        for (n, &word) in then.iter().enumerate().take(WORDS - N - at) {
-            self.0.word(at + N + n).store(word, Ordering::Relaxed);
-        }
-        self.0.step();
-        self.0.publish();
     }
 
     /// The same with words in two parts, of which the first is as long as it is.
@@ -300,7 +272,14 @@ impl<const WORDS: usize> Producer<'_, WORDS> {
         if self.is_full() {
             return false;
         }
-        self.fill(0, first, then);
+        for (n, word) in first.into_iter().enumerate() {
+            self.0.word(n).store(word, Ordering::Relaxed);
+        }
+        for (n, &word) in then.iter().enumerate().take(WORDS - N) {
+            self.0.word(N + n).store(word, Ordering::Relaxed);
+        }
+        self.0.step();
+        self.0.publish();
         true
     }
 }

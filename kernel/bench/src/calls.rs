@@ -19,6 +19,17 @@ use crate::world::World;
 const MECHANISMS: [(&str, Option<Place>); 3] =
     [("sync", None), ("async", Some(Place::Here)), ("elsewhere", Some(Place::Elsewhere))];
 
+/// What the client does when there is nothing to do.
+#[derive(Debug, Clone, Copy)]
+enum Wait {
+    /// It sleeps in the kernel.
+    Sleep,
+    /// It stops its hart.
+    Halt,
+    /// It looks for completions all the time.
+    Poll,
+}
+
 /// A page of a client: where it is mapped and unmapped.
 #[derive(Debug, Clone, Copy)]
 struct Page {
@@ -38,8 +49,9 @@ pub fn run(world: &mut World, params: Params) -> Result<Result<Score, Failure>, 
     let concurrency = params.number("conc", 1)?.clamp(1, 1024);
     // Each task maps and unmaps.
     let operations = params.number("ops", 2000)?.max(1).next_multiple_of(2 * concurrency);
-    let halts = params.choice("idle", &[("sleep", false), ("halt", true)])?;
-    Ok(start(world, place, concurrency, operations, halts))
+    let wait =
+        params.choice("idle", &[("sleep", Wait::Sleep), ("halt", Wait::Halt), ("poll", Wait::Poll)])?;
+    Ok(start(world, place, concurrency, operations, wait))
 }
 
 fn start(
@@ -47,7 +59,7 @@ fn start(
     place: Option<Place>,
     concurrency: u64,
     operations: u64,
-    halts: bool,
+    wait: Wait,
 ) -> Result<Score, Failure> {
     let mut pages = Vec::new();
     for _ in 0..concurrency {
@@ -59,21 +71,23 @@ fn start(
     }
     match place {
         None => synchronous(&pages, operations),
-        Some(place) => asynchronous(world, pages, operations, place, halts),
+        Some(place) => asynchronous(world, pages, operations, place, wait),
     }
 }
 
 fn synchronous(pages: &[Page], operations: u64) -> Result<Score, Failure> {
     let each = operations / 2 / pages.len() as u64;
     let mut errors = 0;
+    // In the order in which asynchronous ones come.
     let mut run = |count: u64| {
-        for page in pages {
-            for _ in 0..count {
-                let mapped = page.map().run().is_ok();
+        for _ in 0..count {
+            for page in pages {
+                errors += u64::from(page.map().run().is_err());
                 operation();
-                let unmapped = page.frame.unmap_order().run().is_ok();
+            }
+            for page in pages {
+                errors += u64::from(page.frame.unmap_order().run().is_err());
                 operation();
-                errors += u64::from(!mapped) + u64::from(!unmapped);
             }
         }
     };
@@ -82,38 +96,69 @@ fn synchronous(pages: &[Page], operations: u64) -> Result<Score, Failure> {
     Ok(Score { operations, errors, calls: operations, ..Score::default() })
 }
 
+/// What the tasks have in common: each keeps no more to itself than it has to.
+struct Shared {
+    calls: &'static Calls<'static>,
+    errors: Cell<u64>,
+}
+
+impl Shared {
+    #[allow(clippy::manual_async_fn, reason = "the task of one would hold its arguments twice")]
+    fn map_and_unmap(&'static self, page: Page, mut count: u64) -> impl Future<Output = ()> {
+        async move {
+            while count > 0 {
+                self.check(self.calls.run(page.map()).await.is_ok());
+                self.check(self.calls.run(page.frame.unmap_order()).await.is_ok());
+                count -= 1;
+            }
+        }
+    }
+
+    /// The end of an operation.
+    #[inline(always)]
+    fn check(&self, is_ok: bool) {
+        operation();
+        if !is_ok {
+            self.errors.set(self.errors.get() + 1);
+        }
+    }
+}
+
 fn asynchronous(
     world: &mut World,
     pages: Vec<Page>,
     operations: u64,
     place: Place,
-    halts: bool,
+    wait: Wait,
 ) -> Result<Score, Failure> {
     let own = world.equip_self()?;
     let told = world.badged(own, 1)?;
-    let channel = world.kernel_channel(told, pages.len().next_power_of_two() as u64)?;
+    // No larger than need be, so that it stays in the caches.
+    let most = match place {
+        Place::Here => 32,
+        Place::Elsewhere => 1024,
+    };
+    let channel = world.kernel_channel(told, pages.len().next_power_of_two().min(most) as u64)?;
     let executor: &'static Executor = Box::leak(Executor::new(pages.len()));
     let calls: &'static Calls<'_> = Box::leak(Box::new(Calls::new(executor, channel, place)));
-    let errors: &'static Cell<u64> = Box::leak(Box::new(Cell::new(0)));
+    let shared: &'static Shared = Box::leak(Box::new(Shared { calls, errors: Cell::new(0) }));
     let each = operations / 2 / pages.len() as u64;
-    let idle = if halts { Idle::Halt } else { Idle::Sleep(own) };
-    let run = |count: u64| {
-        for &page in &pages {
-            executor.spawn(0, async move {
-                for _ in 0..count {
-                    let mapped = calls.run(page.map()).await.is_ok();
-                    operation();
-                    let unmapped = calls.run(page.frame.unmap_order()).await.is_ok();
-                    operation();
-                    errors.set(errors.get() + u64::from(!mapped) + u64::from(!unmapped));
-                }
-            });
-        }
-        executor.run(&[calls], idle);
+    let idle = match wait {
+        Wait::Sleep => Idle::Sleep(own),
+        Wait::Halt => Idle::Halt,
+        Wait::Poll => Idle::Poll,
     };
-    run(WARM_UP.div_ceil(pages.len() as u64));
+    let spawn = |count: u64| {
+        for &page in &pages {
+            executor.spawn(0, shared.map_and_unmap(page, count));
+        }
+    };
+    let run = || executor.run(&[calls], idle);
+    spawn(WARM_UP.div_ceil(pages.len() as u64));
+    run();
     let before = executor.statistics.system_calls.get();
-    measure(|| run(each));
+    spawn(each);
+    measure(run);
     let made = executor.statistics.system_calls.get() - before;
-    Ok(Score { operations, errors: errors.get(), calls: made, ..Score::default() })
+    Ok(Score { operations, errors: shared.errors.get(), calls: made, ..Score::default() })
 }

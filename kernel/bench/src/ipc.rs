@@ -143,7 +143,7 @@ fn asynchronous(world: &mut World, plan: Plan, way: Way) -> Result<Score, Failur
         Box::leak(Box::new(Client::new(executor, channel, way.notify(to_server)?)));
     let idle = way.idle(plan, own);
     let errors: &'static Cell<u64> = Box::leak(Box::new(Cell::new(0)));
-    let run = |each: u64| {
+    let spawn = |each: u64| {
         for task in 0..plan.concurrency {
             executor.spawn(0, async move {
                 for n in 0..each {
@@ -156,12 +156,14 @@ fn asynchronous(world: &mut World, plan: Plan, way: Way) -> Result<Score, Failur
                 }
             });
         }
-        executor.run(&[client], idle);
     };
-    run(WARM_UP.div_ceil(plan.concurrency));
+    let run = || executor.run(&[client], idle);
+    spawn(WARM_UP.div_ceil(plan.concurrency));
+    run();
     let counted = || (executor.statistics.notifications.get(), executor.statistics.system_calls.get());
     let before = counted();
-    measure(|| run(plan.operations / plan.concurrency));
+    spawn(plan.operations / plan.concurrency);
+    measure(run);
     let after = counted();
     Ok(Score {
         operations: plan.operations,

@@ -111,8 +111,12 @@ impl World {
         let (frame, address) = self.region()?;
         told.register_async(frame, items)?;
         // SAFETY: as above; the kernel is the other side.
-        let channel = unsafe { AsyncChannel::new(address as *const _, REGION as usize) };
-        let channel = channel.map(|channel| channel.limited(items as usize));
+        let channel = unsafe {
+            AsyncChannel::new(
+                address as *const _,
+                AsyncChannel::items_within(REGION as usize, items as usize),
+            )
+        };
         channel.ok_or_else(|| Failure::new(format_args!("a region has no room for a channel")))
     }
 

@@ -48,8 +48,12 @@ machine! {
     /// Ends the machine's work.
     halt as kernel_machine_halt() -> !;
     /// Forgets translations of page `vaddr` in address space `asid`, on this hart and on those of
-    /// [`Kernel::harts_to_tell`](crate::Kernel::harts_to_tell), as the two that follow.
+    /// [`Kernel::harts_to_tell`](crate::Kernel::harts_to_tell), as what follows unless it says otherwise.
     flush_page as kernel_machine_flush_page(asid: u64, vaddr: u64);
+    /// Forgets translations of page `vaddr` in address space `asid`, on this hart alone.
+    flush_page_here as kernel_machine_flush_page_here(asid: u64, vaddr: u64);
+    /// Forgets all translations of address space `asid`, but not on this hart.
+    flush_asid_elsewhere as kernel_machine_flush_asid_elsewhere(asid: u64);
     /// Forgets all translations of address space `asid`.
     flush_asid as kernel_machine_flush_asid(asid: u64);
     /// Forgets all translations of users.

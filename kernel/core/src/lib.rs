@@ -9,6 +9,7 @@
 extern crate std;
 
 mod async_call;
+mod async_serve;
 pub mod boot;
 pub mod cap;
 mod cnode;
@@ -42,7 +43,7 @@ mod untyped;
 mod user_interrupt;
 pub mod vspace;
 
-pub use async_call::Courier;
+pub use async_serve::Courier;
 pub use kernel::{Hart, Kernel, MAX_HARTS, SMP};
 pub use mem::Ptr;
 pub use syscall::Preempted;

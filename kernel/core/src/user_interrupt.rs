@@ -159,14 +159,18 @@ impl Receivers {
     }
 }
 
+/// The vector that is sent by the notification `cap`: its badge.
+pub(crate) fn vector_of(cap: Cap) -> Result<u16, Error> {
+    let greatest = u64::from(VECTORS) - 1;
+    if cap.badge() > greatest { Err(Error::Range(0, greatest)) } else { Ok(cap.badge() as u16) }
+}
+
 impl Kernel {
     /// The caller may send to the receiver of the notification in `slot`. The number of its entry.
     #[cold]
     pub(crate) fn register_sender(&self, call: &Call<'_>, slot: Ptr<Slot>) -> Result<usize, Stop> {
         let cap = slot.cap();
-        if cap.badge() >= u64::from(VECTORS) {
-            return Err(Error::Range(0, u64::from(VECTORS) - 1).into());
-        }
+        let vector = vector_of(cap)?;
         let receiver = cap.object::<Notification>().receiver().ok_or(Error::IllegalOperation)?;
         let table = call.thread.sender_table().cap();
         if !table.is(Kind::SenderTable) {
@@ -176,7 +180,7 @@ impl Kernel {
         let free = (0..ENTRIES).find(|&n| table.slot(n).is_empty());
         let Some(entry) = free else { return Err(Error::DeleteFirst.into()) };
         table.slot(entry).insert(Cap::registration(cap.paddr(), cap.badge()), slot);
-        table.entries[entry].set(SenderEntry::new(receiver, cap.badge() as u16).bits());
+        table.entries[entry].set(SenderEntry::new(receiver, vector).bits());
         Ok(call.answer(entry as u64))
     }
 

@@ -131,6 +131,13 @@ impl Asids {
     }
 }
 
+/// An address space that exists: the physical address of its root, and its ASID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Space {
+    root: u64,
+    asid: u64,
+}
+
 /// The deepest entry for `vaddr` below `root`, and log2 of what it maps.
 fn walk(root: u64, vaddr: u64) -> (Ptr<Entry>, u64) {
     let mut table = root;
@@ -180,7 +187,12 @@ impl Kernel {
     pub(crate) fn invoke_frame(&self, call: &Call<'_>, slot: Ptr<Slot>) -> Result<usize, Stop> {
         let cap = slot.cap();
         match call.invocation() {
-            Some(Invocation::PageMap) => self.map_frame(call, slot)?,
+            Some(Invocation::PageMap) => {
+                call.needs(3)?;
+                let space = self.space_of(call.extra.get(0)?)?;
+                let (vaddr, rights, attributes) = (call.word(0), CapRights(call.word(1)), call.word(2));
+                self.map_frame(slot, space, vaddr, rights, attributes, hw::flush_page)?;
+            }
             Some(Invocation::PageUnmap) => {
                 self.unmap_frame(cap);
                 slot.update(cap.mapped(0, 0));
@@ -191,19 +203,33 @@ impl Kernel {
         Ok(0)
     }
 
-    fn map_frame(&self, call: &Call<'_>, slot: Ptr<Slot>) -> Result<(), Error> {
-        call.needs(3)?;
-        let vspace = call.extra.get(0)?;
-        let (vaddr, rights, attributes) = (call.word(0), CapRights(call.word(1)), call.word(2));
-        let cap = slot.cap();
-        let (root, asid) = self.root_of(vspace)?;
+    /// The address space that the capability in `slot` is for.
+    #[inline(always)]
+    pub(crate) fn space_of(&self, slot: Ptr<Slot>) -> Result<Space, Error> {
+        let (root, asid) = self.root_of(slot)?;
         self.check_root(root, asid)?;
+        Ok(Space { root, asid })
+    }
+
+    /// The frame in `slot` is mapped at `vaddr` of an address space. `flush` has the page of an ASID forgotten.
+    #[inline(always)]
+    pub(crate) fn map_frame(
+        &self,
+        slot: Ptr<Slot>,
+        space: Space,
+        vaddr: u64,
+        rights: CapRights,
+        attributes: u64,
+        flush: impl FnOnce(u64, u64),
+    ) -> Result<(), Error> {
+        let cap = slot.cap();
+        let Space { root, asid } = space;
         let size_bits = cap.frame_bits();
         let last = vaddr.checked_add((1 << size_bits) - 1);
         if last.is_none_or(|last| last >= USER_TOP) {
             return Err(Error::InvalidArgument(0));
         }
-        if vaddr % (1 << size_bits) != 0 {
+        if vaddr & ((1 << size_bits) - 1) != 0 {
             return Err(Error::Alignment);
         }
         let (entry, entry_bits) = walk(root, vaddr);
@@ -227,19 +253,25 @@ impl Kernel {
         let execute = attributes & VmAttributes::EXECUTE_NEVER.0 == 0;
         slot.update(cap.mapped(asid, vaddr));
         entry.set(Pte::user(cap.paddr(), frame_rights(cap.frame_rights(), rights), execute));
-        hw::flush_page(asid, vaddr);
+        flush(asid, vaddr);
         Ok(())
     }
 
     /// The frame of `cap` is mapped nowhere.
     pub(crate) fn unmap_frame(&self, cap: Cap) {
+        self.unmap_frame_with(cap, hw::flush_page);
+    }
+
+    /// The same; `flush` has the page of an ASID forgotten.
+    #[inline(always)]
+    pub(crate) fn unmap_frame_with(&self, cap: Cap, flush: impl FnOnce(u64, u64)) {
         let (asid, vaddr) = (cap.asid(), cap.mapped_at());
         let Some(root) = self.asids.root(asid).filter(|_| asid != 0) else { return };
         let (entry, entry_bits) = walk(root, vaddr);
         let pte = entry.get();
         if entry_bits == cap.frame_bits() && pte.is_valid() && !pte.is_table() && pte.paddr() == cap.paddr() {
             entry.set(Pte::INVALID);
-            hw::flush_page(asid, vaddr);
+            flush(asid, vaddr);
         }
     }
 

@@ -1,20 +1,26 @@
 //! Asynchronous system calls: invocations that the kernel takes out of a shared ring, many with one entry into it, or
 //! with none where another hart serves them.
 
-use core::cell::{Cell, RefCell};
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use kernel_abi::ring::{Consumer, Producer};
-use kernel_abi::{AsyncChannel, Completion, Error, MESSAGE_REGISTERS, MessageInfo, Request, RequestKind};
-use kernel_user::invoke::{Result, failure};
+use kernel_abi::{
+    AsyncChannel, ClientEnd, Completion, Error, MESSAGE_REGISTERS, MessageInfo, Request, RequestKind,
+};
+use kernel_user::invoke::{InvokeError, Result, failure};
 use kernel_user::order::Order;
 use kernel_user::syscall;
 
 use crate::awaited::Replies;
 use crate::executor::{Executor, TaskId};
 use crate::source::{Rest, Source, Statistics};
+
+/// Requests that are gathered for one system call, at most: what they touch is to be in the caches still when they are
+/// served, and when their completions are taken.
+const GATHER_HERE: usize = 32;
+/// Requests that wait until another hart is told of them, at most: each telling moves a cache line there and back.
+const GATHER_ELSEWHERE: usize = 8;
 
 /// Where requests are served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,33 +35,40 @@ pub enum Place {
 pub struct Calls<'a> {
     executor: &'a Executor,
     channel: AsyncChannel<'static>,
-    requests: RefCell<Producer<'static, { Request::WORDS }>>,
-    completions: RefCell<Consumer<'static, { Completion::WORDS }>>,
+    ring: ClientEnd<'static>,
     awaited: Replies,
-    /// Requests without completion.
-    open: Cell<usize>,
     place: Place,
+    /// Requests that the kernel has not been told of, at most.
+    gather: usize,
 }
 
 impl<'a> Calls<'a> {
     /// Requests in `channel`, which the thread has just registered.
     #[must_use]
     pub fn new(executor: &'a Executor, channel: AsyncChannel<'static>, place: Place) -> Self {
+        let gather = match place {
+            Place::Here => GATHER_HERE,
+            Place::Elsewhere => GATHER_ELSEWHERE,
+        };
         Self {
             executor,
             channel,
-            requests: RefCell::new(channel.request_producer(0)),
-            completions: RefCell::new(channel.completion_consumer(0)),
+            ring: ClientEnd::new(channel),
             awaited: Replies::new(executor),
-            open: Cell::new(0),
             place,
+            gather: gather.min(channel.items()),
         }
     }
 
-    /// Makes an invocation. By a task that is alone it is a plain system call: there is nothing to gather.
+    /// Makes an invocation for the current task, which is to await what comes of it before it makes another one.
     #[inline(always)]
     pub fn run(&self, order: Order) -> Run<'_, 'a> {
-        Run { calls: self, order, sent: None }
+        let (caps, words) = (&order.caps, &order.words);
+        let first = [order.info.0, order.cptr, caps[0], words[0], words[1], words[2], words[3]];
+        // The second half is for the few that are long.
+        let rest = [words[4], words[5], words[6], words[7], caps[1], caps[2]];
+        let rest = if order.is_short() { &[] } else { &rest[..] };
+        self.put(RequestKind::Invoke, first, rest)
     }
 
     /// Prints, in pieces that each go at once.
@@ -65,47 +78,56 @@ impl<'a> Calls<'a> {
             for (n, &byte) in piece.iter().enumerate() {
                 words[n / 8] |= u64::from(byte) << (n % 8 * 8);
             }
-            let mut sent = None;
-            core::future::poll_fn(|_| match sent {
-                Some(task) if self.awaited.info(task).is_some() => Poll::Ready(()),
-                Some(_) => Poll::Pending,
-                None => {
-                    sent = self.send(RequestKind::Print, [piece.len() as u64], &words);
-                    Poll::Pending
-                }
-            })
-            .await;
+            let _ = self.put(RequestKind::Print, [piece.len() as u64], &words).await;
         }
     }
 
-    /// Puts a request in, with the words behind its head in two parts; the task that waits for it, if there was room.
-    /// If not, the current task is to try again.
+    /// Puts a request of the current task in, with the words behind its head in two parts.
     #[inline(always)]
-    fn send<const N: usize>(&self, kind: RequestKind, first: [u64; N], then: &[u64]) -> Option<TaskId> {
+    fn put<const N: usize>(&self, kind: RequestKind, first: [u64; N], then: &[u64]) -> Run<'_, 'a> {
         let task = self.executor.current();
-        let head = Request::head(task, kind);
+        if self.ring.is_full() {
+            self.make_room();
+        }
         self.awaited.expect(task);
-        // As many as there is room for completions.
-        if self.open.get() == self.channel.items()
-            || !self.requests.borrow_mut().push_headed(head, first, then)
-        {
-            self.executor.wake(task);
-            return None;
+        if !self.ring.put(Request::head(task, kind), first, then) {
+            self.refuse(task);
         }
-        self.open.set(self.open.get() + 1);
-        if self.place == Place::Elsewhere && self.channel.server().wake() {
-            self.wake(true);
+        // A task that is alone has nobody to wait for.
+        if self.ring.unpublished() >= self.gather || self.executor.live() == 1 {
+            self.publish();
         }
-        Some(task)
+        Run { calls: self, task }
     }
 
-    #[inline(always)]
-    fn reply(&self, task: TaskId, info: MessageInfo) -> Result<[u64; MESSAGE_REGISTERS]> {
-        let word = |n| self.awaited.word(task, info, n);
-        if info.label() == Error::None as u64 {
-            Ok(core::array::from_fn(word))
-        } else {
-            Err(failure(info, word))
+    /// The kernel serves some of what was put in here, wherever it does so otherwise.
+    #[cold]
+    fn make_room(&self) {
+        self.ring.publish();
+        self.wake(false);
+        self.take();
+    }
+
+    /// The kernel serves this thread no more: the frame is not shared any longer.
+    #[cold]
+    fn refuse(&self, task: TaskId) {
+        self.awaited.set(task, MessageInfo::new(Error::IllegalOperation as u64, 0, 0, 0).0, |_| 0);
+    }
+
+    /// The kernel is told of what was put in, and serves it here, or is woken where it sleeps.
+    #[inline(never)]
+    fn publish(&self) {
+        self.ring.publish();
+        match self.place {
+            Place::Here => {
+                self.wake(false);
+                self.take();
+            }
+            Place::Elsewhere => {
+                if self.channel.server().wake() {
+                    self.wake(true);
+                }
+            }
         }
     }
 
@@ -113,42 +135,65 @@ impl<'a> Calls<'a> {
         Statistics::count(&self.executor.statistics.system_calls);
         syscall::wake_async(elsewhere);
     }
+
+    /// Takes the completions that are there.
+    #[inline(never)]
+    fn take(&self) {
+        while let Some(item) = self.ring.completion() {
+            let (task, _) = Request::parse_head(item.word(Request::HEAD));
+            let word = |n| item.word(Completion::MESSAGE + n);
+            self.awaited.put(self.executor, u64::from(task), item.word(Completion::INFO), word);
+            self.ring.take();
+        }
+    }
+
+    #[inline(always)]
+    fn reply(&self, task: TaskId, info: MessageInfo) -> Result<[u64; MESSAGE_REGISTERS]> {
+        if info.label() == Error::None as u64 {
+            Ok(core::array::from_fn(|n| self.awaited.word(task, info, n)))
+        } else {
+            Err(self.failure(task, info))
+        }
+    }
+
+    #[cold]
+    fn failure(&self, task: TaskId, info: MessageInfo) -> InvokeError {
+        failure(info, |n| self.awaited.word(task, info, n))
+    }
 }
 
 impl Source for Calls<'_> {
     #[inline(always)]
-    fn poll(&self, executor: &Executor) {
-        if self.open.get() == 0 {
-            return;
+    fn poll(&self, _: &Executor) {
+        if self.place == Place::Elsewhere && self.ring.unpublished() > 0 {
+            self.publish();
         }
-        let mut completions = self.completions.borrow_mut();
-        while !completions.is_empty() {
-            let words = |n| completions.word(2 + n);
-            self.awaited.put(executor, completions.word(0), completions.word(1), words);
-            completions.step();
-            self.open.set(self.open.get().saturating_sub(1));
+        self.take();
+    }
+
+    #[inline(always)]
+    fn press(&self) -> Rest {
+        if self.place == Place::Elsewhere || self.ring.open() == 0 {
+            return Rest::Nothing;
         }
-        completions.publish();
+        self.publish();
+        Rest::Something
     }
 
     #[inline(always)]
     fn rest(&self) -> Rest {
-        if self.open.get() == 0 {
+        if self.ring.open() == 0 {
             return Rest::Nothing;
         }
-        if self.place == Place::Here {
-            self.wake(false);
-            return Rest::Something;
-        }
         self.channel.client().lower();
-        if !self.completions.borrow_mut().is_empty() {
+        if self.ring.completion().is_some() {
             return Rest::Something;
         }
-        // The kernel may have gone to sleep before it saw the last ones.
-        if !self.requests.borrow_mut().is_drained() && self.channel.server().wake() {
+        // The kernel may have been made to stop before it saw the last ones.
+        if self.channel.server().wake() {
             self.wake(true);
         }
-        if self.completions.borrow_mut().is_empty() { Rest::Nothing } else { Rest::Something }
+        if self.ring.completion().is_some() { Rest::Something } else { Rest::Nothing }
     }
 
     #[inline(always)]
@@ -158,37 +203,19 @@ impl Source for Calls<'_> {
 }
 
 /// The reply to an invocation that is to come.
-#[must_use = "nothing is asked for before it is awaited"]
+#[must_use = "the task is not to ask for anything else before this is there"]
 pub struct Run<'c, 'a> {
     calls: &'c Calls<'a>,
-    order: Order,
-    sent: Option<TaskId>,
+    task: TaskId,
 }
 
 impl Future for Run<'_, '_> {
     type Output = Result<[u64; MESSAGE_REGISTERS]>;
 
     #[inline(always)]
-    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
-        let calls = self.calls;
-        if let Some(task) = self.sent {
-            return calls
-                .awaited
-                .info(task)
-                .map_or(Poll::Pending, |info| Poll::Ready(calls.reply(task, info)));
-        }
-        if calls.place == Place::Here && calls.executor.live() == 1 && calls.open.get() == 0 {
-            Statistics::count(&calls.executor.statistics.system_calls);
-            return Poll::Ready(self.order.run());
-        }
-        let order = &self.order;
-        let (caps, words) = (&order.caps, &order.words);
-        let first = [order.info.0, order.cptr, caps[0], words[0], words[1], words[2], words[3]];
-        // The second half is for the few that are long.
-        let rest = [words[4], words[5], words[6], words[7], caps[1], caps[2]];
-        let rest = if order.is_short() { &[] } else { &rest[..] };
-        self.sent = calls.send(RequestKind::Invoke, first, rest);
-        Poll::Pending
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        let (calls, task) = (self.calls, self.task);
+        calls.awaited.info(task).map_or(Poll::Pending, |info| Poll::Ready(calls.reply(task, info)))
     }
 }
 

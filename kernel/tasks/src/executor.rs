@@ -24,12 +24,13 @@ type Body = Pin<Box<dyn Future<Output = ()>>>;
 /// A task that exists, or a place for one.
 struct Task {
     body: UnsafeCell<Option<Body>>,
-    level: Cell<u8>,
-    /// Stands in a queue.
-    is_ready: Cell<bool>,
     /// What wakers point at.
     handle: Box<Handle>,
 }
+
+/// A task's priority, and this bit if it stands in a queue. These are apart from the tasks, for what wakes many tasks
+/// is not to bring a cache line for each.
+const READY: u8 = 1 << 7;
 
 /// What a waker points at.
 struct Handle {
@@ -54,6 +55,8 @@ const fn highest() -> [u8; 1 << LEVELS] {
 /// behind those of its priority that can go on, and runs until it waits: there is no preemption among tasks.
 pub struct Executor {
     tasks: Box<[Task]>,
+    /// Of each task its priority, with [`READY`].
+    states: Box<[Cell<u8>]>,
     free: RefCell<Vec<TaskId>>,
     ready: [Queue; LEVELS],
     /// Bit l: a task of priority l can go on, or could a moment ago.
@@ -70,6 +73,7 @@ impl Executor {
     pub fn new(capacity: usize) -> Box<Self> {
         let mut executor = Box::new(Self {
             tasks: Box::new([]),
+            states: (0..capacity).map(|_| Cell::new(0)).collect(),
             free: RefCell::new((0..capacity as u32).rev().collect()),
             ready: core::array::from_fn(|_| Queue::new(capacity)),
             levels: Cell::new(0),
@@ -78,12 +82,8 @@ impl Executor {
             statistics: Statistics::default(),
         });
         let place = &raw const *executor;
-        let task = |id| Task {
-            body: UnsafeCell::new(None),
-            level: Cell::new(0),
-            is_ready: Cell::new(false),
-            handle: Box::new(Handle { executor: place, id }),
-        };
+        let task =
+            |id| Task { body: UnsafeCell::new(None), handle: Box::new(Handle { executor: place, id }) };
         executor.tasks = (0..capacity as u32).map(task).collect();
         executor
     }
@@ -113,8 +113,7 @@ impl Executor {
         let task = &self.tasks[id as usize];
         // SAFETY: the place is free, so nothing of it is being polled.
         unsafe { *task.body.get() = Some(Box::pin(body)) };
-        task.level.set(level.min(LEVELS - 1) as u8);
-        task.is_ready.set(false);
+        self.states[id as usize].set(level.min(LEVELS - 1) as u8);
         self.live.set(self.live.get() + 1);
         self.wake(id);
         Some(id)
@@ -123,9 +122,10 @@ impl Executor {
     /// Task `id` can go on.
     #[inline(always)]
     pub fn wake(&self, id: TaskId) {
-        let task = &self.tasks[id as usize];
-        if !task.is_ready.replace(true) {
-            let level = usize::from(task.level.get());
+        let state = &self.states[id as usize];
+        if state.get() & READY == 0 {
+            let level = usize::from(state.get()) % LEVELS;
+            state.set(level as u8 | READY);
             self.ready[level].push(id);
             self.levels.set(self.levels.get() | 1 << level);
         }
@@ -151,8 +151,8 @@ impl Executor {
 
     #[inline(always)]
     fn run_task(&self, id: TaskId) {
-        let task = &self.tasks[id as usize];
-        task.is_ready.set(false);
+        let (task, state) = (&self.tasks[id as usize], &self.states[id as usize]);
+        state.set(state.get() & !READY);
         // SAFETY: this is the only place where a body is used, and it is not entered again on the way: tasks do not
         // run the executor, and whoever spawns one takes a free place.
         let place = unsafe { &mut *task.body.get() };
@@ -186,17 +186,10 @@ impl Executor {
             if self.levels.get() != 0 {
                 continue;
             }
-            if matches!(idle, Idle::Poll) {
-                // Requests may still have to be brought to somebody's notice.
+            if any(sources, |source| source.press()) || matches!(idle, Idle::Poll) {
                 continue;
             }
-            let mut rest = Rest::Nothing;
-            for source in sources {
-                if source.rest() == Rest::Something {
-                    rest = Rest::Something;
-                }
-            }
-            if rest == Rest::Nothing {
+            if !any(sources, |source| source.rest()) {
                 Statistics::count(&self.statistics.sleeps);
                 idle.wait();
                 let _ = user_interrupt::take();
@@ -204,6 +197,12 @@ impl Executor {
             sources.iter().for_each(|source| source.rise());
         }
     }
+}
+
+/// Does `what` with all of `sources`; whether it gave something for any.
+#[inline(always)]
+fn any(sources: &[&dyn Source], what: impl Fn(&dyn Source) -> Rest) -> bool {
+    sources.iter().fold(false, |found, &source| found | (what(source) == Rest::Something))
 }
 
 impl core::fmt::Debug for Executor {

@@ -12,6 +12,12 @@ pub trait Source {
     /// Takes what is there, and wakes the tasks that wait for it.
     fn poll(&self, executor: &Executor);
 
+    /// The executor has nothing to do: has done for it now what it takes this thread to bring about.
+    #[inline(always)]
+    fn press(&self) -> Rest {
+        Rest::Nothing
+    }
+
     /// The executor has nothing to do, and sleeps unless this finds something: from now on the other side has to
     /// notify it.
     fn rest(&self) -> Rest;

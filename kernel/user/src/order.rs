@@ -6,7 +6,7 @@ use crate::bootinfo;
 use crate::invoke::{self, Result};
 
 /// An invocation that has not been made yet.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Order {
     /// The capability that is invoked.
     pub cptr: u64,
@@ -30,7 +30,7 @@ impl Order {
     #[inline(always)]
     #[must_use]
     pub fn with_label(cptr: u64, label: u64, caps: &[u64], words: &[u64]) -> Self {
-        let mut order = Self { cptr, info: MessageInfo(0), caps: [0; _], words: [0; _] };
+        let mut order = Self { cptr, ..Self::default() };
         let caps = &caps[..caps.len().min(order.caps.len())];
         let words = &words[..words.len().min(order.words.len())];
         order.caps[..caps.len()].copy_from_slice(caps);

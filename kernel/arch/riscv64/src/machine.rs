@@ -178,11 +178,20 @@ impl Machine for Riscv {
         }
     }
 
-    fn flush_asid(asid: u64) {
-        csr::fence_asid(asid);
+    #[inline(always)]
+    fn flush_page_here(asid: u64, vaddr: u64) {
+        csr::fence_page(asid, vaddr);
+    }
+
+    fn flush_asid_elsewhere(asid: u64) {
         if SMP && MACHINE.hart_count.get() > 1 {
             MACHINE.on_others(|harts| sbi::fence_asid(harts, asid));
         }
+    }
+
+    fn flush_asid(asid: u64) {
+        csr::fence_asid(asid);
+        Self::flush_asid_elsewhere(asid);
     }
 
     fn flush_all() {

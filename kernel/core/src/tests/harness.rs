@@ -80,6 +80,8 @@ pub struct Log {
     pub flushed_all: u64,
     /// The same on this hart alone.
     pub flushed_here: u64,
+    /// Address spaces that other harts were told to forget.
+    pub flushed_elsewhere: Vec<u64>,
     /// Address spaces of which all was to be forgotten while they were in use.
     pub flushed_in_use: Vec<u64>,
     /// Root and ASID in use.
@@ -134,6 +136,12 @@ impl crate::hw::Machine for Host {
     }
     fn flush_page(asid: u64, vaddr: u64) {
         log(|log| log.flushes.push((asid, Some(vaddr))));
+    }
+    fn flush_page_here(asid: u64, vaddr: u64) {
+        log(|log| log.flushes.push((asid, Some(vaddr))));
+    }
+    fn flush_asid_elsewhere(asid: u64) {
+        log(|log| log.flushed_elsewhere.push(asid));
     }
     fn flush_asid(asid: u64) {
         log(|log| {

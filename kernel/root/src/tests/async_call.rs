@@ -3,8 +3,8 @@
 use core::sync::atomic::AtomicU64;
 
 use kernel_user::abi::{
-    AsyncChannel, CapRights, Error as Label, Invocation, MessageInfo, Request, RequestKind, VmAttributes,
-    bits,
+    AsyncChannel, CapRights, ClientEnd, Completion, Error as Label, Invocation, MessageInfo, Request,
+    RequestKind, VmAttributes, bits,
 };
 use kernel_user::bootinfo;
 use kernel_user::cspace::{DEPTH, ROOT_CNODE};
@@ -19,6 +19,8 @@ use crate::{check, check_eq, check_err, tests};
 
 tests!("async_call":
     maps_and_unmaps,
+    rights_are_those_of_calls,
+    address_spaces_are_looked_at_anew,
     many_with_one_call,
     errors_are_those_of_calls,
     what_waits_is_refused,
@@ -37,14 +39,16 @@ tests!("async_call":
 );
 
 const ITEMS: u64 = 8;
+/// The word in the frame that says how many requests the kernel has served.
+const DONE: u64 = 8;
 
 /// What this thread shares with the kernel.
 struct Shared {
     channel: AsyncChannel<'static>,
+    ring: ClientEnd<'static>,
     frame: Frame,
     notification: Notification,
-    sent: u64,
-    done: u64,
+    sent: u32,
 }
 
 impl Shared {
@@ -57,15 +61,14 @@ impl Shared {
         let told = Notification(env.mint(notification.0, CapRights::ALL, 5)?);
         told.register_async(frame, ITEMS)?;
         // SAFETY: the frame was just mapped, and is used for nothing else.
-        let channel = unsafe { AsyncChannel::new(address as *const AtomicU64, 1 << bits::PAGE) };
+        let channel = unsafe { AsyncChannel::new(address as *const AtomicU64, ITEMS as usize) };
         let channel = channel.ok_or_else(|| Failure::new(format_args!("no room in a frame")))?;
-        Ok(Self { channel: channel.limited(ITEMS as usize), frame, notification, sent: 0, done: 0 })
+        Ok(Self { channel, ring: ClientEnd::new(channel), frame, notification, sent: 0 })
     }
 
-    fn put(&mut self, words: &[u64]) -> bool {
-        let mut requests = self.channel.request_producer(self.sent);
-        let there = requests.push(words);
-        self.sent = requests.at();
+    fn put(&mut self, head: u64, words: &[u64]) -> bool {
+        let there = self.ring.put(head, [], words);
+        self.ring.publish();
         there
     }
 
@@ -80,20 +83,25 @@ impl Shared {
         for (&at, &word) in Request::MESSAGE.iter().zip(&order.words) {
             words[at] = word;
         }
-        self.put(&words)
+        self.put(words[Request::HEAD], &words[1..])
     }
 
     /// The next completion: number, description, first words.
     fn take(&mut self) -> Option<(u64, MessageInfo, [u64; 2])> {
-        let mut completions = self.channel.completion_consumer(self.done);
-        let [number, info, a, b] = completions.pop::<4>()?;
-        self.done = completions.at();
-        Some((number, MessageInfo(info), [a, b]))
+        let item = self.ring.completion()?;
+        let (number, _) = Request::parse_head(item.word(Request::HEAD));
+        let info = MessageInfo(item.word(Completion::INFO));
+        // Behind the reply stand words of the request.
+        let word = |n: usize| if n < info.length() { item.word(Completion::MESSAGE + n) } else { 0 };
+        let [a, b] = [word(0), word(1)];
+        self.ring.take();
+        Some((u64::from(number), info, [a, b]))
     }
 
     /// Runs one order: its label, and the first words of its reply.
     fn run(&mut self, order: Order) -> Result<(u64, [u64; 2]), Failure> {
-        let number = self.sent as u32;
+        let number = self.sent;
+        self.sent += 1;
         if !self.order(number, order) {
             return Err(Failure::new(format_args!("no room for a request")));
         }
@@ -120,6 +128,47 @@ fn maps_and_unmaps(env: &mut Env) -> Outcome {
         unsafe { (address as *mut u64).write_volatile(n) };
         check_eq!(shared.run(frame.unmap_order())?.0, 0);
     }
+    Ok(())
+}
+
+/// A page that was mapped to be read, and one that was not, are read-only.
+fn rights_are_those_of_calls(env: &mut Env) -> Outcome {
+    let mut shared = Shared::new(env)?;
+    let frame = env.frame()?;
+    let address = env.map(frame, bits::PAGE)?;
+    frame.unmap()?;
+    let reads = Frame(env.copy(frame.0, CapRights::READ)?);
+    for (frame, rights) in [(frame, CapRights::READ), (reads, CapRights::ALL)] {
+        let order = frame.map_order(VSPACE, address, rights, VmAttributes::EXECUTE_NEVER);
+        check_eq!(shared.run(order)?.0, 0);
+        let thread = env.spawn(ABOVE, move || {
+            // SAFETY: it faults.
+            unsafe { (address as *mut u64).write_volatile(1) };
+            0
+        })?;
+        check_eq!(thread.result(), None);
+        check_eq!(shared.run(frame.unmap_order())?.0, 0);
+    }
+    Ok(())
+}
+
+/// In a row of requests, the capability of an address space goes, and another one comes in its place.
+fn address_spaces_are_looked_at_anew(env: &mut Env) -> Outcome {
+    let mut shared = Shared::new(env)?;
+    let frame = env.frame()?;
+    let address = env.map(frame, bits::PAGE)?;
+    frame.unmap()?;
+    let space = env.copy(VSPACE.0, CapRights::ALL)?;
+    let map = frame.map_order(invoke::PageTable(space), address, CapRights::ALL, VmAttributes::EXECUTE_NEVER);
+    let again = ROOT_CNODE.mint_order((space, DEPTH), ROOT_CNODE, (VSPACE.0, DEPTH), CapRights::ALL, 0);
+    let row = [map, frame.unmap_order(), ROOT_CNODE.delete_order(space, DEPTH), map, again, map];
+    for (n, &order) in (0..).zip(&row) {
+        check!(shared.order(n, order));
+    }
+    syscall::wake_async(false);
+    let labels: [u64; 6] = core::array::from_fn(|_| shared.take().map_or(u64::MAX, |done| done.1.label()));
+    check_eq!(labels, [0, 0, 0, Label::InvalidCapability as u64, 0, 0]);
+    frame.unmap()?;
     Ok(())
 }
 
@@ -158,6 +207,12 @@ fn errors_are_those_of_calls(env: &mut Env) -> Outcome {
     check_eq!(shared.run(Order::with_label(frame.0, 999, &[], &[]))?.0, Label::IllegalOperation as u64);
     let missing = Order::new(frame.0, Invocation::PageMap, &[1 << 40], &[0, 3, 0]);
     check_eq!(shared.run(missing)?.0, Label::FailedLookup as u64);
+    // What a frame is mapped into has to be an address space.
+    let elsewhere =
+        frame.map_order(invoke::PageTable(frame.0), 1 << 30, CapRights::ALL, VmAttributes::default());
+    let (label, words) = shared.run(elsewhere)?;
+    check_err!(elsewhere.run().map(drop), InvalidCapability, words[0]);
+    check_eq!(label, Label::InvalidCapability as u64);
     let short = Order::new(frame.0, Invocation::PageMap, &[VSPACE.0], &[0]);
     check_eq!(shared.run(short)?.0, Label::TruncatedMessage as u64);
     Ok(())
@@ -178,7 +233,7 @@ fn what_waits_is_refused(env: &mut Env) -> Outcome {
 fn unknown_kinds_are_refused(env: &mut Env) -> Outcome {
     let mut shared = Shared::new(env)?;
     for kind in [2, 3, u64::from(u32::MAX)] {
-        check!(shared.put(&[7 | kind << 32, u64::MAX, u64::MAX, u64::MAX]));
+        check!(shared.put(7 | kind << 32, &[u64::MAX; 3]));
         syscall::wake_async(false);
         let done = shared.take().map(|(number, info, _)| (number, info.label()));
         check_eq!(done, Some((7, Label::InvalidArgument as u64)));
@@ -211,10 +266,9 @@ fn signals_and_prints(env: &mut Env) -> Outcome {
     check_eq!(shared.run(signal.signal_order())?.0, 0);
     check_eq!(syscall::nb_recv(other.0).badge, 0x30);
     let mut words = [0; Request::WORDS];
-    words[Request::HEAD] = Request::head(3, RequestKind::Print);
     words[Request::INFO] = 8;
     words[Request::TEXT] = u64::from_le_bytes(*b"  async\n");
-    check!(shared.put(&words));
+    check!(shared.put(Request::head(3, RequestKind::Print), &words[1..]));
     syscall::wake_async(false);
     check_eq!(shared.take().map(|done| (done.0, done.1.label())), Some((3, 0)));
     Ok(())
@@ -280,13 +334,13 @@ fn full_rings_wait(env: &mut Env) -> Outcome {
     }
     check!(!shared.order(99, frame.unmap_order()));
     syscall::wake_async(false);
-    // Completions are not taken, so no more can be served.
-    check!(shared.order(100, frame.unmap_order()));
-    syscall::wake_async(false);
+    // Completions stand in the places of their requests until they are taken.
+    check!(!shared.order(99, frame.unmap_order()));
     for n in 0..ITEMS {
         check_eq!(shared.take().map(|done| done.0), Some(n));
     }
     check!(shared.take().is_none());
+    check!(shared.order(100, frame.unmap_order()));
     syscall::wake_async(false);
     check_eq!(shared.take().map(|done| done.0), Some(100));
     Ok(())
@@ -294,20 +348,25 @@ fn full_rings_wait(env: &mut Env) -> Outcome {
 
 fn nonsense_in_the_frame(env: &mut Env) -> Outcome {
     let shared = Shared::new(env)?;
-    let mut state = 1_u64;
+    let (mut state, mut done) = (1_u64, 0);
     for _ in 0..200 {
         for word in 0..512 {
             state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
             // Mostly small numbers, and kinds that there are.
             let value = if state >> 62 == 0 { state } else { state >> 58 };
             // Capabilities that do harm are not at such addresses.
-            let value = if word % 16 == 2 { 1 << 50 | value } else { value };
+            let value = if word % 8 == 2 { 1 << 50 | value } else { value };
+            // Often enough, there are as many requests as there may be.
+            let value = if word == 0 && value % 4 != 0 { done + value % (ITEMS + 2) } else { value };
             let place = shared.frame_address() + 8 * word;
             // SAFETY: the frame is mapped, and nobody else uses it.
             unsafe { (place as *mut u64).write_volatile(value) };
         }
         syscall::wake_async(false);
+        // SAFETY: as above. The kernel says how many it has served, whatever stood there.
+        done = unsafe { ((shared.frame_address() + 8 * DONE) as *const u64).read_volatile() };
     }
+    check!(done > 200);
     Ok(())
 }
 

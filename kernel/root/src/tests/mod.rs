@@ -25,7 +25,12 @@ mod vspace;
 #[must_use]
 pub fn beyond_sel4(info: &'static BootInfo) -> &'static [&'static [Test]] {
     if crate::platform::has_uintc(info) {
-        &[user_interrupt::TESTS, async_call::TESTS]
+        &[
+            user_interrupt::TESTS,
+            user_interrupt::senders::TESTS,
+            user_interrupt::harts::TESTS,
+            async_call::TESTS,
+        ]
     } else {
         &[user_interrupt::WITHOUT]
     }

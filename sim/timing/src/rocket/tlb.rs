@@ -11,17 +11,26 @@ use super::replace::PlruTree;
 use super::uncore::Env;
 use super::walker::Walker;
 
+/// Privileges whose addresses are translated: users, supervisor.
+const MODES: usize = 2;
+
+const fn mode_of(privilege: Priv) -> usize {
+    matches!(privilege, Priv::S) as usize
+}
+
 #[derive(Debug, Clone, Copy, Default)]
 struct Sector {
     tag: u64,
     valid: u8,
-    fault: u8,
+    /// Fetches of users fault, and fetches of the supervisor: the same entry serves both (TLB.scala, priv_x_ok).
+    fault: [u8; MODES],
     ppn: [u64; 4],
 }
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Superpage {
     valid: bool,
+    fault: [bool; MODES],
     vpn: u64,
     ppn: u64,
     level: u8,
@@ -48,6 +57,8 @@ struct Pending {
     /// When the walker answers, once it was asked.
     done: Option<u64>,
     found: Option<Walk>,
+    /// Fetches there fault, by privilege.
+    fault: [bool; MODES],
 }
 
 /// Whether bits of `va` beyond those that translation looks at are all the same.
@@ -124,7 +135,9 @@ impl Tlb {
         }
     }
 
-    fn lookup(&mut self, va: u64, uses: bool) -> Option<Translation> {
+    /// Where an access to `va` is translated to, if it is known; whether a fetch by `privilege` faults there.
+    fn lookup(&mut self, va: u64, uses: bool, privilege: Priv) -> Option<Translation> {
+        let mode = mode_of(privilege);
         let vpn = va >> 12;
         let mut answer = None;
         for (n, sector) in self.sectors.iter().enumerate() {
@@ -134,7 +147,7 @@ impl Tlb {
                 }
                 let page = (vpn & 3) as usize;
                 if sector.valid >> page & 1 == 1 {
-                    let fault = sector.fault >> page & 1 == 1;
+                    let fault = sector.fault[mode] >> page & 1 == 1;
                     answer =
                         Some(Translation { pa: sector.ppn[page] << 12 | va & 0xfff, miss: false, fault });
                 }
@@ -148,8 +161,8 @@ impl Tlb {
                     self.superpage_lru.access(n);
                 }
                 let low = (1u64 << (12 + shift)) - 1;
-                answer =
-                    Some(Translation { pa: (page.ppn << 12) & !low | va & low, miss: false, fault: false });
+                let fault = page.fault[mode];
+                answer = Some(Translation { pa: (page.ppn << 12) & !low | va & low, miss: false, fault });
                 break;
             }
         }
@@ -168,6 +181,7 @@ impl Tlb {
             superpage: superpage.unwrap_or_else(|| self.superpage_lru.way()),
             done: None,
             found: None,
+            fault: [false; MODES],
         }
     }
 
@@ -177,8 +191,13 @@ impl Tlb {
         let vpn = pending.va >> 12;
         match pending.found {
             Some(walk) if walk.level > 0 => {
-                self.superpages[pending.superpage] =
-                    Superpage { valid: true, vpn, ppn: walk.pa >> 12, level: walk.level };
+                self.superpages[pending.superpage] = Superpage {
+                    valid: true,
+                    fault: pending.fault,
+                    vpn,
+                    ppn: walk.pa >> 12,
+                    level: walk.level,
+                };
             }
             found => {
                 let sector = &mut self.sectors[pending.sector];
@@ -188,7 +207,9 @@ impl Tlb {
                 let page = (vpn & 3) as usize;
                 sector.tag = vpn >> 2;
                 sector.valid |= 1 << page;
-                sector.fault = sector.fault & !(1 << page) | u8::from(found.is_none()) << page;
+                for (faults, fault) in sector.fault.iter_mut().zip(pending.fault) {
+                    *faults = *faults & !(1 << page) | u8::from(fault) << page;
+                }
                 sector.ppn[page] = found.map_or(0, |walk| walk.pa >> 12);
             }
         }
@@ -232,7 +253,7 @@ impl Tlb {
         } else if context.privilege == Priv::M || satp_levels(context.satp) == 0 {
             Some(va)
         } else {
-            self.lookup(va, false).filter(|found| !found.fault).map(|found| found.pa)
+            self.lookup(va, false, context.privilege).filter(|found| !found.fault).map(|found| found.pa)
         }
     }
 
@@ -240,7 +261,7 @@ impl Tlb {
     pub(super) fn finds(&mut self, context: Context, va: u64, pa: u64, uses: bool) {
         let bare = context.privilege == Priv::M || satp_levels(context.satp) == 0;
         if uses && !bare {
-            self.lookup(va, true);
+            self.lookup(va, true, context.privilege);
         }
         if uses || bare {
             self.recent = Some((va >> 12, pa & !0xfff));
@@ -288,7 +309,7 @@ impl Tlb {
         let page = va >> 12;
         let quick = self.quick[page as usize % QUICK];
         if quick.page != page {
-            self.lookup(va, true);
+            self.lookup(va, true, Priv::U);
             return;
         }
         if quick.sector != NO_WAY {
@@ -333,7 +354,11 @@ impl Tlb {
                 None => {
                     let (done, found) =
                         walker.walk(env, now, pending.va, AccessKind::Fetch, context.privilege);
-                    (pending.done, pending.found) = (Some(done), found);
+                    let other = if context.privilege == Priv::S { Priv::U } else { Priv::S };
+                    let others = env.hart.walk(env.bus, pending.va, AccessKind::Fetch, other).ok();
+                    pending.fault[mode_of(context.privilege)] = found.is_none();
+                    pending.fault[mode_of(other)] = others.is_none();
+                    (pending.done, pending.found) = (Some(done), found.or(others));
                     self.pending = Some(pending);
                 }
                 Some(done) if done <= now => {
@@ -344,7 +369,7 @@ impl Tlb {
                 Some(_) => {}
             }
         }
-        match self.lookup(va, valid) {
+        match self.lookup(va, valid, context.privilege) {
             Some(answer) => {
                 if valid && !answer.fault {
                     self.recent = Some((va >> 12, answer.pa & !0xfff));
@@ -378,7 +403,10 @@ impl Tlb {
         kind: AccessKind,
     ) -> Option<u64> {
         let privilege = env.hart.data_privilege();
-        if privilege == Priv::M || satp_levels(env.hart.csr.satp) == 0 || self.lookup(va, true).is_some() {
+        if privilege == Priv::M
+            || satp_levels(env.hart.csr.satp) == 0
+            || self.lookup(va, true, privilege).is_some()
+        {
             return None;
         }
         let mut pending = self.miss(va);
@@ -406,6 +434,31 @@ impl Tlb {
                     page.valid &= page.vpn << 12 >> shift != va >> shift;
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn walk(pa: u64, level: u8) -> Option<Walk> {
+        Some(Walk { pa, level, ptes: [0; 5], reads: 0, update: None })
+    }
+
+    /// Found by a guess of the supervisor's, a page of users is theirs all the same.
+    #[test]
+    fn whether_a_fetch_faults_depends_on_who_fetches() {
+        for (level, va) in [(0, 0x1234_5678), (1, 0x4020_0000)] {
+            let mut tlb = Tlb::default();
+            let pending = Pending { found: walk(va, level), fault: [false, true], ..tlb.miss(va) };
+            tlb.insert(&pending);
+            let fault = |tlb: &mut Tlb, privilege| tlb.lookup(va, true, privilege).map(|found| found.fault);
+            assert_eq!(fault(&mut tlb, Priv::S), Some(true));
+            assert_eq!(fault(&mut tlb, Priv::U), Some(false));
+            assert_eq!(tlb.lookup(va, false, Priv::U).map(|found| found.pa), Some(va));
+            tlb.flush(Some(va));
+            assert_eq!(fault(&mut tlb, Priv::U), None);
         }
     }
 }
