@@ -37,6 +37,6 @@ pub use virtio::block::{Block, BlockBackend, BlockError, CowDisk, SECTOR_BYTES};
 pub use virtio::console::VirtioConsole;
 pub use virtio::mmio::VirtioMmio;
 pub use virtio::net::Net;
-pub use virtio::peer::{EchoPeer, LoopPeer, NetPeer};
+pub use virtio::peer::{EchoPeer, Frames, LoopPeer, NetPeer};
 pub use virtio::queue::{Chain, ChainReader, ChainWriter, QueueError};
 pub use virtio::{EmptySlot, Progress, VirtioCx, VirtioDevice};
