@@ -35,6 +35,7 @@ pub use test_finisher::TestFinisher;
 pub use uart16550::Uart16550;
 pub use virtio::block::{Block, BlockBackend, BlockError, CowDisk, SECTOR_BYTES};
 pub use virtio::console::VirtioConsole;
+pub use virtio::load::{CONTROL_PORT, LoadPeer, MAX_CONNECTIONS, MAX_MESSAGE_BYTES};
 pub use virtio::mmio::VirtioMmio;
 pub use virtio::net::Net;
 pub use virtio::peer::{EchoPeer, Frames, LoopPeer, NetPeer};
