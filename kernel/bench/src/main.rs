@@ -7,6 +7,7 @@
 extern crate alloc;
 
 mod calls;
+mod echo;
 mod ipc;
 mod measure;
 mod oneway;
@@ -29,12 +30,13 @@ entry!(main);
 /// A benchmark: it refuses parameters that it does not know, or fails, or gives what came out.
 type Bench = fn(&mut World, Params) -> Result<Result<Score, Failure>, Unknown>;
 
-const BENCHES: [(&str, Bench); 5] = [
+const BENCHES: [(&str, Bench); 6] = [
     ("ipc", ipc::run),
     ("calls", calls::run),
     ("ways", ways::run),
     ("oneway", oneway::run),
     ("stress", stress::run),
+    ("echo", echo::run),
 ];
 
 fn main(info: &'static BootInfo) -> ! {
