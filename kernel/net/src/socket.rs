@@ -1,8 +1,10 @@
 //! What clients of the network server ask for. A request is a label and two words, an answer a label and a word; the
 //! bytes that are sent and received are in memory that both sides share.
 
-/// Bytes that can be sent or received at a time.
-pub const BUFFER_BYTES: usize = 2048;
+/// Bytes that can be sent or received at a time: a segment's.
+pub const MAX_BYTES: usize = 1460;
+/// Bytes of a connection's buffer.
+const BUFFER_BYTES: usize = 2048;
 
 /// What a client asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,7 +138,7 @@ impl Buffers {
     #[inline(always)]
     pub fn put(&self, connection: usize, bytes: &[u8]) -> usize {
         let Some(place) = self.place(connection) else { return 0 };
-        let len = bytes.len().min(BUFFER_BYTES);
+        let len = bytes.len().min(MAX_BYTES);
         // SAFETY: there is room, and `bytes` lie elsewhere. The other side may write there at the same time, and has
         // spoilt its own bytes then.
         unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), place, len) };
@@ -147,9 +149,51 @@ impl Buffers {
     #[inline(always)]
     pub fn get(&self, connection: usize, bytes: &mut [u8]) -> usize {
         let Some(place) = self.place(connection) else { return 0 };
-        let len = bytes.len().min(BUFFER_BYTES);
+        let len = bytes.len().min(MAX_BYTES);
         // SAFETY: as above.
         unsafe { core::ptr::copy_nonoverlapping(place, bytes.as_mut_ptr(), len) };
         len
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_encoded_is_decoded() {
+        for request in [
+            Request::Listen { port: 7, backlog: 3 },
+            Request::Accept,
+            Request::Receive { connection: 5 },
+            Request::Send { connection: 5, len: u64::MAX },
+            Request::Close { connection: 2 },
+        ] {
+            let (label, words) = request.encode();
+            assert_eq!(Request::decode(label, words), Some(request));
+        }
+        assert_eq!([0, 6, u64::MAX].map(|label| Request::decode(label, [0, 0])), [None; 3]);
+        for answer in [Answer::new(0), Answer::new(u64::MAX), Answer::FAILED] {
+            let (label, value) = answer.encode();
+            assert_eq!(Answer::decode(label, value), answer);
+        }
+    }
+
+    #[test]
+    fn nobody_gets_at_memory_beyond_the_buffers() {
+        let mut memory = [0xaa_u8; 2 * BUFFER_BYTES + 100];
+        // SAFETY: the memory outlives them, and is looked at when they are not used.
+        let buffers = unsafe { Buffers::new(memory.as_mut_ptr(), 2 * BUFFER_BYTES + 100) };
+        assert_eq!(buffers.count(), 2);
+        assert_eq!(buffers.put(1, &[7; 3000]), MAX_BYTES);
+        assert_eq!((buffers.put(2, &[7; 10]), buffers.put(usize::MAX, &[7; 10])), (0, 0));
+        let mut bytes = [0; 3000];
+        assert_eq!(buffers.get(1, &mut bytes), MAX_BYTES);
+        assert!(
+            bytes[..MAX_BYTES].iter().all(|&byte| byte == 7) && bytes[MAX_BYTES..] == [0; 3000 - MAX_BYTES]
+        );
+        assert_eq!(buffers.get(2, &mut bytes), 0);
+        let others = memory[..BUFFER_BYTES].iter().chain(&memory[BUFFER_BYTES + MAX_BYTES..]);
+        assert!(others.copied().all(|byte| byte == 0xaa));
     }
 }

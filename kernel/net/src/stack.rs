@@ -4,12 +4,12 @@ use alloc::collections::VecDeque;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
+use smoltcp::iface::{Config, Interface, PollIngressSingleResult, SocketHandle, SocketSet};
 use smoltcp::socket::{tcp, udp};
 use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr, IpEndpoint};
 
-use crate::socket::{Answer, BUFFER_BYTES, Buffers, Request};
+use crate::socket::{Answer, Buffers, MAX_BYTES, Request};
 use crate::virtio::Nic;
 
 /// Bytes of a connection that are under way, in each direction.
@@ -146,9 +146,14 @@ impl<T> Stack<T> {
         if !self.nic.has_input() && !self.dirty {
             return;
         }
-        self.dirty = false;
-        self.interface.poll(Instant::from_micros(now_us as i64), &mut self.nic, &mut self.sockets);
-        self.nic.tell();
+        let now = Instant::from_micros(now_us as i64);
+        let (nic, sockets) = (&mut self.nic, &mut self.sockets);
+        while self.interface.poll_ingress_single(now, nic, sockets) != PollIngressSingleResult::None {}
+        // Every socket sends a segment, and none has more: what is sent together is no longer, and whatever else is left
+        // waits for the other side's word. A pass looks at all sockets, which is not for nothing.
+        self.interface.poll_egress(now, nic, sockets);
+        nic.tell();
+        self.dirty = !nic.has_room();
         while !self.accepting.is_empty()
             && let Some(number) = self.ready()
             && let Some(asker) = self.accepting.pop_front()
@@ -232,7 +237,7 @@ impl<T> Stack<T> {
         };
         let buffers = self.buffers;
         let take = |room: &mut [u8]| {
-            let len = len.min(room.len()).min(BUFFER_BYTES);
+            let len = len.min(room.len()).min(MAX_BYTES);
             (buffers.get(number, &mut room[..len]), len)
         };
         let sent = self.socket(number).send(take);

@@ -319,6 +319,13 @@ impl Nic {
         self.receiver.0.has_used()
     }
 
+    /// Whether a frame can be sent.
+    #[inline(always)]
+    #[must_use]
+    pub fn has_room(&mut self) -> bool {
+        self.transmitter.has_room()
+    }
+
     /// Tells the device of frames to be sent, and of buffers for others.
     #[inline(always)]
     pub fn tell(&mut self) {
