@@ -192,7 +192,8 @@ pub struct RunArgs {
     pub disk: Vec<DiskArg>,
 
     /// Plug in a virtio network device (repeatable). Its peer is built in, there is no host network: `echo`
-    /// answers ARP, ping and UDP echo for 10.0.2.0/24, `loop` sends every frame back
+    /// answers ARP, ping and UDP echo for 10.0.2.0/24, `loop` sends every frame back, `load` drives a TCP echo server
+    /// of the guest
     #[arg(long, value_name = "PEER", help_heading = "Devices")]
     pub net: Vec<NetPeer>,
 
@@ -379,6 +380,8 @@ pub enum NetPeer {
     Echo,
     /// Sends every frame back
     Loop,
+    /// Drives a TCP echo server of the guest, as that asks it to
+    Load,
 }
 
 /// `relsim platform`.

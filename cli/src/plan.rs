@@ -91,6 +91,7 @@ impl Plan {
         virtio.extend(args.net.iter().map(|peer| match peer {
             NetPeer::Echo => Virtio::Net(Peer::Echo),
             NetPeer::Loop => Virtio::Net(Peer::Loop),
+            NetPeer::Load => Virtio::Net(Peer::Load),
         }));
         if args.virtio_console {
             virtio.push(Virtio::Console);

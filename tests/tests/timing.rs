@@ -9,6 +9,7 @@ use relsim_core::timing::CycleCause;
 use relsim_machine::{
     Exit, Limits, Machine, MachineConfig, Payload, Piece, Shape, TIMING_MODELS, Timing, platform,
 };
+use relsim_tests::lockstep::asm::Asm;
 use relsim_uintr::UINTR;
 
 static EXTENSIONS: &[&IsaExtension] = &[&UINTR];
@@ -55,6 +56,23 @@ fn sleeper() -> Vec<u32> {
     code
 }
 
+/// The same, with the supervisor's timer set to cycle 10,000, and its interrupt enabled besides or not.
+fn sleeper_with_two_timers(both: bool) -> Vec<u32> {
+    const MENVCFG: u32 = 0x30a;
+    const STIMECMP: u32 = 0x14d;
+    const MIE: u32 = 0x304;
+    let mut a = Asm::new(RAM);
+    for (csr, value) in [(MENVCFG, 1 << 63), (STIMECMP, 1000), (MIE, if both { 0xa0 } else { 0x80 })] {
+        a.li(T1, value);
+        a.csrw(csr, T1);
+    }
+    let mut code: Vec<u32> = a.finish().as_chunks().0.iter().map(|word| u32::from_le_bytes(*word)).collect();
+    // lui t0, 0x2004; li t1, 100; sd t1, 0(t0); wfi
+    code.extend([0x2004 << 12 | T0 << 7 | 0x37, addi(T1, 0, 100), store(3, T1, T0), 0x1050_0073]);
+    code.extend(finish());
+    code
+}
+
 fn machine(timing: &Timing, harts: usize, code: &[u32]) -> Machine {
     let (config, payload) = plan(timing, harts, code);
     Machine::build(config, &payload, Vec::new(), Box::new(NoConsole)).unwrap()
@@ -84,6 +102,16 @@ fn run(timing: &Timing, harts: usize, code: &[u32]) -> Machine {
 
 fn cycles(machine: &Machine, cause: CycleCause) -> u64 {
     machine.ledger(0).unwrap().get(Priv::M, cause)
+}
+
+#[test]
+fn a_sleeping_hart_wakes_by_what_comes_before_its_timer() {
+    for model in TIMING_MODELS {
+        let timing = (model.timing)();
+        let [one, two] = [false, true].map(|both| run(&timing, 1, &sleeper_with_two_timers(both)).cycles());
+        assert_eq!(one, two, "{}", model.name);
+        assert!((1000..2000).contains(&two), "{}: {two}", model.name);
+    }
 }
 
 #[test]

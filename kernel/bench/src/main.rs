@@ -7,6 +7,7 @@
 extern crate alloc;
 
 mod calls;
+mod echo;
 mod flood;
 mod ipc;
 mod measure;
@@ -30,13 +31,14 @@ entry!(main);
 /// A benchmark: it refuses parameters that it does not know, or fails, or gives what came out.
 type Bench = fn(&mut World, Params) -> Result<Result<Score, Failure>, Unknown>;
 
-const BENCHES: [(&str, Bench); 6] = [
+const BENCHES: [(&str, Bench); 7] = [
     ("ipc", ipc::run),
     ("calls", calls::run),
     ("ways", ways::run),
     ("oneway", oneway::run),
     ("stress", stress::run),
     ("flood", flood::run),
+    ("echo", echo::run),
 ];
 
 fn main(info: &'static BootInfo) -> ! {

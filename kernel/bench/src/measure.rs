@@ -37,7 +37,7 @@ pub struct Score {
     pub sent: u64,
     /// System calls that it made, if it counts them.
     pub calls: u64,
-    /// Cycles one way, if it knows them.
+    /// Cycles from sending to receiving, if it knows them.
     pub latency: u64,
 }
 

@@ -193,6 +193,36 @@ impl<'a> Server<'a> {
         }
     }
 
+    /// Takes the next request, if there is one: who asks, and the message, of whose words `N` are looked at. It can be
+    /// answered at any time, by [`Server::reply`].
+    #[inline(always)]
+    pub fn take<const N: usize>(&self) -> Option<(u64, Message<N>)> {
+        let mut requests = self.requests.borrow_mut();
+        if requests.is_empty() {
+            requests.publish();
+            return None;
+        }
+        let request = Self::request(&requests);
+        requests.step();
+        Some(request)
+    }
+
+    /// Answers the request of `task`. There is room as long as each task of the client has one request at a time; if it
+    /// has more, it loses this answer.
+    #[inline(always)]
+    pub fn reply<const N: usize>(&self, task: u64, message: Message<N>) {
+        if message.push(&mut self.replies.borrow_mut(), task) && self.channel.client().wake() {
+            self.notify.now(&self.executor.statistics);
+        }
+    }
+
+    #[inline(always)]
+    fn request<const N: usize>(requests: &Consumer<'static, WORDS>) -> (u64, Message<N>) {
+        let (task, info) = (requests.word(0), MessageInfo(requests.word(1)));
+        let word = |n: usize| if n < info.length() { requests.word(2 + n) } else { 0 };
+        (task, Message::new(info.label(), core::array::from_fn(word)))
+    }
+
     /// Answers requests, of whose words `N` are looked at, with what `answer` makes of them. Does not end, and one
     /// task at a time can do so.
     #[inline(always)]
@@ -214,9 +244,7 @@ impl<'a> Server<'a> {
                     self.executor.wake(self.executor.current());
                     return Poll::Pending;
                 }
-                let (task, info) = (requests.word(0), MessageInfo(requests.word(1)));
-                let word = |n: usize| if n < info.length() { requests.word(2 + n) } else { 0 };
-                let request = Message::new(info.label(), core::array::from_fn(word));
+                let (task, request) = Self::request(&requests);
                 requests.step();
                 // There is room.
                 let _ = answer(request).push(&mut replies, task);

@@ -20,4 +20,4 @@ mod ready;
 mod source;
 
 pub use executor::{Executor, LEVELS, TaskId, yield_now};
-pub use source::{Idle, Source, Statistics};
+pub use source::{Idle, Rest, Source, Statistics};

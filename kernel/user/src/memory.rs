@@ -63,9 +63,14 @@ impl Memory {
     }
 }
 
-/// Finds the device memory with physical address `paddr`, and makes a frame of 4 KiB of it in `slot`. Everything
-/// below it in the same untyped capability is given up: the kernel allocates upwards.
+/// Finds the device memory with physical address `paddr`, and makes a frame of 4 KiB of it. Everything below it in the
+/// same untyped capability is given up: the kernel allocates upwards.
 pub fn device_frame(info: &BootInfo, slots: &mut Slots, paddr: u64) -> Result<u64> {
+    device_frames(info, slots, paddr, 1)
+}
+
+/// The same with `count` frames in a row: the first of their slots, which are in a row, too.
+pub fn device_frames(info: &BootInfo, slots: &mut Slots, paddr: u64, count: u64) -> Result<u64> {
     let found = bootinfo::untypeds(info).find(|(_, desc)| {
         desc.is_device != 0 && paddr >= desc.paddr && (paddr - desc.paddr) >> desc.size_bits == 0
     });
@@ -80,9 +85,9 @@ pub fn device_frame(info: &BootInfo, slots: &mut Slots, paddr: u64) -> Result<u6
         Untyped(cptr).retype(ObjectType::Untyped, size_bits, ROOT_CNODE, 0, 0, filler, 1)?;
         at += 1 << size_bits;
     }
-    let slot = slots.take();
-    Untyped(cptr).retype(ObjectType::Page, 0, ROOT_CNODE, 0, 0, slot, 1)?;
-    Ok(slot)
+    let first = slots.take_range(count);
+    Untyped(cptr).retype(ObjectType::Page, 0, ROOT_CNODE, 0, 0, first, count)?;
+    Ok(first)
 }
 
 /// Takes everything back that was made of the untyped memory at `cptr`.

@@ -349,12 +349,16 @@ impl Machine {
                 return Exit::CycleLimit;
             }
             let event = self.next_event(cycle);
+            let hart = &self.cores[index].hart;
+            let waits = hart.state == RunState::Waiting;
             if event <= cycle {
-                self.run_events(cycle);
-                self.wake(model, cycle);
+                // A hart that sleeps is there only when its timer rings, and what happens before may wake it.
+                let at = if waits { event.max(hart.cycle) } else { cycle };
+                self.run_events(at);
+                self.wake(model, at);
                 continue;
             }
-            if self.cores[index].hart.state == RunState::Waiting {
+            if waits {
                 self.wake(model, cycle);
                 continue;
             }

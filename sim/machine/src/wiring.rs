@@ -4,8 +4,8 @@ use relsim_core::bus::{Bus, MapError, Rom};
 use relsim_core::device::{Clock, Console, Device};
 use relsim_core::ram::Ram;
 use relsim_devices::{
-    Block, BlockBackend, Clint, DEFAULT_EPOCH_S, EchoPeer, EmptySlot, HtifDevice, LoopPeer, Net, NetPeer,
-    Plic, ReportPort, RtcGoldfish, TestFinisher, Uart16550, VirtioConsole, VirtioMmio,
+    Block, BlockBackend, Clint, DEFAULT_EPOCH_S, EchoPeer, EmptySlot, HtifDevice, LoadPeer, LoopPeer, Net,
+    NetPeer, Plic, ReportPort, RtcGoldfish, TestFinisher, Uart16550, VirtioConsole, VirtioMmio,
 };
 
 use crate::config::{MachineConfig, Payload};
@@ -13,8 +13,10 @@ use crate::platform::{DeviceKind, DeviceSpec, Platform};
 
 /// How often consoles look for input, in core cycles: a character time at 115200 baud and 100 MHz.
 const INPUT_POLL_CYCLES: u64 = 8_680;
-/// How long the built-in network peer takes to answer, in core cycles.
+/// How long what the built-in network peer sends takes, in core cycles.
 const NET_LATENCY_CYCLES: u64 = 10_000;
+/// Ethernet address of that peer: a local one.
+const PEER_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 2];
 /// Bytes of the reset code at the start of the boot ROM.
 const FW_DYNAMIC_OFFSET: u64 = 0x40;
 /// Where the RTL harness's boot ROM begins to run.
@@ -29,6 +31,8 @@ pub enum Peer {
     Echo,
     /// Sends every frame back as it came.
     Loop,
+    /// Drives a TCP echo server as the guest asks it to, and answers as [`Peer::Echo`].
+    Load,
 }
 
 /// What is plugged into the virtio slots, in order.
@@ -99,8 +103,9 @@ fn virtio_device(name: &str, wire: u32, what: Virtio) -> Box<dyn Device> {
         Virtio::Console => Box::new(VirtioMmio::new(name, wire, VirtioConsole::new(INPUT_POLL_CYCLES))),
         Virtio::Net(peer) => {
             let peer: Box<dyn NetPeer> = match peer {
-                Peer::Echo => Box::new(EchoPeer::new([0x02, 0, 0, 0, 0, 2], [10, 0, 2])),
+                Peer::Echo => Box::new(EchoPeer::new(PEER_MAC, [10, 0, 2])),
                 Peer::Loop => Box::new(LoopPeer),
+                Peer::Load => Box::new(LoadPeer::new(PEER_MAC)),
             };
             let mac = [0x02, 0, 0, 0, 0, 1];
             Box::new(VirtioMmio::new(name, wire, Net::new(mac, NET_LATENCY_CYCLES, peer)))

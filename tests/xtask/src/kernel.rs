@@ -152,7 +152,8 @@ pub fn build_tested() -> Outcome<()> {
 pub fn host_tests() -> [Command; 2] {
     [&[][..], &["--all-features"]].map(|features| {
         let mut command = cargo();
-        command.args(["test", "--locked", "--package", "kernel-core", "--package", "kernel-abi"]);
+        command.args(["test", "--locked"]);
+        command.args(["--package", "kernel-core", "--package", "kernel-abi", "--package", "kernel-net"]);
         command.args(["--target", HOST_TARGET]).args(features);
         command
     })

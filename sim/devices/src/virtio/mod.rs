@@ -5,6 +5,7 @@
 
 pub(crate) mod block;
 pub(crate) mod console;
+pub(crate) mod load;
 pub(crate) mod mmio;
 pub(crate) mod net;
 pub(crate) mod peer;

@@ -1,8 +1,8 @@
 //! virtio-net with a built-in peer instead of a network (device type 1; queue 0 receives, queue 1
 //! transmits).
 //!
-//! A frame that the guest sends goes to the [`NetPeer`]; its answer arrives a fixed number of cycles
-//! later. Nothing leaves the simulation, so runs stay reproducible. No offloads are offered: headers are
+//! A frame that the guest sends goes to the [`NetPeer`]; what the peer sends, then or at a time of its own,
+//! arrives a fixed number of cycles later. Nothing leaves the simulation, so runs stay reproducible. No offloads are offered: headers are
 //! all zero apart from the buffer count. Frames without a receive buffer wait; when too many do, the
 //! latest are dropped.
 //!
@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::peer::NetPeer;
+use super::peer::{Frames, NetPeer};
 use super::queue::{Chain, QueueError};
 use super::{Progress, VirtioCx, VirtioDevice};
 use crate::state::{decode, encode, require};
@@ -42,6 +42,19 @@ struct State {
     starved: bool,
 }
 
+impl State {
+    /// The peer has sent `frames`, which arrive at `due_cycle`.
+    fn send(&mut self, due_cycle: u64, frames: Frames) {
+        // Harts do not see the same cycle; frames still arrive in the order of sending.
+        let due_cycle = due_cycle.max(self.waiting.back().map_or(0, |w| w.due_cycle));
+        let room = MAX_WAITING.saturating_sub(self.waiting.len());
+        for mut frame in frames.into_iter().take(room) {
+            frame.truncate(MAX_FRAME_BYTES);
+            self.waiting.push_back(Waiting { due_cycle, frame });
+        }
+    }
+}
+
 /// The network device.
 pub struct Net {
     mac: [u8; 6],
@@ -51,8 +64,7 @@ pub struct Net {
 }
 
 impl Net {
-    /// A device with address `mac` whose `peer` answers `latency_cycles` core cycles after a frame was
-    /// sent.
+    /// A device with address `mac`; what `peer` sends arrives `latency_cycles` core cycles later.
     pub fn new(mac: [u8; 6], latency_cycles: u64, peer: Box<dyn NetPeer>) -> Self {
         Self { mac, latency_cycles, peer, state: State::default() }
     }
@@ -61,18 +73,13 @@ impl Net {
         io.drain(TRANSMIT, |chain, cx| {
             let len = chain.readable_len().checked_sub(HEADER_BYTES as u64);
             let len = len.ok_or(QueueError::TooShort)?;
-            if len > MAX_FRAME_BYTES as u64 || self.state.waiting.len() >= MAX_WAITING {
+            if len > MAX_FRAME_BYTES as u64 {
                 return Ok(0);
             }
             let mut frame = vec![0; HEADER_BYTES + len as usize];
             chain.reader().read(cx.ram, &mut frame);
-            if let Some(mut reply) = self.peer.answer(&frame[HEADER_BYTES..]) {
-                reply.truncate(MAX_FRAME_BYTES);
-                let due_cycle = cx.now.saturating_add(self.latency_cycles);
-                // Harts do not see the same cycle; answers still arrive in the order of sending.
-                let last = self.state.waiting.back().map_or(0, |w| w.due_cycle);
-                self.state.waiting.push_back(Waiting { due_cycle: due_cycle.max(last), frame: reply });
-            }
+            let sent = self.peer.receive(cx.now, &frame[HEADER_BYTES..]);
+            self.state.send(cx.now.saturating_add(self.latency_cycles), sent);
             Ok(0)
         })
     }
@@ -137,27 +144,35 @@ impl VirtioDevice for Net {
 
     fn next_event(&self) -> Option<u64> {
         let first = self.state.waiting.front().filter(|_| !self.state.starved);
-        first.map(|w| w.due_cycle)
+        first.map(|w| w.due_cycle).into_iter().chain(self.peer.next_event()).min()
     }
 
     fn event(&mut self, io: &mut VirtioCx<'_, '_>) -> Result<(), QueueError> {
+        let now = io.cx.now;
+        if self.peer.next_event().is_some_and(|due| due <= now) {
+            let sent = self.peer.event(now);
+            self.state.send(now.saturating_add(self.latency_cycles), sent);
+        }
         self.receive(io)
     }
 
     fn reset(&mut self) {
         self.state = State::default();
+        self.peer.reset();
     }
 
     fn save(&self) -> Vec<u8> {
-        encode(&self.state)
+        // Borrowed twin of what `restore` decodes.
+        encode(&(&self.state, self.peer.save()))
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<(), String> {
-        let state: State = decode(state)?;
+        let (state, peer): (State, Vec<u8>) = decode(state)?;
         let frames = || state.waiting.iter();
         let bounded = frames().len() <= MAX_WAITING && frames().all(|w| w.frame.len() <= MAX_FRAME_BYTES);
         require(bounded, "too many frames on their way")?;
         require(frames().is_sorted_by_key(|w| w.due_cycle), "frames out of order")?;
+        self.peer.restore(&peer)?;
         self.state = state;
         Ok(())
     }

@@ -3,10 +3,42 @@
 //! Sources: RFC 826 (ARP), RFC 791 (IPv4), RFC 792 (ICMP), RFC 768 (UDP), RFC 862 (echo), RFC 5227
 //! (address probes).
 
-/// Answers frames. An answer may depend on nothing but the frame: peers have no state to save.
+use crate::state::require;
+
+/// Ethernet frames, without their checksums.
+pub type Frames = Vec<Vec<u8>>;
+
+/// Takes frames and sends some. What it sends may depend on nothing but what it was given, and when.
 pub trait NetPeer: Send {
-    /// The Ethernet frame (without checksum) that answers `frame`, if one does.
-    fn answer(&self, frame: &[u8]) -> Option<Vec<u8>>;
+    /// The guest has sent `frame` at core cycle `now`: what the peer sends then. Harts do not see the same cycle, so
+    /// `now` may be somewhat earlier than the last time.
+    fn receive(&mut self, now: u64, frame: &[u8]) -> Frames;
+
+    /// The core cycle at which [`NetPeer::event`] is wanted.
+    fn next_event(&self) -> Option<u64> {
+        None
+    }
+
+    /// That cycle has come: what the peer sends then. Afterwards the next event is later than `now`.
+    fn event(&mut self, _now: u64) -> Frames {
+        Frames::new()
+    }
+
+    /// The guest's driver begins anew: forget what there was.
+    fn reset(&mut self) {}
+
+    /// The state of the peer.
+    fn save(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    /// Takes a state that [`NetPeer::save`] gave.
+    ///
+    /// # Errors
+    /// A description of what does not fit; the peer is unchanged then.
+    fn restore(&mut self, state: &[u8]) -> Result<(), String> {
+        require(state.is_empty(), "this network peer has no state")
+    }
 }
 
 /// Sends every frame back as it came.
@@ -14,8 +46,8 @@ pub trait NetPeer: Send {
 pub struct LoopPeer;
 
 impl NetPeer for LoopPeer {
-    fn answer(&self, frame: &[u8]) -> Option<Vec<u8>> {
-        Some(frame.to_vec())
+    fn receive(&mut self, _: u64, frame: &[u8]) -> Frames {
+        vec![frame.to_vec()]
     }
 }
 
@@ -112,6 +144,22 @@ impl EchoPeer {
         header[10..12].copy_from_slice(&sum);
         Some(reply)
     }
+
+    /// The frame that answers `frame`, if one does.
+    pub fn answer(&self, frame: &[u8]) -> Option<Vec<u8>> {
+        let (ethernet, packet) = frame.split_at_checked(ETHERNET_BYTES)?;
+        let (to, from, kind) = (&ethernet[..6], &ethernet[6..12], &ethernet[12..]);
+        let reply = if to != self.mac && to != BROADCAST {
+            return None;
+        } else if kind == ETHERTYPE_ARP {
+            self.arp(packet)?
+        } else if kind == ETHERTYPE_IPV4 {
+            self.ipv4(packet)?
+        } else {
+            return None;
+        };
+        Some([from, &self.mac, kind, &reply].concat())
+    }
 }
 
 fn answer_icmp(message: &mut [u8]) -> Option<()> {
@@ -137,18 +185,7 @@ fn answer_udp(datagram: &mut [u8]) -> Option<()> {
 }
 
 impl NetPeer for EchoPeer {
-    fn answer(&self, frame: &[u8]) -> Option<Vec<u8>> {
-        let (ethernet, packet) = frame.split_at_checked(ETHERNET_BYTES)?;
-        let (to, from, kind) = (&ethernet[..6], &ethernet[6..12], &ethernet[12..]);
-        let reply = if to != self.mac && to != BROADCAST {
-            return None;
-        } else if kind == ETHERTYPE_ARP {
-            self.arp(packet)?
-        } else if kind == ETHERTYPE_IPV4 {
-            self.ipv4(packet)?
-        } else {
-            return None;
-        };
-        Some([from, &self.mac, kind, &reply].concat())
+    fn receive(&mut self, _: u64, frame: &[u8]) -> Frames {
+        self.answer(frame).into_iter().collect()
     }
 }

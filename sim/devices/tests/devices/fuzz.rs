@@ -133,6 +133,10 @@ fn net() -> Net {
     Net::new([2; 6], 300, peer)
 }
 
+fn load() -> Net {
+    Net::new([2; 6], 300, Box::new(LoadPeer::new([2; 6])))
+}
+
 never_panics! {
     clint: 0x1_0000, Clint::new("clint", 2);
     plic: 0x60_0000, Plic::new("plic", 95, 7, &[(0, 11), (0, 9), (1, 11), (1, 9)]);
@@ -143,6 +147,7 @@ never_panics! {
     virtio_block: 0x1000, VirtioMmio::new("virtio", 1, block());
     virtio_console: 0x1000, VirtioMmio::new("virtio", 1, VirtioConsole::new(1000));
     virtio_net: 0x1000, VirtioMmio::new("virtio", 1, net());
+    virtio_load: 0x1000, VirtioMmio::new("virtio", 1, load());
     virtio_empty: 0x1000, VirtioMmio::new("virtio", 1, EmptySlot);
 }
 
@@ -173,7 +178,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
     #[test]
     fn random_rings(
-        kind in 0..3,
+        kind in 0..4,
         features in prop_oneof![Just(0), Just(FEATURE_INDIRECT), Just(FEATURE_EVENT_IDX)],
         rings in prop::collection::vec(
             (
@@ -190,7 +195,8 @@ proptest! {
         let device: Box<dyn Device> = match kind {
             0 => Box::new(VirtioMmio::new("virtio", 1, block())),
             1 => Box::new(VirtioMmio::new("virtio", 1, VirtioConsole::new(1000))),
-            _ => Box::new(VirtioMmio::new("virtio", 1, net())),
+            2 => Box::new(VirtioMmio::new("virtio", 1, net())),
+            _ => Box::new(VirtioMmio::new("virtio", 1, load())),
         };
         abuse(device, features, &rings, jump);
     }

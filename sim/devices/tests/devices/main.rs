@@ -12,5 +12,6 @@ mod uart16550;
 mod virtio_block;
 mod virtio_console;
 mod virtio_driver;
+mod virtio_load;
 mod virtio_mmio;
 mod virtio_net;

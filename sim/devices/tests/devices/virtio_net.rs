@@ -1,5 +1,5 @@
 use relsim_core::device::Device;
-use relsim_devices::{EchoPeer, LoopPeer, Net, NetPeer, VirtioMmio};
+use relsim_devices::{EchoPeer, Frames, LoopPeer, Net, NetPeer, VirtioMmio};
 
 use crate::bench::Bench;
 use crate::virtio_driver::*;
@@ -92,6 +92,68 @@ fn a_frame_without_a_header_needs_a_reset() {
     b.chain(TX, &[(TX_BUFFER, 11)], &[]);
     b.submit(TX, 0);
     assert!(b.needs_reset());
+}
+
+/// Sends a frame back as often as its first byte says, every 50 cycles, beginning 50 cycles later.
+#[derive(Default)]
+struct Metronome {
+    left: u8,
+    due: u64,
+}
+
+impl NetPeer for Metronome {
+    fn receive(&mut self, now: u64, frame: &[u8]) -> Frames {
+        (self.left, self.due) = (frame[0], now + 50);
+        Frames::new()
+    }
+
+    fn next_event(&self) -> Option<u64> {
+        (self.left > 0).then_some(self.due)
+    }
+
+    fn event(&mut self, _: u64) -> Frames {
+        self.left -= 1;
+        self.due += 50;
+        vec![vec![self.left]]
+    }
+
+    fn reset(&mut self) {
+        *self = Self::default();
+    }
+
+    fn save(&self) -> Vec<u8> {
+        [&[self.left][..], &self.due.to_le_bytes()].concat()
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), String> {
+        let (&left, due) = state.split_first().ok_or("nothing")?;
+        (self.left, self.due) = (left, u64::from_le_bytes(due.try_into().map_err(|_| "its length")?));
+        Ok(())
+    }
+}
+
+#[test]
+fn a_peer_has_time_and_state_of_its_own() {
+    let mut b = bench(Box::new(Metronome::default()));
+    b.offer_receive(100);
+    b.run_to(1000);
+    b.send(&[3]);
+    assert_eq!(b.next_event(), Some(1050));
+    b.round_trip();
+    b.run_to(1050 + LATENCY - 1);
+    assert_eq!(b.used_index(RX), 0);
+    b.run_to(1050 + LATENCY);
+    assert_eq!((b.used_index(RX), b.bytes(RX_BUFFER + 12, 1)), (1, vec![2]));
+    // Two more frames are on their way, and find no buffer.
+    b.run_to(1150 + LATENCY);
+    assert_eq!((b.used_index(RX), b.next_event()), (1, None));
+    // A reset reaches the peer.
+    b.send(&[1]);
+    assert!(b.next_event().is_some());
+    b.write(0x070, 4, 0);
+    b.ram.put(available(TX) + 2, 0u16);
+    b.start(1 << 5, 2);
+    assert_eq!(b.next_event(), None);
 }
 
 fn echo() -> EchoPeer {

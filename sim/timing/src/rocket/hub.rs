@@ -219,6 +219,14 @@ impl Around<'_> {
         let params = self.params;
         let cache = &mut self.dcaches[hart];
         let from = cache.side.takes_from(at);
+        if cache.side.busy == UNKNOWN {
+            // It sends a line to memory for another probe, and how long is not known yet. Only a page-table walk's read
+            // does not wait for that: see `Hub::read`.
+            let copy = cache.probe(line, takes);
+            answers.kept |= copy != Copy::Absent && !takes;
+            answers.remote = true;
+            return (from, copy);
+        }
         let mut taken = from.max(cache.side.busy);
         if cache.side.last + 3 > taken {
             // Its first two stages have to be empty.
