@@ -48,7 +48,7 @@ impl Kernel {
         }
         let Some((root, asid)) = self.fast_target(receiver).filter(|_| enough) else { return false };
 
-        mark::fast_call();
+        mark::fast_call(receiver.addr());
         endpoint.pop_receiver(receiver);
         let grants = receiver.pending.get().can_grant;
         thread.put_state(State::Replying);
@@ -92,7 +92,7 @@ impl Kernel {
         let enough = self.is_highest(&caller);
         let Some(space) = self.fast_target(caller).filter(|_| enough) else { return false };
 
-        mark::fast_reply_recv();
+        mark::fast_reply_recv(caller.addr());
         thread.block_on(endpoint);
         thread.pending.set(Pending { can_grant: cap.may(CapRights::GRANT), ..Pending::NONE });
         endpoint.wait(thread, false);
@@ -134,7 +134,7 @@ impl Kernel {
             return false;
         }
 
-        mark::user_interrupt_wakes(sleeper.addr());
+        mark::fast_wait(sleeper.addr());
         theirs.leave(sleeper);
         sleeper.put_state(State::Running);
         self.deliver(sleeper, 0);

@@ -1,7 +1,7 @@
 //! What the kernel does, in its own words, for whoever measures or traces it: markers, each of which is an
 //! instruction without effect (see `relsim-markers`). Their names are symbols of the kernel's image.
 
-use relsim_markers::{Region, begin, end, instant, instant_with, name_region};
+use relsim_markers::{Region, begin, end, instant_with, name_region};
 
 name_region!(960, "kernel");
 name_region!(961, "idle");
@@ -23,6 +23,7 @@ name_region!(982, "fast_call");
 name_region!(983, "fast_reply_recv");
 name_region!(984, "invocation");
 name_region!(985, "user_interrupt_wakes");
+name_region!(986, "fast_wait");
 
 /// From entry to exit; the trap entry and exit mark it themselves.
 pub const KERNEL: u16 = 960;
@@ -71,16 +72,22 @@ pub(crate) fn ipc(words: usize) {
     instant_with::<981>(words as u64);
 }
 
-/// The short way through `Call` was taken.
+/// The short way through `Call` was taken: `thread` runs.
 #[inline(always)]
-pub(crate) fn fast_call() {
-    instant::<982>();
+pub(crate) fn fast_call(thread: usize) {
+    instant_with::<982>(thread as u64);
 }
 
-/// The short way through `ReplyRecv` was taken.
+/// The short way through `ReplyRecv` was taken: `thread` runs.
 #[inline(always)]
-pub(crate) fn fast_reply_recv() {
-    instant::<983>();
+pub(crate) fn fast_reply_recv(thread: usize) {
+    instant_with::<983>(thread as u64);
+}
+
+/// The short way through a wait of a receiver of user interrupts was taken: `thread`, which has been sent one, runs.
+#[inline(always)]
+pub(crate) fn fast_wait(thread: usize) {
+    instant_with::<986>(thread as u64);
 }
 
 /// An object is asked for what has the number `label`.

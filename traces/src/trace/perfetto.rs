@@ -3,7 +3,7 @@
 //! The group "harts" has a track for each hart: slices for user mode, for each trap with the kernel's path in it (as the
 //! guest's markers tell), and for the handlers of user interrupts; and counters. The group "threads" has a track for each
 //! thread of the guest, with slices for the times that it runs, if the guest says which thread runs by events that it
-//! calls `context_switch`, with a number that is the thread's. Arrows go from the sending of a user interrupt to its
+//! calls `context_switch` (or `fast_call`, `fast_reply_recv`, `fast_wait`), with a number that is the thread's. Arrows go from the sending of a user interrupt to its
 //! handler, and from a call to the thread that answers it and back.
 //!
 //! Times are those of the guest; every slice has its cycle with it.
@@ -256,7 +256,11 @@ impl<W: Write> Perfetto<W> {
             Kind::Instant => {
                 match name.as_str() {
                     "context_switch" => self.switch(hart, cycle, mark.value)?,
-                    "fast_call" => self.call(hart, cycle, &name)?,
+                    "fast_call" => {
+                        self.call(hart, cycle, &name)?;
+                        self.switch(hart, cycle, mark.value)?;
+                    }
+                    "fast_reply_recv" | "fast_wait" => self.switch(hart, cycle, mark.value)?,
                     _ => {}
                 }
                 self.packets.instant(cycle, self.lanes[hart].track, &name, with)
