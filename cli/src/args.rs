@@ -413,6 +413,7 @@ impl RunArgs {
         Limits {
             max_cycles: self.max_cycles.unwrap_or(u64::MAX),
             max_instructions: self.max_instructions.unwrap_or(u64::MAX),
+            ..Limits::default()
         }
     }
 }

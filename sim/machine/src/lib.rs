@@ -2,6 +2,7 @@
 //!
 //! `MachineConfig` + `Payload` -> [`Machine::build`] -> [`Machine::run`] -> [`Report`].
 
+mod checkpoint;
 mod config;
 pub mod fdt;
 mod machine;
@@ -11,8 +12,9 @@ mod sbi;
 mod tables;
 mod wiring;
 
+pub use checkpoint::{Checkpoint, RestoreError};
 pub use config::{ConfigError, HtifWords, MAX_RAM_BYTES, MachineConfig, Payload, Piece};
-pub use machine::{Limits, Machine};
+pub use machine::{Limits, Machine, Pause};
 pub use platform::Platform;
 pub use relsim_timing::params::{FixedDef, ParamDef, ParamError, Shape};
 pub use relsim_timing::registry::{MODELS as TIMING_MODELS, ModelDef, Timing};
