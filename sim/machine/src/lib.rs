@@ -9,6 +9,7 @@ mod machine;
 pub mod platform;
 mod report;
 mod sbi;
+pub mod session;
 mod tables;
 mod wiring;
 
@@ -21,5 +22,6 @@ pub use relsim_timing::registry::{MODELS as TIMING_MODELS, ModelDef, Timing};
 pub use report::{
     Crossed, CyclesByCause, EventReport, Exit, HartReport, RegionReport, Report, SpreadReport, Visit,
 };
+pub use session::Session;
 pub use tables::Tables;
 pub use wiring::{BuildError, Peer, Virtio};
