@@ -1,6 +1,7 @@
 //! Every argument of every command, with the help texts.
 
 mod compare;
+mod script;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ use crate::symbols::SymbolsArg;
 use crate::units::{parse_number, parse_size};
 
 pub use compare::{CompareArgs, ExplainArgs};
+pub use script::ScriptArgs;
 
 /// A cycle-level RISC-V RV64GC full-system simulator with user interrupts.
 #[derive(Debug, Parser)]
@@ -45,6 +47,9 @@ pub enum Command {
     /// Run an image and show which functions took its cycles, and why
     #[command(long_about = PROFILE_ABOUT)]
     Profile(Box<ProfileArgs>),
+    /// Carry out a file of debugger commands: step, break and look, forwards and backwards
+    #[command(long_about = script::ABOUT)]
+    Script(Box<ScriptArgs>),
     /// List platforms, or show one: memory map, interrupts, clocks, ISA
     #[command(subcommand)]
     Platform(PlatformCommand),

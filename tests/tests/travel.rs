@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use relsim_core::device::NoConsole;
-use relsim_machine::{Exit, Limits, Machine, Pause, Timing};
+use relsim_machine::session::{Arrival, Hit, Options, Stop, Trigger};
+use relsim_machine::{Exit, Limits, Machine, Pause, Session, Timing};
 use relsim_tests::boot::Boot;
 use relsim_tests::lockstep::program::Program;
 use relsim_tests::lockstep::rng::Rng;
@@ -130,6 +131,79 @@ fn a_cycle_is_a_place() {
             let mut other = kernel(harts, model);
             run_to(&mut other, steps(found.0 - 1));
             assert!(other.cycles() < at, "{model}, {harts}: a step before");
+        }
+    }
+}
+
+/// A thousand random places, back and forth, with few checkpoints and many.
+#[test]
+fn a_session_goes_anywhere() {
+    for (model, harts, interval) in [("functional", 4, 20_000), ("rocket", 4, 5_000), ("rocket", 1, 5_000)] {
+        let mut session = Session::new(kernel(harts, model), Options { max_bytes: 64 << 20, interval });
+        let mut rng = Rng::new(3);
+        let mut known = std::collections::BTreeMap::new();
+        for n in 0..350 {
+            let to = if n % 5 == 0 { 400_000 } else { 40_000 } + rng.below(200) * 500;
+            session.go_to_step(to).unwrap();
+            assert_eq!(session.position().steps, to);
+            let found = (session.machine_mut().checkpoint().digest(), session.position().cycles);
+            let before = known.insert(to, found);
+            assert!(before.is_none_or(|before| before == found), "{model}, {harts} harts, step {to}");
+            let before = session.position();
+            session.step(1);
+            session.step_back(1).unwrap();
+            assert_eq!(session.position(), before);
+            assert_eq!(
+                session.machine_mut().checkpoint().digest(),
+                found.0,
+                "{model}, {harts} harts, back to {to}"
+            );
+        }
+        assert!(known.len() < 340, "places that were gone to twice");
+        let (count, bytes) = session.history_size();
+        assert!(count > 3 && bytes <= 80 << 20, "{count} checkpoints, {bytes} bytes");
+    }
+}
+
+/// What is met on the way forth is met on the way back, in reverse.
+#[test]
+fn stops_are_met_both_ways() {
+    for (model, harts) in [("functional", 1), ("functional", 4), ("rocket", 1), ("rocket", 4)] {
+        let mut session =
+            Session::new(kernel(harts, model), Options { max_bytes: 64 << 20, interval: 10_000 });
+        session.go_to_step(400_000).unwrap();
+        let traps =
+            Stop { number: 1, trigger: Trigger::Trap { interrupt: None, code: None }, condition: None };
+        let handler = session.machine().cores[0].hart.csr.stvec;
+        let entries = Stop { number: 2, trigger: Trigger::Address(handler), condition: None };
+        let privileges = Stop { number: 3, trigger: Trigger::Privilege, condition: None };
+        let store = Stop {
+            number: 4,
+            trigger: Trigger::Access { bytes: 0..=u64::MAX, physical: true, read: false, write: true },
+            condition: None,
+        };
+        for (stop, count) in [(traps, 30), (entries, 30), (privileges, 30), (store, 300)] {
+            let start = session.position().steps;
+            let mut forth: Vec<Hit> = Vec::new();
+            for _ in 0..count {
+                match session.run_to(std::slice::from_ref(&stop)) {
+                    Arrival::Hit(hit) => forth.push(hit),
+                    other => panic!("{model}, {harts}, {stop:?}: {other:?}"),
+                }
+                assert_eq!(
+                    session.position().steps,
+                    forth[forth.len() - 1].steps,
+                    "{model}, {harts}, {stop:?}"
+                );
+            }
+            let last = forth.pop().unwrap();
+            for hit in forth.iter().rev() {
+                assert_eq!(session.run_back_to(std::slice::from_ref(&stop)), Ok(Arrival::Hit(*hit)));
+                assert_eq!(session.position().steps, hit.steps);
+            }
+            session.go_to_step(last.steps + 1).unwrap();
+            assert_eq!(session.run_back_to(std::slice::from_ref(&stop)), Ok(Arrival::Hit(last)));
+            session.go_to_step(start).unwrap();
         }
     }
 }

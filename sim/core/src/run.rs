@@ -169,6 +169,10 @@ impl Core {
         let mut stop_cycle = end_cycle.min(pause.cycle);
         let mut from = None;
         loop {
+            // Before a trap is taken, too.
+            if O::ON && observer.wants_stop() {
+                return SliceEnd::Stopped(now!());
+            }
             if look_around {
                 if hart.instret >= pause_instret {
                     return SliceEnd::Paused(now!());

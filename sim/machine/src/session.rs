@@ -12,8 +12,8 @@ mod stops;
 use std::sync::atomic::AtomicBool;
 
 use relsim_core::device::NoConsole;
-use relsim_core::hart::Hart;
 use relsim_core::pmp::AccessKind;
+use relsim_core::run::Core;
 
 use crate::checkpoint::RestoreError;
 use crate::machine::{Limits, Machine, Pause};
@@ -129,9 +129,9 @@ impl Session {
         }
     }
 
-    fn lookout<'a>(&self, stops: &'a [Stop], keep: usize) -> Lookout<'a> {
+    fn lookout<'a>(&self, stops: &'a [Stop], keep: usize, end: u64) -> Lookout<'a> {
         let decoder = self.machine.cores[0].blocks.decoder().clone();
-        Lookout::new(stops, decoder, self.machine.cores.iter().map(|core| &core.hart), keep)
+        Lookout::new(stops, decoder, self.machine.cores.iter().map(|core| &core.hart), keep, end)
     }
 
     /// Goes on for `steps` steps of whatever hart is next.
@@ -145,8 +145,54 @@ impl Session {
         if stops.is_empty() {
             return self.run(Pause::default(), None, self.options.interval);
         }
-        let mut lookout = self.lookout(stops, 0);
+        let mut lookout = self.lookout(stops, 0, u64::MAX);
         self.run(Pause::default(), Some(&mut lookout), self.options.interval)
+    }
+
+    /// Goes on to the next instruction of hart `hart`; over a call, a trap or what else leads away, to behind it.
+    pub fn next(&mut self, hart: usize) -> Arrival {
+        let stop = |trigger| [Stop { number: 0, trigger, condition: None }];
+        let Some(core) = self.machine.cores.get(hart) else { return Arrival::There };
+        let (traps, own) = (core.hart.counts.traps(), core.hart.steps());
+        let op = self.instruction(hart, core.hart.pc).map(|(word, _)| core.blocks.decoder().op(word, 0, 0));
+        let calls = op.is_some_and(|op| stops::call_depth(&op) > 0);
+        // Up to where this hart is next asked: once it has done something.
+        let begin = self.machine.steps();
+        while self.machine.cores[hart].hart.steps() == own {
+            let arrival = self.run_to(&stop(Trigger::Hart(hart)));
+            if !matches!(arrival, Arrival::Hit(_)) || self.machine.steps() == begin {
+                return arrival;
+            }
+        }
+        let trapped = self.machine.cores[hart].hart.counts.traps() > traps;
+        if !calls && !trapped {
+            return Arrival::There;
+        }
+        match self.run_to(&stop(Trigger::Return(hart))) {
+            Arrival::Hit(_) => Arrival::There,
+            arrival => arrival,
+        }
+    }
+
+    /// Goes on until hart `hart` returns from the function or trap handler in which it is, or meets one of `stops`.
+    pub fn finish(&mut self, hart: usize, stops: &[Stop]) -> Arrival {
+        let own = Stop { number: 0, trigger: Trigger::Return(hart), condition: None };
+        let all: Vec<Stop> = stops.iter().cloned().chain([own]).collect();
+        match self.run_to(&all) {
+            Arrival::Hit(Hit { number: 0, .. }) => Arrival::There,
+            arrival => arrival,
+        }
+    }
+
+    /// The instruction at virtual address `va` as hart `hart` sees it, and its length in bytes.
+    pub fn instruction(&self, hart: usize, va: u64) -> Option<(u32, u64)> {
+        let hart = &self.machine.cores.get(hart)?.hart;
+        let parcel = |va| {
+            let walk = hart.walk(&self.machine.bus, va, AccessKind::Fetch, hart.privilege).ok()?;
+            self.machine.bus.fetch(walk.pa).ok().map(u32::from)
+        };
+        let low = parcel(va)?;
+        if low & 3 == 3 { Some((parcel(va.wrapping_add(2))? << 16 | low, 4)) } else { Some((low, 2)) }
     }
 
     /// Goes to step `steps`, back or forth.
@@ -220,12 +266,11 @@ impl Session {
                 break;
             }
             self.machine.restore(&from)?;
-            let mut lookout = self.lookout(stops, count.max(1));
+            let mut lookout = self.lookout(stops, count.max(1), now);
             // Up to and with what is met at the end of the segment: the next one begins behind that.
             let pause = Pause { steps: end, ..Pause::default() };
             self.run(pause, Some(&mut lookout), self.options.interval);
-            let earlier = lookout.hits.into_iter().filter(|hit| hit.steps < now);
-            hits = earlier.chain(hits).collect();
+            hits = lookout.hits.into_iter().chain(hits).collect();
             end = from.steps();
         }
         hits.dedup_by_key(|hit| hit.steps);
@@ -237,8 +282,9 @@ impl Session {
     ///
     /// # Errors
     /// As [`Session::go_to_step`].
-    pub fn last_write(&mut self, hart: &Hart, address: u64) -> Result<Option<Hit>, RestoreError> {
+    pub fn last_write(&mut self, hart: usize, address: u64) -> Result<Option<Hit>, RestoreError> {
         let now = self.machine.steps();
+        let Some(Core { hart, .. }) = self.machine.cores.get(hart) else { return Ok(None) };
         let found = hart.walk(&self.machine.bus, address, AccessKind::Load, hart.data_privilege());
         let Ok(walk) = found else { return Ok(None) };
         let bytes = walk.pa..=walk.pa.saturating_add(7);

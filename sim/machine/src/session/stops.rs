@@ -18,6 +18,8 @@ pub enum Trigger {
     Address(u64),
     /// A hart is about to execute anything.
     Hart(usize),
+    /// A hart has returned from the function, or trap handler, in which it was when the lookout began.
+    Return(usize),
     /// An instruction has accessed one of the bytes at these addresses.
     Access {
         /// The bytes.
@@ -80,6 +82,8 @@ pub(super) struct Lookout<'a> {
     steps: Vec<u64>,
     /// What is met here is what the run has stopped at already.
     begin: u64,
+    /// What is met from here on does not count.
+    end: u64,
     /// Stop at the first, or go on and keep the last.
     stopping: bool,
     /// What was met, in order of time: the last few.
@@ -89,33 +93,40 @@ pub(super) struct Lookout<'a> {
     registers: Vec<[u64; 32]>,
     privilege: Vec<Priv>,
     cycles: Vec<u64>,
+    /// Calls and traps of each hart without a return.
+    depth: Vec<i64>,
 }
 
 impl<'a> Lookout<'a> {
-    /// From the state of `harts` on. `keep`: how many of the last hits are of interest; 0 to stop at the first.
+    /// From the state of `harts` on. `keep`: how many of the last hits before step `end` are of interest; 0 to stop at
+    /// the first.
     pub fn new<'h>(
         stops: &'a [Stop],
         decoder: Arc<Decoder>,
         harts: impl Iterator<Item = &'h Hart>,
         keep: usize,
+        end: u64,
     ) -> Self {
         let mut this = Self {
             stops,
             decoder,
             steps: Vec::new(),
             begin: 0,
+            end,
             stopping: keep == 0,
             hits: Vec::new(),
             keep: keep.max(1),
             registers: Vec::new(),
             privilege: Vec::new(),
             cycles: Vec::new(),
+            depth: Vec::new(),
         };
         for hart in harts {
             this.steps.push(hart.steps());
             this.registers.push(registers(hart));
             this.privilege.push(hart.privilege);
             this.cycles.push(hart.cycle);
+            this.depth.push(0);
         }
         this.begin = this.total();
         this
@@ -131,6 +142,9 @@ impl<'a> Lookout<'a> {
     }
 
     fn meet(&mut self, stop: &Stop, moment: &Moment<'_>) {
+        if self.total() >= self.end {
+            return;
+        }
         if let Some(condition) = &stop.condition
             && !condition.value(moment).is_ok_and(|value| value != 0)
         {
@@ -194,6 +208,18 @@ fn access_bytes(op: &Op) -> u64 {
     }
 }
 
+/// What an instruction adds to the number of calls under way: by the registers that calls and returns use (unprivileged
+/// specification 2.5.1).
+pub(super) fn call_depth(op: &Op) -> i64 {
+    let link = |r: u8| r == 1 || r == 5;
+    match op.class {
+        OpClass::Jump | OpClass::JumpIndirect if link(op.rd) => 1,
+        OpClass::JumpIndirect if link(op.rs1) => -1,
+        OpClass::TrapReturn => -1,
+        _ => 0,
+    }
+}
+
 fn reads(class: OpClass) -> bool {
     matches!(class, OpClass::Load | OpClass::FpLoad | OpClass::LoadReserved | OpClass::Amo)
 }
@@ -240,6 +266,9 @@ impl Observer for Lookout<'_> {
         self.steps[id] += 1;
         let instret = hart.instret_at(op) + 1;
         let moment = Moment { hart, bus, pc, instret, cycle: hart.cycle_at(op) + hart.cycles_per_op };
+        let depth_before = self.depth[id];
+        self.depth[id] += call_depth(op);
+        let depth = self.depth[id];
         let stops = self.stops;
         for stop in stops {
             let met = match &stop.trigger {
@@ -253,6 +282,7 @@ impl Observer for Lookout<'_> {
                                 (if stores { *write } else { *read }) && touches(bytes, pa, 8)
                             })
                 }
+                Trigger::Return(hart) => *hart == id && depth < 0 && self.depth[id] < depth_before,
                 Trigger::CsrWrite(num) => hart.csr_writes.iter().any(|write| write.num == *num),
                 _ => false,
             };
@@ -265,6 +295,7 @@ impl Observer for Lookout<'_> {
 
     fn trapped(&mut self, hart: &Hart, bus: &Bus, trap: &TrapTaken) {
         self.steps[hart.config.id] = hart.steps();
+        self.depth[hart.config.id] += 1;
         let moment = Moment::of(hart, bus);
         let stops = self.stops;
         for stop in stops {
