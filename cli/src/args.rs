@@ -1,6 +1,7 @@
 //! Every argument of every command, with the help texts.
 
 mod compare;
+mod script;
 mod trace;
 
 use std::num::NonZeroUsize;
@@ -18,6 +19,7 @@ use crate::symbols::SymbolsArg;
 use crate::units::{parse_number, parse_size};
 
 pub use compare::{CompareArgs, ExplainArgs};
+pub use script::ScriptArgs;
 pub use trace::{ConvertFormat, TraceCommand, TraceFormat};
 
 /// A cycle-level RISC-V RV64GC full-system simulator with user interrupts.
@@ -50,6 +52,9 @@ pub enum Command {
     /// Compare and convert traces
     #[command(subcommand)]
     Trace(TraceCommand),
+    /// Carry out a file of debugger commands: step, break and look, forwards and backwards
+    #[command(long_about = script::ABOUT)]
+    Script(Box<ScriptArgs>),
     /// List platforms, or show one: memory map, interrupts, clocks, ISA
     #[command(subcommand)]
     Platform(PlatformCommand),
@@ -429,6 +434,7 @@ impl RunArgs {
         Limits {
             max_cycles: self.max_cycles.unwrap_or(u64::MAX),
             max_instructions: self.max_instructions.unwrap_or(u64::MAX),
+            ..Limits::default()
         }
     }
 }

@@ -9,6 +9,7 @@ mod breakdown;
 mod commands;
 mod console;
 mod control;
+mod debug;
 mod disk;
 mod embedded;
 mod error;

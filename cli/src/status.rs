@@ -44,6 +44,19 @@ pub fn help() -> String {
     text
 }
 
+/// `relsim script`: a command is wrong.
+pub const SCRIPT: u8 = 3;
+
+/// The table of `relsim script` as the end of the help text.
+pub fn script_help() -> String {
+    let mut text = String::from("Exit status:\n      0  every command was carried out\n");
+    text.push_str(&format!("  {SCRIPT:>5}  a command is wrong; those after it were not carried out\n"));
+    for (status, meaning) in TABLE.iter().filter(|row| [USAGE, FAILED].contains(&row.0)) {
+        text.push_str(&format!("  {status:>5}  {meaning}\n"));
+    }
+    text
+}
+
 /// `relsim check`: a count is above its recorded value.
 pub const REGRESSION: u8 = 1;
 /// `relsim check`: a count is below its recorded value, which is not updated.

@@ -104,6 +104,11 @@ impl Symbols {
         })
     }
 
+    /// The address of the symbol called `name`, in the first file that has one.
+    pub fn address(&self, name: &str) -> Option<u64> {
+        self.0.iter().find_map(|image| image.table.by_name(name)).map(|symbol| symbol.address)
+    }
+
     /// What regions are called: by `given`, or else by the files.
     pub fn region_names(&self, given: &[(u16, String)]) -> BTreeMap<u16, String> {
         let all = self.0.iter().flat_map(|image| image.table.iter());

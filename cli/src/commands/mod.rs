@@ -13,6 +13,7 @@ mod prepare;
 mod profile;
 mod recorder;
 mod run;
+mod script;
 mod started;
 mod timing;
 mod trace;
@@ -34,6 +35,7 @@ pub fn dispatch(command: Command) -> Result<u8, CliError> {
         Command::Explain(args) => explain::run(&args),
         Command::Profile(args) => profile::run(&args),
         Command::Trace(command) => trace::run(&command),
+        Command::Script(args) => script::run(&args),
         Command::Platform(command) => platform::run(&command).map(|()| 0),
         Command::Dtb(args) => dtb::run(&args).map(|()| 0),
         Command::Timing(command) => timing::run(&command).map(|()| 0),

@@ -131,6 +131,16 @@ impl BlockCache {
         }
     }
 
+    /// The hart is in another state than the one in which it was linked up here, and memory may be, too.
+    pub fn restored(&mut self, hart: &mut Hart, bus: &Bus) {
+        hart.mmu.keep_off_code(&bus.ram);
+        self.code_pages_seen = bus.ram.code_pages_epoch();
+        if self.code_log_seen != bus.ram.code_log_end() {
+            self.drop_overwritten(bus);
+        }
+        self.drop_links();
+    }
+
     fn drop_links(&mut self) {
         self.epoch = self.epoch.wrapping_add(1);
         if self.epoch == 0 {

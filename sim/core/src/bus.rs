@@ -1,6 +1,6 @@
 //! The physical address space: main memory, read-only memories and devices.
 
-use crate::device::{BusFault, Clock, Console, Device, DeviceCx, GuestExit, Lines};
+use crate::device::{BusFault, Clock, Console, ConsolePlace, Device, DeviceCx, GuestExit, Lines};
 use crate::ram::{Ram, Scalar};
 
 /// Read-only memory (boot ROM).
@@ -48,6 +48,25 @@ pub enum MapError {
         /// Its size.
         len: u64,
     },
+}
+
+/// State of everything outside the harts but memory.
+#[derive(Debug, Clone)]
+pub struct BusState {
+    lines: Lines,
+    clock: Clock,
+    exit: Option<GuestExit>,
+    now: u64,
+    console: ConsolePlace,
+    /// In address order: what the device saved, and when it wants to act.
+    devices: Vec<(Vec<u8>, Option<u64>)>,
+}
+
+impl BusState {
+    /// Its size in the host's memory, as good as.
+    pub fn bytes(&self) -> u64 {
+        self.devices.iter().map(|(state, _)| state.len() as u64 + 64).sum()
+    }
 }
 
 /// Everything outside the harts.
@@ -146,6 +165,37 @@ impl Bus {
     /// The devices, for restoring their state.
     pub fn devices_mut(&mut self) -> impl Iterator<Item = &mut (dyn Device + 'static)> {
         self.slots.iter_mut().map(|s| &mut *s.device)
+    }
+
+    /// Everything but memory.
+    pub fn save(&self) -> BusState {
+        BusState {
+            lines: self.lines.clone(),
+            clock: self.clock,
+            exit: self.exit,
+            now: self.now,
+            console: self.console.place(),
+            devices: self.slots.iter().map(|s| (s.device.save(), s.next_event)).collect(),
+        }
+    }
+
+    /// Takes the state that [`Bus::save`] gave.
+    ///
+    /// # Errors
+    /// A description of what does not fit; some devices may have theirs already.
+    pub fn restore(&mut self, state: &BusState) -> Result<(), String> {
+        if state.devices.len() != self.slots.len() || state.lines.harts() != self.lines.harts() {
+            return Err("the state is that of a machine with other devices or harts".into());
+        }
+        for (slot, (device, next_event)) in self.slots.iter_mut().zip(&state.devices) {
+            slot.device.restore(device).map_err(|why| format!("{}: {why}", slot.device.name()))?;
+            slot.next_event = *next_event;
+        }
+        self.lines = state.lines.clone();
+        (self.clock, self.exit, self.now) = (state.clock, state.exit, state.now);
+        self.console.go_to(state.console);
+        self.refresh_next_event();
+        Ok(())
     }
 
     /// The earliest cycle at which a device wants to act; `u64::MAX` for never.

@@ -165,6 +165,24 @@ pub trait Console: Send {
     fn at_end(&self) -> bool {
         false
     }
+    /// Where in the guest's conversation with it the console is, for one that can go back.
+    fn place(&self) -> ConsolePlace {
+        ConsolePlace::default()
+    }
+    /// Goes back, or forward again, to where it was: what was read since is read again, what was written is not shown
+    /// again.
+    fn go_to(&mut self, place: ConsolePlace) {
+        let _ = place;
+    }
+}
+
+/// A place in the guest's conversation with a console.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ConsolePlace {
+    /// How often it has asked for a byte.
+    pub reads: u64,
+    /// Bytes that it has written.
+    pub written: u64,
 }
 
 /// A console that swallows output and has no input.

@@ -132,16 +132,29 @@ pub struct Counts {
     pub interrupts: [u64; 16],
     /// Interrupts and exceptions that went to U-mode (`utvec`).
     pub user_traps: u64,
+    /// All of them.
+    all: u64,
 }
 
 impl Counts {
     /// All traps.
     pub fn traps(&self) -> u64 {
-        self.exceptions.iter().chain(&self.interrupts).sum()
+        self.all
+    }
+
+    pub(crate) fn exception(&mut self, code: u8) {
+        self.exceptions[usize::from(code)] += 1;
+        self.all += 1;
+    }
+
+    pub(crate) fn interrupt(&mut self, code: u8) {
+        self.interrupts[usize::from(code)] += 1;
+        self.all += 1;
     }
 }
 
 /// One hart.
+#[derive(Clone)]
 pub struct Hart {
     /// Integer registers; 256 so that a byte indexes them without a check. Slot 0 is never written, slot 32
     /// swallows writes to x0, the rest is unused.
@@ -318,6 +331,9 @@ impl Hart {
         hart
     }
 
+    /// What a copy of one takes of the host's memory, as good as: registers and software TLBs.
+    pub const BYTES: u64 = 2 * 256 * 8 + Mmu::BYTES + size_of::<Self>() as u64;
+
     /// Whether the hart has `ext`.
     #[inline]
     pub fn has(&self, ext: Ext) -> bool {
@@ -331,6 +347,19 @@ impl Hart {
     pub fn ext_words(&mut self, slot: Ext) -> &mut [u64; EXT_WORDS] {
         assert!(slot.is_custom());
         &mut self.ext_state[slot as usize - Ext::Custom0 as usize]
+    }
+
+    /// Instructions retired and traps taken, since reset: what a debugger steps by.
+    pub fn steps(&self) -> u64 {
+        self.instret + self.counts.traps()
+    }
+
+    /// Takes the state of `saved`, a copy of this hart at another time; what somebody outside has set up to watch it
+    /// stays.
+    pub fn restore(&mut self, saved: &Self) {
+        let log_csr_writes = self.log_csr_writes;
+        self.clone_from(saved);
+        self.log_csr_writes = log_csr_writes;
     }
 
     /// Integer register `r`.

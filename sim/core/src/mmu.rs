@@ -13,7 +13,7 @@ use crate::hart::{Access, Hart, Priv};
 use crate::insn::{Done, Op, Stop};
 use crate::isa::Ext;
 use crate::pmp::AccessKind;
-use crate::ram::{PAGE_BYTES, Scalar};
+use crate::ram::{PAGE_BYTES, Ram, Scalar};
 use crate::trap::Cause;
 
 /// Entries of each software TLB (direct mapped).
@@ -45,6 +45,7 @@ struct ContextKey {
 }
 
 /// Numbers for context keys.
+#[derive(Clone)]
 struct Contexts {
     known: Vec<(ContextKey, u32)>,
     next: u32,
@@ -86,6 +87,7 @@ impl Contexts {
 }
 
 /// Translation state of a hart that is not architectural.
+#[derive(Clone)]
 pub struct Mmu {
     read: Box<[Entry; TLB_ENTRIES]>,
     write: Box<[Entry; TLB_ENTRIES]>,
@@ -116,6 +118,9 @@ impl Default for Mmu {
 }
 
 impl Mmu {
+    /// What its tables take of the host's memory.
+    pub(crate) const BYTES: u64 = 2 * (TLB_ENTRIES * size_of::<Entry>()) as u64;
+
     #[inline(always)]
     fn slot(va: u64) -> usize {
         (va / PAGE_BYTES) as usize % TLB_ENTRIES
@@ -135,6 +140,22 @@ impl Mmu {
     /// Drops the write translations, so that the next store to each page takes the slow path once.
     pub fn drop_write_translations(&mut self) {
         self.write.fill(EMPTY);
+    }
+
+    /// Physical addresses in the pages that stores can reach without [`crate::ram::Ram::put`].
+    pub fn stores_reach(&self) -> impl Iterator<Item = u64> + '_ {
+        let pages = self.write.iter().filter(|entry| entry.tag != EMPTY.tag);
+        pages.map(|entry| (entry.tag & !(PAGE_BYTES - 1)).wrapping_add(entry.addend))
+    }
+
+    /// Drops the write translations to pages that hold decoded code in `ram`.
+    pub(crate) fn keep_off_code(&mut self, ram: &Ram) {
+        for entry in &mut self.write[..] {
+            let pa = (entry.tag & !(PAGE_BYTES - 1)).wrapping_add(entry.addend);
+            if entry.tag != EMPTY.tag && ram.page_has_code(pa) {
+                *entry = EMPTY;
+            }
+        }
     }
 
     fn drop_data_translations(&mut self) {

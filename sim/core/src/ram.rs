@@ -1,6 +1,10 @@
 //! Guest memory: one contiguous range, owned by the machine, with a record of which 64-byte lines hold
 //! decoded code.
 
+mod image;
+
+pub use image::Image;
+
 /// Bytes in a page: the unit of translation and of code tracking.
 pub const PAGE_BYTES: u64 = 4096;
 /// Bytes in a line of code tracking; 64 of them make a page, so one word describes a page.
@@ -21,6 +25,9 @@ pub struct Ram {
     code_pages_epoch: u64,
     /// How many entries were dropped from the front of `code_log`.
     code_log_start: u64,
+    /// What memory was when it was last saved or restored, and which pages may have changed since.
+    saved: Image,
+    changed: Vec<bool>,
 }
 
 /// A scalar that guest memory can hold, little-endian.
@@ -74,6 +81,8 @@ impl Ram {
             watched: Vec::new(),
             watch_hit: false,
             code_log_start: 0,
+            saved: Image::zeroed(pages as usize),
+            changed: vec![false; pages as usize],
         }
     }
 
@@ -182,6 +191,7 @@ impl Ram {
         let (first, last) = (at / LINE_BYTES, (at + len - 1) / LINE_BYTES);
         let mut hit = false;
         for page in first / 64..=last / 64 {
+            self.changed[page as usize] = true;
             let lines = self.code_lines[page as usize];
             if lines != 0 {
                 let low = if page == first / 64 { first % 64 } else { 0 };
@@ -235,4 +245,66 @@ impl Ram {
             self.code_log.clear();
         }
     }
+
+    /// Memory as it is. `reached`: addresses in the pages that somebody can write to without [`Ram::put`], now and
+    /// later.
+    pub fn save(&mut self, reached: impl IntoIterator<Item = u64>) -> Image {
+        for page in 0..self.changed.len() {
+            if std::mem::take(&mut self.changed[page]) {
+                self.saved.set(page, &self.bytes[page * PAGE_BYTES as usize..][..PAGE_BYTES as usize]);
+            }
+        }
+        self.may_change(reached);
+        self.saved.watch_hit = self.watch_hit;
+        self.saved.clone()
+    }
+
+    /// Takes the contents of `image`; `reached` is as in [`Ram::save`]. Decoded code is dropped where it differs.
+    ///
+    /// # Errors
+    /// If it is of another size. Nothing has changed then.
+    pub fn restore(
+        &mut self,
+        image: &Image,
+        reached: impl IntoIterator<Item = u64>,
+    ) -> Result<(), OtherSize> {
+        if image.pages() != self.changed.len() {
+            return Err(OtherSize { pages: image.pages(), own: self.changed.len() });
+        }
+        let differ: Vec<usize> = self.saved.differences(image).collect();
+        differ.into_iter().for_each(|page| self.changed[page] = true);
+        for page in 0..self.changed.len() {
+            if !std::mem::take(&mut self.changed[page]) {
+                continue;
+            }
+            let (at, wanted) = (page as u64 * PAGE_BYTES, image.page(page));
+            if self.bytes[at as usize..][..PAGE_BYTES as usize] != wanted[..] {
+                self.bytes[at as usize..][..PAGE_BYTES as usize].copy_from_slice(wanted);
+                self.note_store(at, PAGE_BYTES);
+            }
+            self.changed[page] = false;
+        }
+        self.watch_hit = image.watch_hit;
+        self.saved = image.clone();
+        self.may_change(reached);
+        Ok(())
+    }
+
+    fn may_change(&mut self, reached: impl IntoIterator<Item = u64>) {
+        for pa in reached {
+            if let Some(changed) = self.changed.get_mut((pa.wrapping_sub(self.base) / PAGE_BYTES) as usize) {
+                *changed = true;
+            }
+        }
+    }
+}
+
+/// The contents belong to a memory of another size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a memory of {pages} pages cannot become one of {own} pages")]
+pub struct OtherSize {
+    /// Of the contents.
+    pub pages: usize,
+    /// Of the memory.
+    pub own: usize,
 }

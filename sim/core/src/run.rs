@@ -26,7 +26,7 @@ pub struct Core {
 }
 
 /// Up to where a slice may go.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SliceLimits {
     /// No instruction starts at or after this core cycle.
     pub end_cycle: u64,
@@ -39,6 +39,38 @@ pub struct SliceLimits {
     /// A device access may happen only at or before this cycle: the local time of the hart that is furthest
     /// behind among the others, so that devices see accesses in the order of time.
     pub sync_cycle: u64,
+}
+
+/// Where somebody interrupts a slice from outside. What the guest does is the same as if nobody had, once the slice is
+/// gone on with.
+#[derive(Debug, Clone, Copy)]
+pub struct Pause {
+    /// As soon as so many instructions have retired and traps been taken since.
+    pub steps: u64,
+    /// As soon as the hart's time is this core cycle or a later one.
+    pub cycle: u64,
+}
+
+impl Pause {
+    /// Nobody does.
+    pub const NEVER: Self = Self { steps: u64::MAX, cycle: u64::MAX };
+}
+
+/// A slice at a moment: what the hot loop knows of it beside the hart. A slice that was paused goes on from here as it
+/// would have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slice {
+    limits: SliceLimits,
+    /// How many instructions the hart has retired in all when the slice ends.
+    last_instret: u64,
+    end_cycle: u64,
+    event_cycle: u64,
+    may_extend: bool,
+    look_around: bool,
+    /// An interrupt is on its way that some instructions may outrun.
+    outruns: bool,
+    /// It has come.
+    interrupted: bool,
 }
 
 /// Why a slice ended.
@@ -55,7 +87,9 @@ pub enum SliceEnd {
     /// A watched line of memory was stored to.
     Watch,
     /// The observer wants to stop.
-    Stopped,
+    Stopped(Slice),
+    /// It was interrupted as [`Pause`] says.
+    Paused(Slice),
     /// The hart does nothing but trap: see [`Hart::only_traps`]. Said now and again as long as it lasts.
     Stuck,
 }
@@ -75,18 +109,74 @@ impl Core {
         observer: &mut O,
         limits: SliceLimits,
     ) -> SliceEnd {
+        let slice = self.slice::<T>(limits);
+        self.go_on(bus, timing, observer, slice, Pause::NEVER)
+    }
+
+    /// A slice that has not begun.
+    pub fn slice<T: TimingModel>(&self, limits: SliceLimits) -> Slice {
+        Slice {
+            limits,
+            last_instret: self.hart.instret.saturating_add(limits.max_instructions),
+            end_cycle: limits.end_cycle,
+            event_cycle: 0,
+            may_extend: limits.sync_cycle != u64::MAX && !T::ORDERS_MEMORY,
+            look_around: true,
+            outruns: false,
+            interrupted: false,
+        }
+    }
+
+    /// [`Core::run`] for a slice that may have been paused before, up to `pause`.
+    pub fn go_on<T: TimingModel, O: Observer>(
+        &mut self,
+        bus: &mut Bus,
+        timing: &mut T,
+        observer: &mut O,
+        slice: Slice,
+        pause: Pause,
+    ) -> SliceEnd {
         let Self { hart, blocks, facts } = self;
         hart.cycles_per_op = u64::from(!T::DETAILED);
-        let last_instret = hart.instret.saturating_add(limits.max_instructions);
-        let mut end_cycle = limits.end_cycle;
-        let mut event_cycle = 0;
-        let mut may_extend = limits.sync_cycle != u64::MAX && !T::ORDERS_MEMORY;
-        let mut look_around = true;
-        // An interrupt is on its way that some instructions may outrun; it has come.
-        let (mut outruns, mut interrupted) = (false, false);
+        let Slice {
+            limits,
+            last_instret,
+            mut end_cycle,
+            mut event_cycle,
+            mut may_extend,
+            mut look_around,
+            mut outruns,
+            mut interrupted,
+        } = slice;
+        // The slice as it is now.
+        macro_rules! now {
+            () => {
+                Slice {
+                    limits,
+                    last_instret,
+                    end_cycle,
+                    event_cycle,
+                    may_extend,
+                    look_around,
+                    outruns,
+                    interrupted,
+                }
+            };
+        }
+        // How many instructions the hart has retired in all at the pause; a trap is a step in place of one.
+        let mut pause_instret = hart.instret.saturating_add(pause.steps);
+        let mut stop_instret = last_instret.min(pause_instret);
+        let mut stop_cycle = end_cycle.min(pause.cycle);
         let mut from = None;
         loop {
+            // Before a trap is taken, too.
+            if O::ON && observer.wants_stop() {
+                return SliceEnd::Stopped(now!());
+            }
             if look_around {
+                if hart.instret >= pause_instret {
+                    return SliceEnd::Paused(now!());
+                }
                 look_around = false;
                 from = None;
                 blocks.sync(hart, bus);
@@ -96,6 +186,7 @@ impl Core {
                 let timer = hart.timer_deadline(bus).unwrap_or(u64::MAX);
                 end_cycle = limits.end_cycle.min(timer);
                 event_cycle = limits.event_cycle.min(timer);
+                stop_cycle = end_cycle.min(pause.cycle);
                 outruns = !std::mem::take(&mut interrupted)
                     && timing.decides_before().is_some_and(|cycles| {
                         hart.interrupt_to_take(bus).is_some()
@@ -110,17 +201,23 @@ impl Core {
                         observer.charged(hart, timing.ledger(hart.config.id));
                         observer.trapped(hart, bus, &trap);
                     }
+                    pause_instret -= u64::from(pause_instret != u64::MAX);
+                    stop_instret = last_instret.min(pause_instret);
                 }
             }
-            if hart.instret >= last_instret {
-                return SliceEnd::Limit;
+            if hart.instret >= stop_instret {
+                return if hart.instret >= last_instret { SliceEnd::Limit } else { SliceEnd::Paused(now!()) };
             }
-            if hart.cycle >= end_cycle {
+            if hart.cycle >= stop_cycle {
+                if hart.cycle < end_cycle {
+                    return SliceEnd::Paused(now!());
+                }
                 // Other harts cannot be let in between a load-reserved and its store-conditional without
                 // watching their stores: finish the pair first, or else give the reservation up.
                 if may_extend && hart.reservation.is_some() {
                     may_extend = false;
                     end_cycle = hart.cycle + RESERVATION_GRACE_CYCLES;
+                    stop_cycle = end_cycle.min(pause.cycle);
                     continue;
                 }
                 if limits.sync_cycle != u64::MAX && !T::ORDERS_MEMORY {
@@ -136,25 +233,28 @@ impl Core {
                     if let Some(end) = trap(hart, bus, timing, observer, epc) {
                         return end;
                     }
+                    pause_instret -= u64::from(pause_instret != u64::MAX);
+                    stop_instret = last_instret.min(pause_instret);
                     continue;
                 }
             };
             let block = blocks.get(index);
-            let mut budget = last_instret - hart.instret;
+            let mut budget = stop_instret - hart.instret;
             if !T::DETAILED {
-                budget = budget.min(end_cycle - hart.cycle);
+                budget = budget.min(stop_cycle - hart.cycle);
             }
             let whole = block.ops.len() as u64 <= budget;
             let ops = if whole { &block.ops[..] } else { &block.ops[..budget as usize] };
             hart.next_pc = hart.pc.wrapping_add(block.bytes);
             let mut stopped = None;
+            let mut paused = false;
             let mut from_op = 0;
             let together = T::BLOCKS
                 && !outruns
                 && limits.whole_blocks
                 && block.plain > 0
                 && whole
-                && hart.cycle.saturating_add(longest(block.plain)) < event_cycle;
+                && hart.cycle.saturating_add(longest(block.plain)) < event_cycle.min(pause.cycle);
             if together && !O::ON {
                 let (done, count, end) = execute(hart, bus, &ops[..block.plain], facts);
                 let run = BlockRun {
@@ -186,7 +286,8 @@ impl Core {
                 }
                 // Where somebody watches, a slice ends where it ends when nobody does.
                 let timed_together = O::ON && together && usize::from(op.index) < block.plain;
-                if T::DETAILED && !timed_together && hart.cycle >= end_cycle {
+                if T::DETAILED && !timed_together && hart.cycle >= stop_cycle {
+                    paused = hart.cycle < end_cycle;
                     stopped = Some((op, Stop::Exit));
                     break;
                 }
@@ -215,7 +316,8 @@ impl Core {
             match why {
                 Stop::Exit => {
                     hart.pc = after;
-                    look_around = true;
+                    from = None;
+                    look_around = !paused;
                     if hart.marked.is_some() {
                         region::record(hart, timing.ledger(hart.config.id));
                     }
@@ -231,7 +333,7 @@ impl Core {
                         continue;
                     }
                     if O::ON && observer.wants_stop() {
-                        return SliceEnd::Stopped;
+                        return SliceEnd::Stopped(now!());
                     }
                     if op.index == 0 {
                         // A model's turn is not only for devices: nothing has to be looked at.
@@ -243,6 +345,8 @@ impl Core {
                     if let Some(end) = trap(hart, bus, timing, observer, pc) {
                         return end;
                     }
+                    pause_instret -= u64::from(pause_instret != u64::MAX);
+                    stop_instret = last_instret.min(pause_instret);
                 }
             }
         }
@@ -347,7 +451,7 @@ fn step<T: TimingModel, O: Observer>(
     // What an instruction accrues is told from what was there before by looking at it alone.
     let accrues = O::ON && op.class.is_float();
     let accrued = if accrues { std::mem::take(&mut hart.csr.fflags) } else { 0 };
-    if T::DETAILED {
+    if T::DETAILED || O::ON {
         hart.physical.clear();
     }
     let mut done = (op.exec)(hart, bus, op);

@@ -271,7 +271,7 @@ impl Hart {
     /// Takes the pending interrupt, if there is one that may be taken.
     pub fn take_interrupt(&mut self, bus: &Bus) -> Option<TrapTaken> {
         let (code, to) = self.interrupt_to_take(bus)?;
-        self.counts.interrupts[usize::from(code)] += 1;
+        self.counts.interrupt(code);
         Some(self.enter(code, true, 0, self.pc, to))
     }
 
@@ -287,7 +287,7 @@ impl Hart {
         } else {
             Priv::S
         };
-        self.counts.exceptions[usize::from(code)] += 1;
+        self.counts.exception(code);
         self.futile.count_at(self.instret);
         self.enter(code, false, tval, epc, to)
     }

@@ -13,7 +13,7 @@ use relsim_core::device::{Console, GuestExit};
 use relsim_core::hart::{Hart, HartConfig, Priv, RunState};
 use relsim_core::observe::{Observer, Unobserved};
 use relsim_core::region::{Crossing, Kind, Snapshot};
-use relsim_core::run::{Core, SliceEnd, SliceLimits};
+use relsim_core::run::{self, Core, Slice, SliceEnd, SliceLimits};
 use relsim_core::timing::{CycleCause, Ledger, TimingModel};
 use relsim_core::trap::interrupt_name;
 use relsim_devices::Htif;
@@ -33,17 +33,36 @@ const STOP_CHECK_CYCLES: u64 = 20_000_000;
 const HTIF_POLL_CYCLES: u64 = 10_000;
 
 /// Up to where a run may go.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Core cycles since reset.
     pub max_cycles: u64,
     /// Instructions of all harts together since reset.
     pub max_instructions: u64,
+    /// Where to pause.
+    pub pause: Pause,
+}
+
+/// Where to pause a run, counted since reset: it goes on as if it had not been, whatever the timing model and the
+/// number of harts. The run is over with [`Exit::Stopped`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pause {
+    /// As soon as so many instructions have retired and traps been taken on all harts together.
+    pub steps: u64,
+    /// As soon as some hart has got to this core cycle.
+    pub cycle: u64,
+}
+
+impl Default for Pause {
+    /// Nowhere.
+    fn default() -> Self {
+        Self { steps: u64::MAX, cycle: u64::MAX }
+    }
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_cycles: u64::MAX, max_instructions: u64::MAX }
+        Self { max_cycles: u64::MAX, max_instructions: u64::MAX, pause: Pause::default() }
     }
 }
 
@@ -54,12 +73,24 @@ pub struct Machine {
     pub cores: Vec<Core>,
     /// The rest.
     pub bus: Bus,
-    firmware: Option<Firmware>,
-    htif: Option<(HtifWords, Htif)>,
-    next_htif_poll: u64,
+    pub(crate) firmware: Option<Firmware>,
+    pub(crate) htif: Option<(HtifWords, Htif)>,
+    pub(crate) next_htif_poll: u64,
     /// The timing model, between runs.
-    model: AnyModel,
-    visit: Visit,
+    pub(crate) model: AnyModel,
+    pub(crate) visit: Visit,
+    /// The slice in which the run was paused, and whose it is.
+    pub(crate) paused: Option<(usize, Slice)>,
+}
+
+/// What the scheduler has to do next.
+enum Next {
+    /// Let a hart run.
+    Slice(usize, Slice),
+    /// Look again: an event was served.
+    Again,
+    /// No more.
+    Exit(Exit),
 }
 
 /// A run, to be compiled once for each timing model.
@@ -144,7 +175,17 @@ impl Machine {
         let htif = payload.htif.map(|words| (words, Htif::new()));
         let pcs: Vec<u64> = cores.iter().map(|c| c.hart.pc).collect();
         let model = config.timing.build(&pcs);
-        Ok(Self { config, cores, bus, firmware, htif, next_htif_poll: 0, model, visit: Visit::default() })
+        Ok(Self {
+            config,
+            cores,
+            bus,
+            firmware,
+            htif,
+            next_htif_poll: 0,
+            model,
+            visit: Visit::default(),
+            paused: None,
+        })
     }
 
     /// What it was built from.
@@ -215,6 +256,17 @@ impl Machine {
     /// Instructions retired by all harts.
     pub fn instructions(&self) -> u64 {
         self.cores.iter().map(|c| c.hart.instret).sum()
+    }
+
+    /// Instructions retired and traps taken by all harts.
+    pub fn steps(&self) -> u64 {
+        self.cores.iter().map(|c| c.hart.steps()).sum()
+    }
+
+    /// The hart that goes on next, if one does without an event.
+    pub fn next_hart(&self) -> Option<usize> {
+        let next = || (0..self.cores.len()).filter_map(|n| Some((self.ready_cycle(n)?, n))).min();
+        self.paused.map(|(index, _)| index).or_else(|| Some(next()?.1))
     }
 
     /// The time of the hart that is furthest ahead.
@@ -321,59 +373,19 @@ impl Machine {
             if instructions >= limits.max_instructions {
                 return Exit::InstructionLimit;
             }
-            // Who is next, and how far behind the others are.
-            let (mut next, mut others) = (None, u64::MAX);
-            for index in 0..self.cores.len() {
-                let Some(ready) = self.ready_cycle(index) else { continue };
-                match next {
-                    None => next = Some((ready, index)),
-                    Some((cycle, _)) if ready < cycle => {
-                        others = cycle;
-                        next = Some((ready, index));
-                    }
-                    Some(_) => others = others.min(ready),
-                }
+            if self.is_paused(limits.pause) {
+                return Exit::Stopped;
             }
-            let now = self.cycles();
-            let Some((cycle, index)) = next else {
-                let Some(at) = self.next_waking_event(now) else { return self.dead() };
-                let at = at.max(now);
-                if at >= limits.max_cycles {
-                    return Exit::CycleLimit;
-                }
-                self.run_events(at);
-                self.wake(model, at);
-                continue;
+            let (index, slice) = match self.paused.take() {
+                Some(paused) => paused,
+                None => match self.next_slice(limits, instructions, model) {
+                    Next::Slice(index, slice) => (index, slice),
+                    Next::Again => continue,
+                    Next::Exit(exit) => return exit,
+                },
             };
-            if cycle >= limits.max_cycles {
-                return Exit::CycleLimit;
-            }
-            let event = self.next_event(cycle);
-            let hart = &self.cores[index].hart;
-            let waits = hart.state == RunState::Waiting;
-            if event <= cycle {
-                // A hart that sleeps is there only when its timer rings, and what happens before may wake it.
-                let at = if waits { event.max(hart.cycle) } else { cycle };
-                self.run_events(at);
-                self.wake(model, at);
-                continue;
-            }
-            if waits {
-                self.wake(model, cycle);
-                continue;
-            }
-            let lone = others == u64::MAX;
-            let stop_check = if lone { cycle.saturating_add(STOP_CHECK_CYCLES) } else { u64::MAX };
-            let quantum = others.saturating_add(model.quantum_cycles(self.config.quantum_cycles));
-            let slice = SliceLimits {
-                end_cycle: event.min(limits.max_cycles).min(quantum).min(stop_check),
-                event_cycle: event.min(limits.max_cycles),
-                // Accesses of several harts have to come one at a time.
-                whole_blocks: self.cores.len() == 1,
-                max_instructions: limits.max_instructions - instructions,
-                sync_cycle: others,
-            };
-            let end = self.cores[index].run(&mut self.bus, model, observer, slice);
+            let pause = run::Pause { steps: self.steps_to(limits.pause), cycle: limits.pause.cycle };
+            let end = self.cores[index].go_on(&mut self.bus, model, observer, slice, pause);
             let now = self.cores[index].hart.cycle;
             if !self.cores[index].hart.crossings.seen.is_empty() {
                 self.cross(index, model);
@@ -388,13 +400,84 @@ impl Machine {
                     }
                     self.wake(model, self.cores[index].hart.cycle);
                 }
-                SliceEnd::Stopped => return Exit::Stopped,
+                SliceEnd::Stopped(slice) => {
+                    self.paused = Some((index, slice));
+                    return Exit::Stopped;
+                }
+                // The loop says where to.
+                SliceEnd::Paused(slice) => self.paused = Some((index, slice)),
                 SliceEnd::Stuck if self.is_stuck(now) => {
                     return Exit::Stuck { detail: self.describe_harts() };
                 }
                 SliceEnd::Stuck => {}
             }
         }
+    }
+
+    /// What comes next: a slice of the hart that is furthest behind, unless something else acts before it.
+    fn next_slice<T: TimingModel>(&mut self, limits: Limits, instructions: u64, model: &T) -> Next {
+        // Who is next, and how far behind the others are.
+        let (mut next, mut others) = (None, u64::MAX);
+        for index in 0..self.cores.len() {
+            let Some(ready) = self.ready_cycle(index) else { continue };
+            match next {
+                None => next = Some((ready, index)),
+                Some((cycle, _)) if ready < cycle => {
+                    others = cycle;
+                    next = Some((ready, index));
+                }
+                Some(_) => others = others.min(ready),
+            }
+        }
+        let now = self.cycles();
+        let Some((cycle, index)) = next else {
+            let Some(at) = self.next_waking_event(now) else { return Next::Exit(self.dead()) };
+            let at = at.max(now);
+            if at >= limits.max_cycles {
+                return Next::Exit(Exit::CycleLimit);
+            }
+            self.run_events(at);
+            self.wake(model, at);
+            return Next::Again;
+        };
+        if cycle >= limits.max_cycles {
+            return Next::Exit(Exit::CycleLimit);
+        }
+        let event = self.next_event(cycle);
+        let hart = &self.cores[index].hart;
+        let waits = hart.state == RunState::Waiting;
+        if event <= cycle {
+            // A hart that sleeps is there only when its timer rings, and what happens before may wake it.
+            let at = if waits { event.max(hart.cycle) } else { cycle };
+            self.run_events(at);
+            self.wake(model, at);
+            return Next::Again;
+        }
+        if waits {
+            self.wake(model, cycle);
+            return Next::Again;
+        }
+        let lone = others == u64::MAX;
+        let stop_check = if lone { cycle.saturating_add(STOP_CHECK_CYCLES) } else { u64::MAX };
+        let quantum = others.saturating_add(model.quantum_cycles(self.config.quantum_cycles));
+        let slice = SliceLimits {
+            end_cycle: event.min(limits.max_cycles).min(quantum).min(stop_check),
+            event_cycle: event.min(limits.max_cycles),
+            // Accesses of several harts have to come one at a time.
+            whole_blocks: self.cores.len() == 1,
+            max_instructions: limits.max_instructions - instructions,
+            sync_cycle: others,
+        };
+        Next::Slice(index, self.cores[index].slice::<T>(slice))
+    }
+
+    fn is_paused(&self, pause: Pause) -> bool {
+        pause.steps != u64::MAX && self.steps() >= pause.steps
+            || pause.cycle != u64::MAX && self.cycles() >= pause.cycle
+    }
+
+    fn steps_to(&self, pause: Pause) -> u64 {
+        if pause.steps == u64::MAX { u64::MAX } else { pause.steps.saturating_sub(self.steps()) }
     }
 
     fn dead(&self) -> Exit {

@@ -14,8 +14,17 @@ impl Model for Functional {
     const NAME: &'static str = "functional";
     const SUMMARY: &'static str = "one cycle an instruction, no caches";
     type Params = Params;
+    type State = ();
 
     fn new(_: &Params, _: &[u64]) -> Self {
         Self
+    }
+
+    fn save(&mut self) {}
+
+    fn restore(&mut self, (): &()) {}
+
+    fn state_bytes(&self) -> u64 {
+        0
     }
 }

@@ -17,8 +17,20 @@ pub trait Model: TimingModel + Sized {
     /// counted at write-back.
     const WRITE_BACK_CYCLES: Option<u64> = None;
 
+    /// All that decides what it charges from now on, apart from the parameters.
+    type State: Clone + Send + Sync + 'static;
+
     /// After reset, with a hart about to fetch from each of `pcs`.
     fn new(params: &Self::Params, pcs: &[u64]) -> Self;
+
+    /// Its state.
+    fn save(&mut self) -> Self::State;
+
+    /// Takes a state that [`Model::save`] gave for a model with the same parameters and as many harts.
+    fn restore(&mut self, state: &Self::State);
+
+    /// The size of a state in the host's memory in bytes, as good as.
+    fn state_bytes(&self) -> u64;
 }
 
 /// A model as users see it.
@@ -58,6 +70,12 @@ macro_rules! models {
         /// A model at work.
         pub enum AnyModel {
             $($(#[doc = $doc])+ $variant(Box<$model>),)*
+        }
+
+        /// The state of a model.
+        #[derive(Clone)]
+        pub enum ModelState {
+            $($(#[doc = $doc])+ $variant(Box<<$model as Model>::State>),)*
         }
 
         /// Every model, the default one first.
@@ -109,6 +127,31 @@ macro_rules! models {
             pub fn with<W: WithModel>(&mut self, job: W) -> W::Output {
                 match self {
                     $(Self::$variant(model) => job.with(&mut **model),)*
+                }
+            }
+
+            /// See [`Model::save`].
+            pub fn save(&mut self) -> ModelState {
+                match self {
+                    $(Self::$variant(model) => ModelState::$variant(Box::new(model.save())),)*
+                }
+            }
+
+            /// See [`Model::restore`]; whether `state` is one of this model's.
+            pub fn restore(&mut self, state: &ModelState) -> bool {
+                match (self, state) {
+                    $((Self::$variant(model), ModelState::$variant(state)) => model.restore(state),)*
+                    // With a single model there would be no other.
+                    #[allow(unreachable_patterns)]
+                    _ => return false,
+                }
+                true
+            }
+
+            /// See [`Model::state_bytes`].
+            pub fn state_bytes(&self) -> u64 {
+                match self {
+                    $(Self::$variant(model) => model.state_bytes(),)*
                 }
             }
 

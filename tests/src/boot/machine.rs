@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
 
+use relsim_core::device::Console;
 use relsim_core::extension::IsaExtension;
 use relsim_core::hart::{Hart, Priv};
 use relsim_core::observe::{Observer, Unobserved};
@@ -72,6 +73,24 @@ impl Boot {
     /// # Panics
     /// If a file is missing or does not fit.
     pub fn run_observed<O: Observer>(&self, observer: &mut O) -> Outcome {
+        let (console, transcript) = Scripted::new(&self.script);
+        let mut machine = self.machine(Box::new(console));
+        let limits = Limits { max_instructions: self.max_instructions, ..Limits::default() };
+        let exit = machine.run_observed(limits, &AtomicBool::new(false), observer);
+        let transcript = transcript.lock().unwrap_or_else(PoisonError::into_inner);
+        Outcome {
+            report: machine.report(exit),
+            console: String::from_utf8_lossy(&transcript.output).into_owned(),
+            steps_done: transcript.steps_done,
+            places: machine.cores.iter().map(|core| place(&core.hart)).collect(),
+        }
+    }
+
+    /// The machine, before its first instruction.
+    ///
+    /// # Panics
+    /// If a file is missing or does not fit.
+    pub fn machine(&self, console: Box<dyn Console>) -> Machine {
         let mut config = MachineConfig::new(&platform::VIRT, EXTENSIONS).expect("the platform's own ISA");
         config.harts = self.harts;
         config.ram_bytes = self.ram_bytes;
@@ -82,18 +101,8 @@ impl Boot {
             id: "disk".into(),
             read_only: false,
         });
-        let (console, transcript) = Scripted::new(&self.script);
-        let mut machine = Machine::build(config, &payload, disk.into_iter().collect(), Box::new(console))
-            .expect("the machine fits together");
-        let limits = Limits { max_instructions: self.max_instructions, ..Limits::default() };
-        let exit = machine.run_observed(limits, &AtomicBool::new(false), observer);
-        let transcript = transcript.lock().unwrap_or_else(PoisonError::into_inner);
-        Outcome {
-            report: machine.report(exit),
-            console: String::from_utf8_lossy(&transcript.output).into_owned(),
-            steps_done: transcript.steps_done,
-            places: machine.cores.iter().map(|core| place(&core.hart)).collect(),
-        }
+        Machine::build(config, &payload, disk.into_iter().collect(), console)
+            .expect("the machine fits together")
     }
 
     fn payload(&self, config: &MachineConfig) -> Payload {

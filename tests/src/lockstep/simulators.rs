@@ -179,7 +179,11 @@ impl Observer for Counter {
     }
 }
 
-fn machine(program: &Program) -> Result<Machine, RunError> {
+/// The machine that runs `program`, before its first instruction.
+///
+/// # Errors
+/// [`RunError::Relsim`].
+pub fn machine(program: &Program, timing: Timing) -> Result<Machine, RunError> {
     let broken = |e: &dyn std::fmt::Display| RunError::Relsim(e.to_string());
     let config = MachineConfig {
         platform: &platform::VIRT,
@@ -187,7 +191,7 @@ fn machine(program: &Program) -> Result<Machine, RunError> {
         ram_bytes: RAM_BYTES,
         isa: program.variant.isa().map_err(|e| broken(&e))?,
         extensions: &[],
-        timing: Timing::default(),
+        timing,
         quantum_cycles: 1000,
         sbi_call_cycles: 100,
     };
@@ -212,7 +216,7 @@ fn machine(program: &Program) -> Result<Machine, RunError> {
 /// # Errors
 /// [`RunError::Relsim`].
 pub fn relsim(program: &Program) -> Result<Outcome, RunError> {
-    let mut machine = machine(program)?;
+    let mut machine = machine(program, Timing::default())?;
     let exit = machine.run(limits(), &AtomicBool::new(false));
     Ok(outcome(&machine, &exit))
 }
@@ -222,7 +226,7 @@ pub fn relsim(program: &Program) -> Result<Outcome, RunError> {
 /// # Errors
 /// [`RunError::Relsim`].
 pub fn relsim_observed(program: &Program) -> Result<(Outcome, Coverage), RunError> {
-    let mut machine = machine(program)?;
+    let mut machine = machine(program, Timing::default())?;
     let mut counter = Counter { rows: Vec::new(), traps: [0; 128], levels: [0; 4] };
     let exit = machine.run_observed(limits(), &AtomicBool::new(false), &mut counter);
     let mut coverage = Coverage { levels: counter.levels, ..Coverage::default() };

@@ -36,6 +36,11 @@ impl Tags {
         }
     }
 
+    /// Bytes of the host's memory that they take.
+    pub fn bytes(&self) -> u64 {
+        size_of_val(&*self.groups) as u64
+    }
+
     /// Number of ways.
     #[inline(always)]
     pub fn ways(&self) -> usize {

@@ -85,6 +85,7 @@ const SLOT_FREE: u8 = 0;
 const SLOT_SHARED: u8 = u8::MAX;
 
 /// BTB, BHT and RAS.
+#[derive(Clone)]
 pub struct Btb {
     /// Which valid entry has a tag, counted from 1: what the hardware finds by comparing all tags at once.
     slots: Box<[u8; TAGS]>,

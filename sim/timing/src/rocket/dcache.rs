@@ -219,6 +219,7 @@ impl Crossbar {
 }
 
 /// The data cache.
+#[derive(Clone)]
 pub struct Dcache {
     tags: Tags,
     /// By set: the ways whose lines are dirty.
@@ -244,6 +245,12 @@ pub struct Dcache {
 }
 
 impl Dcache {
+    /// Bytes of the host's memory that it takes.
+    pub fn bytes(&self) -> u64 {
+        self.tags.bytes()
+            + (size_of_val(&*self.dirty) + size_of_val(&*self.shared) + size_of::<Self>()) as u64
+    }
+
     /// Empty, of the geometry that `params` say.
     pub fn new(params: &Params) -> Self {
         Self {

@@ -118,6 +118,7 @@ impl FetchState {
 }
 
 /// The fetch pipeline.
+#[derive(Clone)]
 pub struct Fetch {
     /// Branch prediction.
     pub btb: Btb,

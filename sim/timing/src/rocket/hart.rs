@@ -52,6 +52,7 @@ impl Replay {
 }
 
 /// The model of one hart.
+#[derive(Clone)]
 pub struct HartModel {
     pub(super) pipe: Pipeline,
     pub(super) board: Scoreboard,
@@ -74,6 +75,11 @@ pub struct HartModel {
 }
 
 impl HartModel {
+    /// Bytes of the host's memory that its instruction cache takes.
+    pub fn icache_bytes(&self) -> u64 {
+        self.pipe.fetch.icache.tags.bytes()
+    }
+
     /// After reset, about to fetch from `pc`.
     pub fn new(params: &Params, pc: u64) -> Self {
         let mut pipe = Pipeline::new(pc);

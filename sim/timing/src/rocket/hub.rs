@@ -144,6 +144,7 @@ struct Tracker {
 }
 
 /// The hub.
+#[derive(Clone)]
 pub struct Hub {
     requests: Vec<Request>,
     transactions: Vec<Transaction>,

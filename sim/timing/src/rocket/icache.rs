@@ -20,6 +20,7 @@ pub(super) struct Refill {
 }
 
 /// The instruction cache.
+#[derive(Clone)]
 pub struct Icache {
     pub(super) tags: Tags,
     /// Lines that are known to be there.

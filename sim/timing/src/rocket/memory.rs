@@ -40,7 +40,7 @@ pub(super) struct Conflict {
 }
 
 /// Data-side state of a hart.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub struct Memory {
     pub(super) tlb: Tlb,
     pub(super) stores: [Pending; 2],

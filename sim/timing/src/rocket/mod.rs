@@ -57,6 +57,7 @@ impl Model for Rocket {
     const SUMMARY: &'static str = "an in-order core of five stages with L1 caches and TLBs, as Rocket's RTL";
     type Params = Params;
     const WRITE_BACK_CYCLES: Option<u64> = Some(WRITE_BACK);
+    type State = State;
 
     fn new(params: &Params, pcs: &[u64]) -> Self {
         // Other harts reach into the caches in between.
@@ -68,6 +69,36 @@ impl Model for Rocket {
             uncore: Uncore::new(params, pcs.len()),
         }
     }
+
+    fn save(&mut self) -> State {
+        // Blocks that were timed before are no state: they are left, and found again.
+        self.memos.iter_mut().zip(&mut self.harts).for_each(|(memo, hart)| memo.leave(hart));
+        State { harts: self.harts.clone(), uncore: self.uncore.clone() }
+    }
+
+    fn restore(&mut self, state: &State) {
+        self.harts.clone_from(&state.harts);
+        self.uncore = state.uncore.clone();
+        let remember = self.harts.len() == 1;
+        self.memos = self.harts.iter().map(|_| Memo::new(remember)).collect();
+    }
+
+    fn state_bytes(&self) -> u64 {
+        let caches = |hart: usize| {
+            self.harts[hart].icache_bytes() + self.uncore.dcaches.get(hart).map_or(0, dcache::Dcache::bytes)
+        };
+        (0..self.harts.len()).map(|hart| caches(hart) + PIPELINE_BYTES).sum()
+    }
+}
+
+/// About what a hart takes apart from its caches: predictor, TLBs, pipeline.
+const PIPELINE_BYTES: u64 = 16 << 10;
+
+/// State of the model: that of the harts, and of what they share.
+#[derive(Clone)]
+pub struct State {
+    harts: Vec<HartModel>,
+    uncore: Uncore,
 }
 
 /// Whether `op` reads `mip`, or a part of it.

@@ -45,6 +45,7 @@ pub(super) struct Restart {
 }
 
 /// Fetch side and what is between decode and write-back.
+#[derive(Clone)]
 pub struct Pipeline {
     /// The fetch side.
     pub fetch: Fetch,

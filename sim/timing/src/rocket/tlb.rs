@@ -103,6 +103,7 @@ struct Quick {
 const NO_PAGE: Quick = Quick { page: u64::MAX, sector: NO_WAY, superpage: NO_WAY };
 
 /// A TLB.
+#[derive(Clone)]
 pub struct Tlb {
     sectors: Box<[Sector]>,
     superpages: Box<[Superpage]>,

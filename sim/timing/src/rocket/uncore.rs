@@ -35,6 +35,7 @@ pub fn arrival(params: &Params, pa: u64) -> u64 {
 }
 
 /// What lies behind the harts' pipelines.
+#[derive(Clone)]
 pub struct Uncore {
     /// L1 data caches by hart.
     pub dcaches: Vec<Dcache>,

@@ -11,7 +11,7 @@ use super::uncore::Env;
 pub(super) const PTE_CACHE: usize = 8;
 
 /// The walker.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Walker {
     entries: [u64; PTE_CACHE],
     valid: u8,

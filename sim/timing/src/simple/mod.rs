@@ -28,7 +28,7 @@ const PAGES: usize = 64;
 const PAGE_SHIFT: u32 = 12;
 
 /// An L1: which lines are there, and which goes next.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Cache {
     tags: Tags,
     lfsr: Lfsr,
@@ -63,8 +63,9 @@ struct Page {
 
 const NO_PAGE: Page = Page { number: u64::MAX, context: 0, base: 0 };
 
-#[derive(Debug)]
-struct HartModel {
+/// What the model knows of a hart.
+#[derive(Debug, Clone)]
+pub struct HartModel {
     icache: Cache,
     dcache: Cache,
     pages: Box<[Page; PAGES]>,
@@ -151,9 +152,23 @@ impl Model for Simple {
     const NAME: &'static str = "simple";
     const SUMMARY: &'static str = "one cycle an instruction, and L1 caches whose misses cost a fixed time";
     type Params = Params;
+    type State = Vec<HartModel>;
 
     fn new(params: &Params, pcs: &[u64]) -> Self {
         Self { params: params.clone(), harts: pcs.iter().map(|_| HartModel::new(params)).collect() }
+    }
+
+    fn save(&mut self) -> Self::State {
+        self.harts.clone()
+    }
+
+    fn restore(&mut self, state: &Self::State) {
+        self.harts.clone_from(state);
+    }
+
+    fn state_bytes(&self) -> u64 {
+        let caches = |hart: &HartModel| hart.icache.tags.bytes() + hart.dcache.tags.bytes();
+        self.harts.iter().map(|hart| caches(hart) + size_of::<[Page; PAGES]>() as u64).sum()
     }
 }
 

@@ -89,7 +89,7 @@ pub(in super::super) enum Outcome {
 pub(in super::super) const BEFORE: usize = usize::MAX;
 
 /// Listens while a block is timed.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(in super::super) struct Recorder {
     /// Somebody wants to know.
     pub on: bool,

@@ -1,0 +1,11 @@
+//! The debugger without a face: commands, and what they do to a session. What shows them, a script or a screen, is
+//! elsewhere.
+
+pub mod command;
+mod debugger;
+mod places;
+mod show;
+mod user_interrupts;
+
+pub use command::{Command, CommandError};
+pub use debugger::Debugger;

@@ -1,0 +1,108 @@
+//! `relsim script`: a session with the built-in kernel, and what is wrong with scripts.
+
+mod common;
+
+use common::*;
+use predicates::str::{contains, starts_with};
+
+/// Runs a script with the built-in kernel.
+fn script(files: &Files, text: &str, args: &[&str]) -> assert_cmd::assert::Assert {
+    let path = files.add("script", text.as_bytes());
+    relsim(&["script"]).arg(path).args(args).assert()
+}
+
+#[test]
+fn a_session_goes_back_and_forth() {
+    let files = Files::new();
+    let commands = "\
+# Into the kernel, and out again backwards.
+break trap_entry
+continue
+csr scause
+reverse-step
+regs a7
+step
+continue
+reverse-continue
+reverse-continue
+quit
+step
+";
+    let expected = "\
+(relsim) break trap_entry
+1: break 0xffffffff80200100 <trap_entry>
+(relsim) continue
+stop 1: break 0xffffffff80200100 <trap_entry>
+";
+    let first = script(&files, commands, &[]).success();
+    let out = String::from_utf8(first.get_output().stdout.clone()).unwrap();
+    assert!(out.starts_with(expected), "{out}");
+    let places: Vec<&str> = out.lines().filter(|line| line.starts_with("step ")).collect();
+    assert_eq!(places.len(), 6, "{out}");
+    assert_eq!((places[0], places[0]), (places[2], places[4]), "{out}");
+    assert_ne!(places[0], places[3], "{out}");
+    assert!(places[1].ends_with(": ecall"), "{out}");
+    assert_eq!(places[5].split_once(',').map(|p| p.0), Some("step 0"), "{out}");
+    script(&files, commands, &[]).success().stdout(out);
+}
+
+#[test]
+fn what_the_guest_prints_is_shown_once() {
+    let files = Files::new();
+    let commands = "goto 1100000\ngoto 1000\ngoto 1100000\n";
+    let out = script(&files, commands, &[]).success();
+    let out = String::from_utf8(out.get_output().stdout.clone()).unwrap();
+    assert_eq!(out.matches("root task: 1 hart").count(), 1, "{out}");
+}
+
+#[test]
+fn every_command_has_its_line_of_json() {
+    let files = Files::new();
+    let commands = "step 3\ninfo harts\nx/2w pc\nuintr\n";
+    let out = script(&files, commands, &["--json", "--harts", "4", "--timing", "rocket"]).success();
+    let out = String::from_utf8(out.get_output().stdout.clone()).unwrap();
+    let lines: Vec<serde_json::Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 4);
+    assert_eq!(lines[0]["answer"]["steps"], 3);
+    assert_eq!(lines[1]["answer"]["harts"].as_array().map(Vec::len), Some(4));
+    assert_eq!(lines[2]["answer"]["values"].as_array().map(Vec::len), Some(2));
+    assert_eq!(lines[3]["answer"]["harts"].as_array().map(Vec::len), Some(4));
+}
+
+#[test]
+fn a_wrong_command_is_said_and_ends_the_script() {
+    let files = Files::new();
+    for (line, column, message) in [
+        ("  stepp", 3, "\"stepp\" is no command; `help` lists them"),
+        ("print 1 +", 10, "expected a number, a name or an opening parenthesis"),
+        ("break nowhere", 7, "\"nowhere\" is no register, CSR or symbol"),
+        ("break pc if a0 ==", 18, "expected a number, a name or an opening parenthesis"),
+        ("print 1 / 0", 7, "a division by zero"),
+        ("hart 1", 6, "there are harts 0 to 0"),
+        ("csr nothing", 5, "the hart has no CSR \"nothing\""),
+    ] {
+        let out = script(&files, &format!("step\n{line}\nstep\n"), &[]).code(3);
+        out.stderr(contains(format!(":2:{column}: {message}\n")))
+            .stdout(starts_with("(relsim) step\nstep 1,"));
+    }
+    let deep = format!("print {}1\n", "(".repeat(100_000));
+    script(&files, &deep, &[]).code(3).stderr(contains("this is nested too deeply"));
+}
+
+/// The store that has just retired, and one that is long ago.
+#[test]
+fn who_wrote_last_is_known() {
+    let files = Files::new();
+    let store = [auipc(T0, 0), addi(T1, 0, 7), sd(T1, T0, 64), addi(T1, 0, 8), sd(T1, T0, 128), LOOP];
+    let guest = files.guest(&store);
+    let path = files
+        .add("script", b"step 3\nlast-write t0 + 64\nstep 100000\nlast-write t0 + 60\nlast-write t0 + 200\n");
+    let out = relsim(&["script"]).arg(path).arg(guest).arg("--json").assert().success();
+    let out = String::from_utf8(out.get_output().stdout.clone()).unwrap();
+    let lines: Vec<serde_json::Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for (line, steps) in [(1, 2), (3, 2)] {
+        assert_eq!(lines[line]["answer"]["steps"], steps, "{out}");
+        assert_eq!(lines[line]["answer"]["pc"], "0x80000008", "{out}");
+    }
+    assert_eq!(lines[4]["answer"]["found"], false, "{out}");
+}
