@@ -236,6 +236,11 @@ pub struct RunArgs {
     #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Output", requires = "trace")]
     pub trace_format: Option<TraceFormat>,
 
+    /// Trace only what happens while EXPR is not 0, with the expressions of `relsim script`: `cycle > 0x10000 && hart == 1`,
+    /// `priv == 0`, `pc >= trap_entry`. `pc` is the instruction's address, all else is as it leaves it
+    #[arg(long, value_name = "EXPR", help_heading = "Output", requires = "trace")]
+    pub trace_when: Option<String>,
+
     /// Write the memory between the symbols begin_signature and end_signature, as the architectural tests
     /// want it
     #[arg(long, value_name = "FILE", help_heading = "Output")]

@@ -215,6 +215,25 @@ pub enum CliError {
         /// The other thing.
         what: &'static str,
     },
+    /// The condition of a trace.
+    #[error("--trace-when: {message}")]
+    TraceWhen {
+        /// What is wrong.
+        message: String,
+        /// The condition.
+        #[source_code]
+        text: String,
+        /// The place in it.
+        #[label("here")]
+        place: SourceSpan,
+    },
+    /// The condition of a trace that has none.
+    #[error("--trace-when does not go with a {format}")]
+    #[diagnostic(help("perfetto, konata, vcd and jsonl take one"))]
+    NoTraceWhen {
+        /// What is to be written.
+        format: &'static str,
+    },
     /// A trace that was to be read.
     #[error("{}: {message}", path.display())]
     Trace {

@@ -144,3 +144,32 @@ fn logs_are_compared_and_converted() {
         .stderr(contains("no log of Spike"));
     assert!(!file("never").exists(), "nothing is written for what is no log");
 }
+
+#[test]
+fn a_condition_chooses_what_is_traced() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = |file: &str, when: &str| {
+        let mut command = relsim(&["run", "--builtin", "uintr", "--quiet", "--timing", "rocket"]);
+        command.args(["--max-instructions", "60000", "--trace-when", when]);
+        command.arg("--trace").arg(directory.path().join(file)).assert()
+    };
+    run("t.jsonl", "hart == 1 && priv == 0 && cycle > 20000").code(124);
+    let text = fs::read_to_string(directory.path().join("t.jsonl")).unwrap();
+    let (mut traps, mut instructions) = (0, 0);
+    for line in text.lines() {
+        let event: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(event["hart"], 1, "{line}");
+        assert!(event["cycle"].as_u64().unwrap() > 20_000, "{line}");
+        match event["event"].as_str().unwrap() {
+            "trap" => traps += 1,
+            "instruction" => {
+                assert_eq!(event["privilege"], "U", "{line}");
+                instructions += 1;
+            }
+            _ => {}
+        }
+    }
+    assert!(traps > 10 && instructions > 1000, "{traps} traps, {instructions} instructions");
+    run("t.jsonl", "hart == ").code(125).stderr(contains("--trace-when: expected a number, a name or an"));
+    run("t.folded", "hart == 1").code(125).stderr(contains("--trace-when does not go with a profile"));
+}

@@ -50,7 +50,7 @@ pub fn execute(args: &RunArgs, profile: Option<&ProfileArgs>) -> Result<u8, CliE
     let mut plan = Plan::new(args)?;
     let symbols = Symbols::new(std::mem::take(&mut plan.software.symbols), &args.symbols)?;
     let region_names = symbols.region_names(&args.region_name);
-    let traced = Traced::of(args);
+    let traced = Traced::of(args)?;
     let log_path = args.commit_log.clone().or_else(|| traced.as_ref().and_then(Traced::commit_log));
     let log_file = log_path.as_deref().map(create_log).transpose()?;
     let control = Arc::new(Control::default());

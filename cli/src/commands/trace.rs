@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use relsim_core::decode::Decoder;
 use relsim_core::disasm;
 use relsim_core::hart::Priv;
+use relsim_machine::session::{Expr, ExprError, Moment};
 use relsim_machine::{Machine, MachineConfig, Tables, platform};
 use relsim_traces::trace::diff::{DiffError, Outcome, diff};
 use relsim_traces::trace::import::{Step, Steps};
@@ -16,7 +17,7 @@ use relsim_traces::trace::jsonl::JsonLines;
 use relsim_traces::trace::konata::Konata;
 use relsim_traces::trace::perfetto::Perfetto;
 use relsim_traces::trace::vcd::Vcd;
-use relsim_traces::trace::{About, Event, Exporter, Instruction, Messages, Names, Tracer, What};
+use relsim_traces::trace::{About, Condition, Event, Exporter, Instruction, Messages, Names, Tracer, What};
 
 use super::print;
 use crate::args::{ConvertFormat, ProfileFormat, RunArgs, TraceCommand, TraceFormat};
@@ -34,15 +35,29 @@ pub struct Traced<'a> {
     /// Its file.
     pub path: &'a Path,
     format: TraceFormat,
+    when: Option<&'a str>,
 }
 
 impl<'a> Traced<'a> {
     /// The one that `args` ask for.
-    pub fn of(args: &'a RunArgs) -> Option<Self> {
-        let path = args.trace.as_deref()?;
+    ///
+    /// # Errors
+    /// [`CliError::NoTraceWhen`].
+    pub fn of(args: &'a RunArgs) -> Result<Option<Self>, CliError> {
+        let Some(path) = args.trace.as_deref() else { return Ok(None) };
         let ending = path.extension().and_then(|ending| ending.to_str());
         let by_ending = ending.and_then(TraceFormat::of_ending);
-        Some(Self { path, format: args.trace_format.or(by_ending).unwrap_or(TraceFormat::Perfetto) })
+        let format = args.trace_format.or(by_ending).unwrap_or(TraceFormat::Perfetto);
+        let whole = match format {
+            TraceFormat::Spike => Some("commit log"),
+            TraceFormat::Callgrind | TraceFormat::Folded => Some("profile"),
+            TraceFormat::Perfetto | TraceFormat::Konata | TraceFormat::Vcd | TraceFormat::Jsonl => None,
+        };
+        let when = args.trace_when.as_deref();
+        match whole.filter(|_| when.is_some()) {
+            Some(format) => Err(CliError::NoTraceWhen { format }),
+            None => Ok(Some(Self { path, format, when })),
+        }
     }
 
     /// Its file, if it is a commit log.
@@ -62,13 +77,14 @@ impl<'a> Traced<'a> {
     /// Watches `machine` for the others.
     ///
     /// # Errors
-    /// If its file cannot be made.
+    /// If its file cannot be made, or its condition is none.
     pub fn tracer(
         &self,
         machine: &Machine,
         symbols: Symbols,
         regions: BTreeMap<u16, String>,
     ) -> Result<Tracer, CliError> {
+        let condition = self.when.map(|text| condition(text, machine, &symbols)).transpose()?;
         let function = Box::new(move |address| symbols.find(address).map(|symbol| symbol.name));
         let names = Names { regions, function };
         let config = machine.config();
@@ -90,8 +106,27 @@ impl<'a> Traced<'a> {
         let decoder = machine.cores.first().map(|core| core.blocks.decoder().clone());
         let messages =
             Messages { sends: relsim_uintr::messages::sends, receives: relsim_uintr::messages::receives };
-        Ok(Tracer::new(exporter, config.harts, decoder).with_messages(messages))
+        let tracer = Tracer::new(exporter, config.harts, decoder).with_messages(messages);
+        Ok(match condition {
+            Some(condition) => tracer.when(condition),
+            None => tracer,
+        })
     }
+}
+
+/// The condition that `text` is, for the harts of `machine`. What has no value (memory that is not there) is not true.
+fn condition(text: &str, machine: &Machine, symbols: &Symbols) -> Result<Condition, CliError> {
+    let wrong = |error: ExprError| CliError::TraceWhen {
+        message: error.message,
+        text: text.into(),
+        place: error.at.min(text.len()).into(),
+    };
+    let csrs = &machine.cores[0].hart.csr_table;
+    let expr = Expr::parse(text, csrs, &|name| symbols.address(name)).map_err(wrong)?;
+    Ok(Box::new(move |hart, bus, pc, (cycle, instret)| {
+        let moment = Moment { hart, bus, pc, instret, cycle };
+        expr.value(&moment).is_ok_and(|value| value != 0)
+    }))
 }
 
 /// Carries out `relsim trace` and gives the exit status.

@@ -21,8 +21,9 @@ const MAX_TEXTS: usize = 1 << 20;
 /// Cause code of the user software interrupt (chapter "N").
 const USER_SOFTWARE: u8 = 0;
 
-/// Whether what a hart does at an address is traced.
-pub type Condition = Box<dyn Fn(&Hart, &Bus, u64) -> bool>;
+/// Whether what a hart does is traced: told of the hart behind it, the address of the instruction, and how many cycles
+/// and instructions the hart has behind it.
+pub type Condition = Box<dyn Fn(&Hart, &Bus, u64, (u64, u64)) -> bool>;
 
 /// How an extension sends user interrupts, for those who show where they go.
 #[derive(Debug, Clone, Copy)]
@@ -123,9 +124,9 @@ impl Tracer {
         }
     }
 
-    fn asks(&mut self, hart: &Hart, bus: &Bus, pc: u64) {
+    fn asks(&mut self, hart: &Hart, bus: &Bus, pc: u64, now: (u64, u64)) {
         if let Some(condition) = &self.condition {
-            self.on = condition(hart, bus, pc);
+            self.on = condition(hart, bus, pc, now);
         }
     }
 }
@@ -167,10 +168,10 @@ impl Observer for Tracer {
     }
 
     fn retired(&mut self, hart: &Hart, bus: &Bus, op: &Op, pc: u64, privilege: Priv) {
-        self.asks(hart, bus, pc);
-        let id = hart.config.id;
         // Without a timing model that counts, a block's cycles are added when it ends.
         let now = (hart.cycle_at(op) + hart.cycles_per_op, hart.instret_at(op) + 1);
+        let id = hart.config.id;
+        self.asks(hart, bus, pc, now);
         if self.wants.instructions {
             // Taken out while it is told.
             let mut texts = std::mem::take(&mut self.texts);
@@ -207,7 +208,7 @@ impl Observer for Tracer {
     }
 
     fn trapped(&mut self, hart: &Hart, bus: &Bus, trap: &TrapTaken) {
-        self.asks(hart, bus, trap.epc);
+        self.asks(hart, bus, trap.epc, (hart.cycle, hart.instret));
         let name = if trap.interrupt {
             interrupt_name(trap.code)
         } else {
