@@ -43,7 +43,7 @@ pub struct SliceLimits {
 
 /// Where somebody interrupts a slice from outside. What the guest does is the same as if nobody had, once the slice is
 /// gone on with.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pause {
     /// As soon as so many instructions have retired and traps been taken since.
     pub steps: u64,
@@ -136,6 +136,23 @@ impl Core {
         slice: Slice,
         pause: Pause,
     ) -> SliceEnd {
+        if pause == Pause::NEVER {
+            self.advance::<T, O, false>(bus, timing, observer, slice, pause)
+        } else {
+            self.advance::<T, O, true>(bus, timing, observer, slice, pause)
+        }
+    }
+
+    /// [`Core::go_on`], compiled once more for those who never pause: it costs them a tenth of their time to ask.
+    fn advance<T: TimingModel, O: Observer, const PAUSES: bool>(
+        &mut self,
+        bus: &mut Bus,
+        timing: &mut T,
+        observer: &mut O,
+        slice: Slice,
+        pause: Pause,
+    ) -> SliceEnd {
+        let pause = if PAUSES { pause } else { Pause::NEVER };
         let Self { hart, blocks, facts } = self;
         hart.cycles_per_op = u64::from(!T::DETAILED);
         let Slice {
@@ -164,7 +181,7 @@ impl Core {
             };
         }
         // How many instructions the hart has retired in all at the pause; a trap is a step in place of one.
-        let mut pause_instret = hart.instret.saturating_add(pause.steps);
+        let mut pause_instret = if PAUSES { hart.instret.saturating_add(pause.steps) } else { u64::MAX };
         let mut stop_instret = last_instret.min(pause_instret);
         let mut stop_cycle = end_cycle.min(pause.cycle);
         let mut from = None;
@@ -174,7 +191,7 @@ impl Core {
                 return SliceEnd::Stopped(now!());
             }
             if look_around {
-                if hart.instret >= pause_instret {
+                if PAUSES && hart.instret >= pause_instret {
                     return SliceEnd::Paused(now!());
                 }
                 look_around = false;
@@ -201,15 +218,18 @@ impl Core {
                         observer.charged(hart, timing.ledger(hart.config.id));
                         observer.trapped(hart, bus, &trap);
                     }
-                    pause_instret -= u64::from(pause_instret != u64::MAX);
-                    stop_instret = last_instret.min(pause_instret);
+                    if PAUSES {
+                        pause_instret -= u64::from(pause_instret != u64::MAX);
+                        stop_instret = last_instret.min(pause_instret);
+                    }
                 }
             }
             if hart.instret >= stop_instret {
-                return if hart.instret >= last_instret { SliceEnd::Limit } else { SliceEnd::Paused(now!()) };
+                let limit = !PAUSES || hart.instret >= last_instret;
+                return if limit { SliceEnd::Limit } else { SliceEnd::Paused(now!()) };
             }
             if hart.cycle >= stop_cycle {
-                if hart.cycle < end_cycle {
+                if PAUSES && hart.cycle < end_cycle {
                     return SliceEnd::Paused(now!());
                 }
                 // Other harts cannot be let in between a load-reserved and its store-conditional without
@@ -233,8 +253,10 @@ impl Core {
                     if let Some(end) = trap(hart, bus, timing, observer, epc) {
                         return end;
                     }
-                    pause_instret -= u64::from(pause_instret != u64::MAX);
-                    stop_instret = last_instret.min(pause_instret);
+                    if PAUSES {
+                        pause_instret -= u64::from(pause_instret != u64::MAX);
+                        stop_instret = last_instret.min(pause_instret);
+                    }
                     continue;
                 }
             };
@@ -287,7 +309,7 @@ impl Core {
                 // Where somebody watches, a slice ends where it ends when nobody does.
                 let timed_together = O::ON && together && usize::from(op.index) < block.plain;
                 if T::DETAILED && !timed_together && hart.cycle >= stop_cycle {
-                    paused = hart.cycle < end_cycle;
+                    paused = PAUSES && hart.cycle < end_cycle;
                     stopped = Some((op, Stop::Exit));
                     break;
                 }
@@ -345,8 +367,10 @@ impl Core {
                     if let Some(end) = trap(hart, bus, timing, observer, pc) {
                         return end;
                     }
-                    pause_instret -= u64::from(pause_instret != u64::MAX);
-                    stop_instret = last_instret.min(pause_instret);
+                    if PAUSES {
+                        pause_instret -= u64::from(pause_instret != u64::MAX);
+                        stop_instret = last_instret.min(pause_instret);
+                    }
                 }
             }
         }
