@@ -88,3 +88,23 @@ fn a_wrong_command_is_said_and_ends_the_script() {
     let deep = format!("print {}1\n", "(".repeat(100_000));
     script(&files, &deep, &[]).code(3).stderr(contains("this is nested too deeply"));
 }
+
+/// The store that has just retired, and one that is long ago.
+#[test]
+fn who_wrote_last_is_known() {
+    let files = Files::new();
+    let store = [auipc(T0, 0), addi(T1, 0, 7), sd(T1, T0, 64), addi(T1, 0, 8), sd(T1, T0, 128), LOOP];
+    let guest = files.guest(&store);
+    let commands = "break 0x80000000\ncontinue\nstep 3\nlast-write t0 + 64\nstep 100000\nlast-write t0 + 60\n\
+                    last-write t0 + 200\n";
+    let path = files.add("script", commands.as_bytes());
+    let out = relsim(&["script"]).arg(path).arg(guest).arg("--json").assert().success();
+    let out = String::from_utf8(out.get_output().stdout.clone()).unwrap();
+    let lines: Vec<serde_json::Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let answer = |line: usize| &lines[line]["answer"];
+    for line in [3, 5] {
+        assert_eq!(answer(line)["steps"], answer(1)["steps"].as_u64().unwrap() + 2, "{out}");
+        assert_eq!(answer(line)["pc"], "0x80000008", "{out}");
+    }
+    assert_eq!(answer(6)["found"], false, "{out}");
+}

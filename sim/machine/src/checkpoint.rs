@@ -49,9 +49,9 @@ impl Checkpoint {
         self.cycles
     }
 
-    /// Bytes of the host's memory that only this one takes, where it stands between `neighbours` in time.
-    pub fn own_bytes(&self, neighbours: [Option<&Self>; 2]) -> u64 {
-        self.fixed_bytes + self.memory.own_bytes(neighbours.map(|n| n.map(|n| &n.memory)))
+    /// Bytes of the host's memory that it takes beside the pages that it shares with `before`.
+    pub fn own_bytes(&self, before: Option<&Self>) -> u64 {
+        self.fixed_bytes + self.memory.own_bytes(before.map(|before| &before.memory))
     }
 
     /// SHA-256 of what the guest can tell, and of where the cycles went.

@@ -256,9 +256,13 @@ impl Session {
     /// # Errors
     /// As [`Session::go_to_step`].
     pub fn last_hits(&mut self, stops: &[Stop], count: usize) -> Result<Vec<Hit>, RestoreError> {
+        self.hits_before(self.machine.steps(), stops, count)
+    }
+
+    /// The last places before step `limit`, and not after now.
+    fn hits_before(&mut self, limit: u64, stops: &[Stop], count: usize) -> Result<Vec<Hit>, RestoreError> {
         let mut hits: Vec<Hit> = Vec::new();
-        let now = self.machine.steps();
-        let mut end = now;
+        let mut end = self.machine.steps();
         while hits.len() < count && !stops.is_empty() {
             let Some(last) = end.checked_sub(1) else { break };
             let from = self.history.before(last).clone();
@@ -266,7 +270,7 @@ impl Session {
                 break;
             }
             self.machine.restore(&from)?;
-            let mut lookout = self.lookout(stops, count.max(1), now);
+            let mut lookout = self.lookout(stops, count.max(1), limit);
             // Up to and with what is met at the end of the segment: the next one begins behind that.
             let pause = Pause { steps: end, ..Pause::default() };
             self.run(pause, Some(&mut lookout), self.options.interval);
@@ -289,7 +293,9 @@ impl Session {
         let Ok(walk) = found else { return Ok(None) };
         let bytes = walk.pa..=walk.pa.saturating_add(7);
         let trigger = Trigger::Access { bytes, physical: true, read: false, write: true };
-        let hits = self.last_hits(&[Stop { number: 0, trigger, condition: None }], 1)?;
+        let stop = Stop { number: 0, trigger, condition: None };
+        // The instruction that has just retired counts, too.
+        let hits = self.hits_before(now + 1, &[stop], 1)?;
         self.go_to_step(now)?;
         Ok(hits.first().copied())
     }

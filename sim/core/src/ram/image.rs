@@ -77,25 +77,20 @@ impl Image {
         })
     }
 
-    /// Bytes of the host's memory that would be free if this image were dropped, and no other one shared pages with
-    /// `neighbours`: what it holds for itself.
-    pub fn own_bytes(&self, neighbours: [Option<&Self>; 2]) -> u64 {
+    /// Bytes of the host's memory that it takes beside those that it shares with `before`.
+    pub fn own_bytes(&self, before: Option<&Self>) -> u64 {
         let mut bytes = 0;
         for (n, chunk) in self.chunks.iter().enumerate() {
             let Some(chunk) = chunk else { continue };
-            let theirs = neighbours.map(|image| image.and_then(|image| image.chunks.get(n)?.as_ref()));
-            if theirs.iter().flatten().any(|other| Arc::ptr_eq(chunk, other)) {
+            let theirs = before.and_then(|image| image.chunks.get(n)?.as_ref());
+            if theirs.is_some_and(|theirs| Arc::ptr_eq(chunk, theirs)) {
                 continue;
             }
-            bytes += size_of::<Chunk>();
-            let own = chunk.iter().enumerate().filter(|(at, page)| {
-                let Some(page) = page else { return false };
-                !theirs
-                    .iter()
-                    .flatten()
-                    .any(|other| other[*at].as_ref().is_some_and(|p| Arc::ptr_eq(p, page)))
-            });
-            bytes += own.count() * BYTES;
+            let shared = |at: usize, page| {
+                theirs.and_then(|theirs| theirs[at].as_ref()).is_some_and(|theirs| Arc::ptr_eq(theirs, page))
+            };
+            let pages = chunk.iter().enumerate().filter_map(|(at, page)| Some((at, page.as_ref()?)));
+            bytes += size_of::<Chunk>() + pages.filter(|&(at, page)| !shared(at, page)).count() * BYTES;
         }
         bytes as u64
     }

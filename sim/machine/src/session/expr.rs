@@ -208,11 +208,15 @@ impl Parser<'_> {
 
     fn name_or_number(&mut self, depth: u32) -> Result<(), ExprError> {
         let rest = self.rest();
-        let inside = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '$' | ':');
-        let mut len = rest.find(|c| !inside(c)).unwrap_or(rest.len());
-        // A single colon belongs to `? :`, two to a path.
-        while let Some(colon) = rest[..len].find(':').filter(|&c| !rest[c..].starts_with("::")) {
-            len = colon;
+        let inside = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '$');
+        let mut len = 0;
+        while let Some(c) = rest[len..].chars().next() {
+            // A single colon belongs to `? :`, two to a path.
+            len += match c {
+                _ if inside(c) => c.len_utf8(),
+                ':' if rest[len..].starts_with("::") => 2,
+                _ => break,
+            };
         }
         let word = rest[..len].to_string();
         if word.is_empty() {

@@ -8,7 +8,7 @@ const DENSITY: u64 = 16;
 /// Checkpoints in the order of time.
 pub(super) struct History {
     kept: Vec<Checkpoint>,
-    /// What each takes for itself, in bytes of the host's memory.
+    /// What each takes beside what it shares with the one before, in bytes of the host's memory.
     bytes: Vec<u64>,
     max_bytes: u64,
 }
@@ -17,7 +17,7 @@ impl History {
     /// From `first` on, which is kept for good; the others together with it take at most `max_bytes` of the host's
     /// memory.
     pub fn new(first: Checkpoint, max_bytes: u64) -> Self {
-        let bytes = vec![first.own_bytes([None, None])];
+        let bytes = vec![first.own_bytes(None)];
         Self { kept: vec![first], bytes, max_bytes }
     }
 
@@ -52,11 +52,10 @@ impl History {
         while self.drop_one(now, false) {}
     }
 
-    /// Works out anew what number `at` and those beside it take.
+    /// Works out anew what number `at` and the one after it take.
     fn weigh(&mut self, at: usize) {
-        for n in at.saturating_sub(1)..(at + 2).min(self.kept.len()) {
-            let beside = [n.checked_sub(1).and_then(|n| self.kept.get(n)), self.kept.get(n + 1)];
-            self.bytes[n] = self.kept[n].own_bytes(beside);
+        for n in at..(at + 2).min(self.kept.len()) {
+            self.bytes[n] = self.kept[n].own_bytes(n.checked_sub(1).and_then(|n| self.kept.get(n)));
         }
     }
 
