@@ -1,6 +1,7 @@
 //! Every argument of every command, with the help texts.
 
 mod compare;
+mod gdb;
 mod script;
 
 use std::num::NonZeroUsize;
@@ -18,6 +19,7 @@ use crate::symbols::SymbolsArg;
 use crate::units::{parse_number, parse_size};
 
 pub use compare::{CompareArgs, ExplainArgs};
+pub use gdb::DebuggedRunArgs;
 pub use script::ScriptArgs;
 
 /// A cycle-level RISC-V RV64GC full-system simulator with user interrupts.
@@ -34,7 +36,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run an image
-    Run(Box<RunArgs>),
+    Run(Box<DebuggedRunArgs>),
     /// Run the cases of a file and compare their cycles with what is recorded there
     #[command(long_about = CHECK_ABOUT)]
     Check(CheckArgs),

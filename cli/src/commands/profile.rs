@@ -23,7 +23,7 @@ pub fn run(args: &ProfileArgs) -> Result<u8, CliError> {
     if args.run.commit_log.is_some() {
         return Err(CliError::ProfileAndLog);
     }
-    super::run::execute(&args.run, Some(args))
+    super::run::execute(&args.run, Some(args), None)
 }
 
 type Lookup = Box<dyn Fn(u64) -> Option<Symbol>>;
