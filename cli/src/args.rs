@@ -1,6 +1,7 @@
 //! Every argument of every command, with the help texts.
 
 mod compare;
+mod gdb;
 mod script;
 mod trace;
 
@@ -19,6 +20,7 @@ use crate::symbols::SymbolsArg;
 use crate::units::{parse_number, parse_size};
 
 pub use compare::{CompareArgs, ExplainArgs};
+pub use gdb::DebuggedRunArgs;
 pub use script::ScriptArgs;
 pub use trace::{ConvertFormat, TraceCommand, TraceFormat};
 
@@ -36,7 +38,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run an image
-    Run(Box<RunArgs>),
+    Run(Box<DebuggedRunArgs>),
     /// Run the cases of a file and compare their cycles with what is recorded there
     #[command(long_about = CHECK_ABOUT)]
     Check(CheckArgs),

@@ -34,6 +34,14 @@ pub enum CliError {
         /// Why not.
         source: std::io::Error,
     },
+    /// A place where gdb was to find us.
+    #[error("cannot wait for gdb on {address}")]
+    Listen {
+        /// The place.
+        address: std::net::SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// An image, firmware, or something that comes with them.
     #[error(transparent)]
     Image(#[from] LoadError),

@@ -14,6 +14,7 @@ mod disk;
 mod embedded;
 mod error;
 mod extensions;
+mod gdb;
 mod payload;
 mod plan;
 mod progress;

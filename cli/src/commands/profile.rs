@@ -26,7 +26,7 @@ pub fn run(args: &ProfileArgs) -> Result<u8, CliError> {
     if args.run.trace.is_some() {
         return Err(CliError::ProfileAnd { what: "trace" });
     }
-    super::run::execute(&args.run, Some(args))
+    super::run::execute(&args.run, Some(args), None)
 }
 
 type Lookup = Box<dyn Fn(u64) -> Option<Symbol>>;

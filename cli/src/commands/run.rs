@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::BufWriter;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,7 +16,7 @@ use relsim_traces::trace::Tracer;
 use super::profile::Profiler;
 use super::trace::Traced;
 use super::write_file;
-use crate::args::{ProfileArgs, RunArgs};
+use crate::args::{DebuggedRunArgs, ProfileArgs, RunArgs};
 use crate::breakdown;
 use crate::console::{HostConsole, Input, InputSource, Keyboard, line_end};
 use crate::control::{Control, Quit};
@@ -24,7 +25,7 @@ use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::stats::{self, Stats, StatsTarget};
 use crate::symbols::Symbols;
-use crate::{signature, status};
+use crate::{gdb, signature, status};
 
 /// Who sees every instruction.
 enum Watcher {
@@ -38,15 +39,19 @@ enum Watcher {
 ///
 /// # Errors
 /// What is wrong with the arguments' files, or with writing the results.
-pub fn run(args: &RunArgs) -> Result<u8, CliError> {
-    execute(args, None)
+pub fn run(args: &DebuggedRunArgs) -> Result<u8, CliError> {
+    execute(&args.run, None, args.gdb.gdb)
 }
 
-/// [`run`], with a profile if one is asked for.
+/// [`run`], with a profile if one is asked for, or under gdb, which finds relsim at an address.
 ///
 /// # Errors
 /// The same.
-pub fn execute(args: &RunArgs, profile: Option<&ProfileArgs>) -> Result<u8, CliError> {
+pub fn execute(
+    args: &RunArgs,
+    profile: Option<&ProfileArgs>,
+    gdb: Option<SocketAddr>,
+) -> Result<u8, CliError> {
     let mut plan = Plan::new(args)?;
     let symbols = Symbols::new(std::mem::take(&mut plan.software.symbols), &args.symbols)?;
     let region_names = symbols.region_names(&args.region_name);
@@ -54,14 +59,17 @@ pub fn execute(args: &RunArgs, profile: Option<&ProfileArgs>) -> Result<u8, CliE
     let log_path = args.commit_log.clone().or_else(|| traced.as_ref().and_then(Traced::commit_log));
     let log_file = log_path.as_deref().map(create_log).transpose()?;
     let control = Arc::new(Control::default());
-    control.watch_signals()?;
+    if gdb.is_none() {
+        control.watch_signals()?;
+    }
     if !args.quiet {
         plan.notes.iter().for_each(|note| eprintln!("relsim: {note}"));
     }
     let payload = &plan.software.payload;
     let given = plan.given();
     let input = match plan.input_source {
-        InputSource::Terminal => {
+        // While gdb has the machine, nobody would serve the keys that are relsim's own.
+        InputSource::Terminal if gdb.is_none() => {
             if !args.quiet {
                 eprintln!("relsim: Ctrl-A x leaves, Ctrl-A h shows more keys");
             }
@@ -86,7 +94,14 @@ pub fn execute(args: &RunArgs, profile: Option<&ProfileArgs>) -> Result<u8, CliE
         (None, None, None) => Watcher::Nobody,
     };
     let begun = Instant::now();
-    let exit = {
+    let mut ended = None;
+    if let Some(address) = gdb {
+        (machine, ended) = gdb::serve(machine, address)?;
+        control.watch_signals()?;
+    }
+    let exit = if let Some(exit) = ended {
+        exit
+    } else {
         let progress = Progress::new(args.quiet, &control);
         drive(&mut machine, args.limits(), &control, progress.as_ref(), begun, &mut watcher)
     };

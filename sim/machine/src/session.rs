@@ -9,6 +9,7 @@ pub mod expr;
 mod history;
 mod stops;
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use relsim_core::device::NoConsole;
@@ -69,7 +70,7 @@ pub struct Session {
     machine: Machine,
     history: History,
     options: Options,
-    stop: AtomicBool,
+    stop: Arc<AtomicBool>,
 }
 
 impl Session {
@@ -78,7 +79,7 @@ impl Session {
         let inner = std::mem::replace(&mut machine.bus.console, Box::new(NoConsole));
         machine.bus.console = Box::new(Recorded::new(inner));
         let history = History::new(machine.checkpoint(), options.max_bytes);
-        Self { machine, history, options, stop: AtomicBool::new(false) }
+        Self { machine, history, options, stop: Arc::default() }
     }
 
     /// The machine as it is now.
@@ -89,6 +90,17 @@ impl Session {
     /// The machine, to look at what needs it to be changed.
     pub fn machine_mut(&mut self) -> &mut Machine {
         &mut self.machine
+    }
+
+    /// The machine, without its past.
+    pub fn into_machine(self) -> Machine {
+        self.machine
+    }
+
+    /// While this is set, no movement goes on: it ends with [`Exit::Interrupted`]. A movement backwards that ends so
+    /// leaves the machine anywhere.
+    pub fn stop_flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.stop)
     }
 
     /// Where in time it is.
@@ -145,8 +157,14 @@ impl Session {
         if stops.is_empty() {
             return self.run(Pause::default(), None, self.options.interval);
         }
+        self.step_to(stops, u64::MAX)
+    }
+
+    /// Goes on to the first of `stops`, for at most `steps` steps of whatever hart is next.
+    pub fn step_to(&mut self, stops: &[Stop], steps: u64) -> Arrival {
+        let pause = Pause { steps: self.machine.steps().saturating_add(steps), ..Pause::default() };
         let mut lookout = self.lookout(stops, 0, u64::MAX);
-        self.run(Pause::default(), Some(&mut lookout), self.options.interval)
+        self.run(pause, Some(&mut lookout), self.options.interval)
     }
 
     /// Goes on to the next instruction of hart `hart`; over a call, a trap or what else leads away, to behind it.

@@ -38,6 +38,11 @@ const NEEDS: &[Need] = &[
         purpose: "disassembly to compare ours with",
     },
     Need { any_of: &["callgrind_annotate"], package: "valgrind", purpose: "reads our callgrind files" },
+    Need {
+        any_of: &["gdb-multiarch"],
+        package: "gdb-multiarch",
+        purpose: "debugs guests through relsim's stub",
+    },
     Need { any_of: &["dtc"], package: "device-tree-compiler", purpose: "checks our device trees" },
     Need {
         any_of: &["/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.elf"],

@@ -1,0 +1,62 @@
+//! gdb's `monitor` commands: what the protocol has no packets for.
+
+use gdbstub::outputln;
+use gdbstub::target::ext::monitor_cmd::{ConsoleOutput, MonitorCmd};
+use relsim_machine::session::Arrival;
+use relsim_machine::{Exit, RestoreError};
+
+use super::target::Debugged;
+use crate::status;
+use crate::units::parse_number;
+
+/// Every command: how it is written, and what it does.
+const HELP: &[(&str, &str)] = &[
+    ("cycles", "Show where in time the machine is"),
+    ("goto CYCLE", "Go to that core cycle, back or forth; then `maintenance flush register-cache`"),
+    ("help", "Show this list"),
+    ("history", "Show how many checkpoints there are, and their size"),
+    ("stats", "Show instructions, cycles and traps of every hart"),
+];
+
+impl MonitorCmd for Debugged {
+    fn handle_monitor_cmd(&mut self, cmd: &[u8], mut out: ConsoleOutput<'_>) -> Result<(), RestoreError> {
+        let text = String::from_utf8_lossy(cmd);
+        let words: Vec<&str> = text.split_whitespace().collect();
+        match words[..] {
+            [] | ["help"] => HELP.iter().for_each(|(form, what)| outputln!(out, "{form:<12} {what}")),
+            ["cycles"] => self.say_position(&mut out),
+            ["history"] => {
+                let (count, bytes) = self.session.history_size();
+                outputln!(out, "{count} checkpoints, {} KiB", bytes >> 10);
+            }
+            ["stats"] => self.say_counts(&mut out),
+            ["goto", cycle] => match parse_number(cycle) {
+                Ok(cycle) => {
+                    if let Arrival::End(exit) = self.session.go_to_cycle(cycle)? {
+                        outputln!(out, "{}", status::message(&exit));
+                    }
+                    self.say_position(&mut out);
+                }
+                Err(why) => outputln!(out, "goto: {why}"),
+            },
+            _ => outputln!(out, "there is no command {:?}; `monitor help` lists them", text.trim()),
+        }
+        Ok(())
+    }
+}
+
+impl Debugged {
+    fn say_position(&self, out: &mut ConsoleOutput<'_>) {
+        let position = self.session.position();
+        outputln!(out, "cycle {}, step {}", position.cycles, position.steps);
+    }
+
+    fn say_counts(&self, out: &mut ConsoleOutput<'_>) {
+        let report = self.machine().report(Exit::Stopped);
+        for (index, hart) in report.harts.iter().enumerate() {
+            let traps: u64 = hart.traps.values().sum();
+            let (instructions, cycles) = (hart.instructions, hart.cycles);
+            outputln!(out, "hart {index}: {instructions} instructions, {cycles} cycles, {traps} traps");
+        }
+    }
+}
