@@ -13,6 +13,7 @@ mod points;
 mod resume;
 mod target;
 
+use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use gdbstub::conn::Connection;
@@ -49,15 +50,22 @@ pub fn serve(machine: Machine, address: SocketAddr) -> Result<(Machine, Option<E
     let place = listener.local_addr().map_err(failed)?;
     let options = Options::of(&machine);
     let mut target = Debugged::new(Session::new(machine, options));
+    eprintln!("relsim: waiting for gdb: target remote {place}");
     loop {
-        eprintln!("relsim: waiting for gdb: target remote {place}");
-        let (stream, _) = listener.accept().map_err(failed)?;
+        let stream = match listener.accept() {
+            Ok((stream, _)) => stream,
+            // It went away before it was heard, or a signal came.
+            Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {
+                continue;
+            }
+            Err(error) => return Err(failed(error)),
+        };
         let parting = converse(stream, &mut target);
         match parting.unwrap_or_else(|error| Parting::Lost(error.to_string())) {
             Parting::Ended(exit) => return Ok((target.session.into_machine(), Some(exit))),
             Parting::Detached => return Ok((target.session.into_machine(), None)),
             Parting::Lost(why) => {
-                eprintln!("relsim: gdb: {why}");
+                eprintln!("relsim: gdb: {why}; waiting for another");
                 target.points.clear();
                 target.ended = None;
             }
