@@ -26,8 +26,15 @@ fuzz_target!(|input: &str| {
     match Expr::parse(input, &csrs, &|name| name.starts_with('s').then_some(7)) {
         Ok(expression) => {
             let (ids, pmp_entries, misaligned_ok, firmware_calls) = ([0; 3], 8, true, false);
-            let config =
-                HartConfig { id: 0, isa, misaligned_ok, firmware_calls, pmp_entries, reset_pc: 0x8000_0000, ids };
+            let config = HartConfig {
+                id: 0,
+                isa,
+                misaligned_ok,
+                firmware_calls,
+                pmp_entries,
+                reset_pc: 0x8000_0000,
+                ids,
+            };
             let hart = Hart::new(config, Arc::new(csrs));
             let bus = Bus::new(Ram::new(0x8000_0000, 4096), 1, Clock::new(1, 1), Box::new(NoConsole));
             let _ = expression.value(&Moment::of(&hart, &bus));
