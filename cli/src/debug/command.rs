@@ -373,7 +373,7 @@ mod tests {
         let parse = |line| Command::parse(line).unwrap();
         assert_eq!(parse("  # nothing"), None);
         assert_eq!(parse(" step 0x10 # sixteen"), Some(Command::Step(16)));
-        let condition = Some(text(19, "a0 == 1"));
+        let condition = Some(text(20, "a0 == 1"));
         assert_eq!(
             parse("break trap_entry if a0 == 1"),
             Some(trimmed(Command::Break { place: text(6, "trap_entry "), condition }))

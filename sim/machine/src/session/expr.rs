@@ -176,9 +176,9 @@ impl Parser<'_> {
         self.unary(depth)?;
         loop {
             let rest = self.rest();
-            let Some(&(text, level, operator)) =
-                BINARIES.iter().find(|(text, level, _)| rest.starts_with(text) && *level >= least)
-            else {
+            // The longest first: `&&` does not begin with `&`, whatever binds closer.
+            let next = BINARIES.iter().find(|(text, ..)| rest.starts_with(text));
+            let Some(&(text, level, operator)) = next.filter(|(_, level, _)| *level >= least) else {
                 return Ok(());
             };
             self.at += text.len();
