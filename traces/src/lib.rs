@@ -3,6 +3,7 @@
 pub mod baseline;
 pub mod commit_log;
 pub mod comparison;
+mod observed;
 pub mod profile;
 pub mod timeline;
 pub mod trace;

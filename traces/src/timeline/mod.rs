@@ -12,8 +12,10 @@ use relsim_core::hart::{Hart, Priv};
 use relsim_core::insn::Op;
 use relsim_core::observe::Observer;
 use relsim_core::timing::{CycleCause, Ledger};
-use relsim_core::trap::{Cause, TrapTaken, interrupt_name};
+use relsim_core::trap::TrapTaken;
 use relsim_markers::{Kind, Marker};
+
+use crate::observed::{add_causes, trap_name};
 
 /// The region that is measured.
 pub const REGION: u16 = 1;
@@ -167,12 +169,7 @@ impl Observer for Timeline {
     fn charged(&mut self, hart: &Hart, ledger: Option<&Ledger>) {
         let (Some(ledger), Some(watched)) = (ledger, self.harts.get_mut(hart.config.id)) else { return };
         if self.current.is_some() {
-            for (_, cause, cycles) in ledger.since(&watched.ledger) {
-                match watched.causes.iter_mut().find(|(known, _)| *known == cause) {
-                    Some((_, sum)) => *sum += cycles,
-                    None => watched.causes.push((cause, cycles)),
-                }
-            }
+            add_causes(&mut watched.causes, ledger, &watched.ledger);
         }
         watched.ledger.clone_from(ledger);
     }
@@ -187,13 +184,7 @@ impl Observer for Timeline {
     }
 
     fn trapped(&mut self, hart: &Hart, _: &Bus, trap: &TrapTaken) {
-        let name = if trap.interrupt {
-            interrupt_name(trap.code)
-        } else {
-            let cause = Cause::ALL.iter().find(|cause| **cause as u8 == trap.code);
-            cause.map_or("exception", |cause| cause.name())
-        };
-        self.step(hart, hart.cycle, trap.from, trap.epc, What::Trap(name, trap.to));
+        self.step(hart, hart.cycle, trap.from, trap.epc, What::Trap(trap_name(trap), trap.to));
     }
 
     fn wants_stop(&self) -> bool {

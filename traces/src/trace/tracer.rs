@@ -10,11 +10,12 @@ use relsim_core::hart::{Hart, Priv};
 use relsim_core::insn::{Op, OpClass};
 use relsim_core::observe::Observer;
 use relsim_core::timing::{CycleCause, Ledger};
-use relsim_core::trap::{Cause, TrapTaken, interrupt_name};
+use relsim_core::trap::TrapTaken;
 use relsim_markers::Marker;
 use rustc_hash::FxHashMap;
 
 use super::event::{Access, Event, Exporter, Instruction, Mark, Trap, Wants, What};
+use crate::observed::{add_causes, trap_name};
 
 /// Texts of instructions that are kept; beyond that all are forgotten.
 const MAX_TEXTS: usize = 1 << 20;
@@ -158,12 +159,7 @@ impl Observer for Tracer {
             return;
         }
         let (Some(ledger), Some(watched)) = (ledger, self.harts.get_mut(hart.config.id)) else { return };
-        for (_, cause, cycles) in ledger.since(&watched.ledger) {
-            match watched.causes.iter_mut().find(|(known, _)| *known == cause) {
-                Some((_, sum)) => *sum += cycles,
-                None => watched.causes.push((cause, cycles)),
-            }
-        }
+        add_causes(&mut watched.causes, ledger, &watched.ledger);
         watched.ledger.clone_from(ledger);
     }
 
@@ -209,16 +205,10 @@ impl Observer for Tracer {
 
     fn trapped(&mut self, hart: &Hart, bus: &Bus, trap: &TrapTaken) {
         self.asks(hart, bus, trap.epc, (hart.cycle, hart.instret));
-        let name = if trap.interrupt {
-            interrupt_name(trap.code)
-        } else {
-            let cause = Cause::ALL.iter().find(|cause| **cause as u8 == trap.code);
-            cause.map_or("exception", |cause| cause.name())
-        };
         let delivered = trap.interrupt && trap.code == USER_SOFTWARE && trap.to == Priv::U;
         let receiver = self.messages.filter(|_| delivered).and_then(|messages| (messages.receives)(hart));
         let taken = Trap {
-            name,
+            name: trap_name(trap),
             code: trap.code,
             interrupt: trap.interrupt,
             tval: trap.tval,
