@@ -8,7 +8,6 @@
 //!
 //! Source of the format: Konata's `docs/kanata-log-format.md`.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
@@ -16,9 +15,8 @@ use relsim_core::timing::CycleCause;
 use rustc_hash::FxHashMap;
 
 use super::event::{About, Event, Exporter, Names, Wants, What};
+use super::sorted::Sorted;
 
-/// Harts are not this many cycles apart, unless one sleeps: what is older has been written.
-const WINDOW_CYCLES: u64 = 20_000;
 /// Addresses whose functions are kept; beyond that all are forgotten.
 const MAX_FUNCTIONS: usize = 1 << 20;
 
@@ -35,18 +33,15 @@ pub struct Konata<W: Write> {
     out: W,
     names: Names,
     write_back_cycles: Option<u64>,
-    /// Lines that are not written yet, by cycle.
-    lines: BTreeMap<u64, Vec<Line>>,
+    /// Lines that are not written yet.
+    lines: Sorted<Line>,
     /// By instruction: its number in the file, which counts from 0 in the order in which they appear there.
     numbers: FxHashMap<u64, u64>,
     /// By address: the name of its function, as it is shown.
     functions: FxHashMap<u64, String>,
     appeared: u64,
-    /// The cycle that the last line which was written belongs to.
-    written: Option<u64>,
     /// When the latest instruction of each hart left decode.
     issued: Vec<u64>,
-    latest: u64,
     next: u64,
     retired: u64,
     begun: bool,
@@ -59,13 +54,11 @@ impl<W: Write> Konata<W> {
             out,
             names,
             write_back_cycles: about.write_back_cycles,
-            lines: BTreeMap::new(),
+            lines: Sorted::default(),
             numbers: FxHashMap::default(),
             functions: FxHashMap::default(),
             appeared: 0,
-            written: None,
             issued: vec![0; about.harts],
-            latest: 0,
             next: 0,
             retired: 0,
             begun: false,
@@ -74,8 +67,7 @@ impl<W: Write> Konata<W> {
 
     /// A line about `instruction` in `cycle`, or in the earliest that is not written.
     fn put(&mut self, cycle: u64, command: char, instruction: u64, rest: std::fmt::Arguments<'_>) {
-        let cycle = self.written.map_or(cycle, |written| cycle.max(written + 1));
-        self.lines.entry(cycle).or_default().push(Line { command, instruction, rest: rest.to_string() });
+        self.lines.put(cycle, Line { command, instruction, rest: rest.to_string() });
     }
 
     fn write(&mut self, line: &Line) -> io::Result<()> {
@@ -93,23 +85,16 @@ impl<W: Write> Konata<W> {
         writeln!(self.out, "{command}\t{number}\t{rest}")
     }
 
-    fn write_until(&mut self, end: u64) -> io::Result<()> {
+    fn write_sorted(&mut self) -> io::Result<()> {
         if !std::mem::replace(&mut self.begun, true) {
             self.out.write_all(b"Kanata\t0004\n")?;
         }
-        while let Some(entry) = self.lines.first_entry() {
-            let cycle = *entry.key();
-            if cycle >= end {
-                break;
-            }
-            match self.written {
+        while let Some((before, cycle, lines)) = self.lines.next() {
+            match before {
                 None => writeln!(self.out, "C=\t{cycle}")?,
-                Some(written) => writeln!(self.out, "C\t{}", cycle - written)?,
+                Some(before) => writeln!(self.out, "C\t{}", cycle - before)?,
             }
-            self.written = Some(cycle);
-            for line in entry.remove() {
-                self.write(&line)?;
-            }
+            lines.iter().try_for_each(|line| self.write(line))?;
         }
         Ok(())
     }
@@ -203,12 +188,13 @@ impl<W: Write> Exporter for Konata<W> {
             // They belong to an instruction that is shown.
             What::Return(_) | What::Mark(_) | What::Send(_) => {}
         }
-        self.latest = self.latest.max(event.cycle);
-        self.write_until(self.latest.saturating_sub(WINDOW_CYCLES))
+        self.lines.reached(event.cycle);
+        self.write_sorted()
     }
 
     fn finish(&mut self) -> io::Result<()> {
-        self.write_until(u64::MAX)?;
+        self.lines.finish();
+        self.write_sorted()?;
         self.out.flush()
     }
 }

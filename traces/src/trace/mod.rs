@@ -13,6 +13,7 @@ pub mod import;
 pub mod jsonl;
 pub mod konata;
 pub mod perfetto;
+mod sorted;
 mod tracer;
 pub mod vcd;
 

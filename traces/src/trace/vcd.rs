@@ -3,15 +3,13 @@
 //! For each hart: `pc`, `word`, `privilege` (0 U, 1 S, 3 M), `trap` (a pulse), `cause` of the latest trap (with the
 //! interrupt bit on top) and `send` (a pulse). A time step is a core cycle.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use vcd::{IdCode, SimulationCommand, TimescaleUnit, Value, Vector};
 
 use super::event::{About, Event, Exporter, Wants, What};
+use super::sorted::Sorted;
 
-/// Harts are not this many cycles apart, unless one sleeps: what is older has been written.
-const WINDOW_CYCLES: u64 = 20_000;
 /// The bit above cause codes that marks interrupts.
 const INTERRUPT: u64 = 1 << 7;
 
@@ -30,9 +28,7 @@ pub struct Vcd<W: Write> {
     out: vcd::Writer<W>,
     signals: Vec<Signals>,
     /// Changes that are not written yet.
-    changes: BTreeMap<u64, Vec<(IdCode, u32, u64)>>,
-    written: Option<u64>,
-    latest: u64,
+    changes: Sorted<(IdCode, u32, u64)>,
 }
 
 impl<W: Write> Vcd<W> {
@@ -67,12 +63,11 @@ impl<W: Write> Vcd<W> {
             out.change_scalar(*send, Value::V0)?;
         }
         out.end()?;
-        Ok(Self { out, signals, changes: BTreeMap::new(), written: None, latest: 0 })
+        Ok(Self { out, signals, changes: Sorted::default() })
     }
 
     fn change(&mut self, cycle: u64, id: IdCode, width: u32, value: u64) {
-        let cycle = self.written.map_or(cycle, |written| cycle.max(written + 1));
-        self.changes.entry(cycle).or_default().push((id, width, value));
+        self.changes.put(cycle, (id, width, value));
     }
 
     fn pulse(&mut self, cycle: u64, id: IdCode) {
@@ -80,15 +75,10 @@ impl<W: Write> Vcd<W> {
         self.change(cycle + 1, id, 1, 0);
     }
 
-    fn write_until(&mut self, end: u64) -> io::Result<()> {
-        while let Some(entry) = self.changes.first_entry() {
-            let cycle = *entry.key();
-            if cycle >= end {
-                break;
-            }
+    fn write_sorted(&mut self) -> io::Result<()> {
+        while let Some((_, cycle, changes)) = self.changes.next() {
             self.out.timestamp(cycle)?;
-            self.written = Some(cycle);
-            for (id, width, value) in entry.remove() {
+            for (id, width, value) in changes {
                 if width == 1 {
                     self.out.change_scalar(id, value != 0)?;
                 } else {
@@ -125,12 +115,13 @@ impl<W: Write> Exporter for Vcd<W> {
             What::Send(_) => self.pulse(cycle, signals.send),
             What::Return(_) | What::Mark(_) => {}
         }
-        self.latest = self.latest.max(cycle);
-        self.write_until(self.latest.saturating_sub(WINDOW_CYCLES))
+        self.changes.reached(cycle);
+        self.write_sorted()
     }
 
     fn finish(&mut self) -> io::Result<()> {
-        self.write_until(u64::MAX)?;
+        self.changes.finish();
+        self.write_sorted()?;
         self.out.flush()
     }
 }
