@@ -37,6 +37,8 @@ use csrs::CsrsBefore;
 use line::Line;
 use memory::{Compared, MemoryKind};
 
+use crate::text::Lines;
+
 /// What a row says about its log line.
 #[derive(Debug, Clone, Copy)]
 struct RowInfo {
@@ -48,9 +50,8 @@ struct RowInfo {
 
 /// Writes the log while a machine runs.
 pub struct CommitLog<W: Write> {
-    out: W,
+    lines: Lines<W>,
     rows: Vec<RowInfo>,
-    line: Line,
     csrs_before: CsrsBefore,
     compared: Compared,
     writes: Vec<CsrWrite>,
@@ -58,7 +59,7 @@ pub struct CommitLog<W: Write> {
 }
 
 impl<W: Write> CommitLog<W> {
-    /// A log of harts with `decoder` that goes to `out`, which should be buffered.
+    /// A log of harts with `decoder` that goes to `out`, which need not be buffered.
     pub fn new(out: W, decoder: &Decoder) -> Self {
         // `Decoder::rows` leaves out row 0, the one for words that are no instruction: it never retires.
         let none = RowInfo { rd: File::None, memory: MemoryKind::None, pair: false };
@@ -68,9 +69,8 @@ impl<W: Write> CommitLog<W> {
             pair: def.name == "amocas.q",
         });
         Self {
-            out,
+            lines: Lines::new(out),
             rows: std::iter::once(none).chain(rows).collect(),
-            line: Line::default(),
             csrs_before: CsrsBefore::default(),
             compared: Compared::default(),
             writes: Vec::new(),
@@ -85,13 +85,14 @@ impl<W: Write> CommitLog<W> {
     pub fn finish(mut self) -> io::Result<()> {
         match self.error.take() {
             Some(error) => Err(error),
-            None => self.out.flush(),
+            None => self.lines.finish(),
         }
     }
 }
 
 /// What went to the register files.
-fn registers(line: &mut Line, hart: &Hart, op: &Op, info: RowInfo) {
+#[inline]
+fn registers(line: &mut Line<'_>, hart: &Hart, op: &Op, info: RowInfo) {
     match info.rd {
         File::X if op.rd != X_SINK => {
             line.x(op.rd, hart.x(op.rd));
@@ -107,6 +108,7 @@ fn registers(line: &mut Line, hart: &Hart, op: &Op, info: RowInfo) {
 impl<W: Write> Observer for CommitLog<W> {
     const ON: bool = true;
 
+    #[inline]
     fn before(&mut self, hart: &Hart, bus: &Bus, op: &Op, _pc: u64) {
         self.csrs_before = CsrsBefore::of(hart, bus, op);
         if op.class == OpClass::Amo {
@@ -116,17 +118,17 @@ impl<W: Write> Observer for CommitLog<W> {
 
     fn retired(&mut self, hart: &Hart, bus: &Bus, op: &Op, pc: u64, privilege: Priv) {
         let info = self.rows[usize::from(op.row)];
-        self.line.begin(hart.config.id, privilege, pc, op);
+        let mut line = Line::begin(&mut self.lines.text, hart.config.id, privilege, pc, op);
         csrs::written(hart, bus, op, &self.csrs_before, &mut self.writes);
         // By number; a CSR comes after the integer and floating-point registers of its number.
         let rd = u16::from(op.rd);
         let name = |num| hart.csr_table.get(num).map(|row| row.name);
         let split = self.writes.partition_point(|write| write.num < rd);
-        self.writes[..split].iter().for_each(|write| self.line.csr(*write, name(write.num)));
-        registers(&mut self.line, hart, op, info);
-        self.writes[split..].iter().for_each(|write| self.line.csr(*write, name(write.num)));
-        memory::log(&mut self.line, hart, bus, op, info.memory, &self.compared);
-        if let Err(error) = self.line.end(&mut self.out) {
+        self.writes[..split].iter().for_each(|write| line.csr(*write, name(write.num)));
+        registers(&mut line, hart, op, info);
+        self.writes[split..].iter().for_each(|write| line.csr(*write, name(write.num)));
+        memory::log(&mut line, hart, bus, op, info.memory, &self.compared);
+        if let Err(error) = self.lines.end() {
             self.error.get_or_insert(error);
         }
     }

@@ -5,5 +5,6 @@ pub mod commit_log;
 pub mod comparison;
 mod observed;
 pub mod profile;
+mod text;
 pub mod timeline;
 pub mod trace;

@@ -1,7 +1,6 @@
 //! `relsim run`.
 
 use std::fs::File;
-use std::io::BufWriter;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -30,7 +29,7 @@ use crate::{gdb, signature, status};
 /// Who sees every instruction.
 enum Watcher {
     Nobody,
-    Log(CommitLog<BufWriter<File>>),
+    Log(CommitLog<File>),
     Trace(Tracer),
     Profile(Box<Profiler>),
 }
@@ -215,13 +214,8 @@ fn show_counts(report: &Report, machine: &Machine, host: Duration) {
     }
 }
 
-fn create_log(path: &Path) -> Result<BufWriter<File>, CliError> {
-    let file = File::create(path).map_err(|source| CliError::Write {
-        what: "commit log",
-        path: path.into(),
-        source,
-    })?;
-    Ok(BufWriter::with_capacity(1 << 16, file))
+fn create_log(path: &Path) -> Result<File, CliError> {
+    File::create(path).map_err(|source| CliError::Write { what: "commit log", path: path.into(), source })
 }
 
 fn write_stats(target: StatsTarget, stats: &Stats) -> Result<(), CliError> {

@@ -244,6 +244,23 @@ impl Ledger {
         cells.map(|(p, c)| (p, c, self.get(p, c) - before.get(p, c))).filter(|cell| cell.2 > 0)
     }
 
+    /// Makes of an earlier state of the same ledger what `now` is, and tells what is new.
+    pub fn catch_up(&mut self, now: &Self, mut tell: impl FnMut(Priv, CycleCause, u64)) {
+        for privilege in [Priv::U, Priv::S, Priv::M] {
+            let (old, new) = (&mut self.cycles[privilege as usize], &now.cycles[privilege as usize]);
+            // As a rule, it is one privilege.
+            if old == new {
+                continue;
+            }
+            for (cause, (old, new)) in CycleCause::ALL.into_iter().zip(old.iter_mut().zip(new)) {
+                let cycles = *new - std::mem::replace(old, *new);
+                if cycles > 0 {
+                    tell(privilege, cause, cycles);
+                }
+            }
+        }
+    }
+
     /// Adds what `now` has and `before`, an earlier state of the same ledger, had not.
     pub fn add_difference(&mut self, now: &Self, before: &Self) {
         let cells = self.cycles.iter_mut().flatten();

@@ -49,11 +49,16 @@ pub(super) struct CsrsBefore {
 
 impl CsrsBefore {
     /// The state before `op`.
+    #[inline]
     pub fn of(hart: &Hart, bus: &Bus, op: &Op) -> Self {
         let fs = hart.csr.status.bits() & FS;
-        if op.class != OpClass::Csr {
-            return Self { fs, mip: 0, locked: false };
+        match op.class {
+            OpClass::Csr => Self::of_csr(fs, hart, bus, op),
+            _ => Self { fs, mip: 0, locked: false },
         }
+    }
+
+    fn of_csr(fs: u64, hart: &Hart, bus: &Bus, op: &Op) -> Self {
         let num = (op.imm & 0xfff) as u16;
         let mip = if matches!(num, MIP | SIP) { hart.mip(bus) } else { 0 };
         let locked = (PMPADDR0..=PMPADDR63).contains(&num) && address_locked(hart, bus, num - PMPADDR0);
@@ -73,13 +78,17 @@ fn address_locked(hart: &Hart, bus: &Bus, entry: u16) -> bool {
 }
 
 /// Fills `writes` with what Spike logs for `op`, which has retired, in the order of CSR numbers.
+#[inline]
 pub(super) fn written(hart: &Hart, bus: &Bus, op: &Op, before: &CsrsBefore, writes: &mut Vec<CsrWrite>) {
     writes.clear();
     let fs = hart.csr.status.bits() & FS;
     let dirtied = fs == FS && before.fs != FS;
-    if hart.csr_writes.is_empty() && !dirtied && op.class != OpClass::TrapReturn {
-        return;
+    if !hart.csr_writes.is_empty() || dirtied || op.class == OpClass::TrapReturn {
+        gather(hart, bus, op, before, dirtied, writes);
     }
+}
+
+fn gather(hart: &Hart, bus: &Bus, op: &Op, before: &CsrsBefore, dirtied: bool, writes: &mut Vec<CsrWrite>) {
     let mut add = |num, value| writes.push(CsrWrite { num, value });
     let value = |num| hart.peek_csr(bus, num).unwrap_or(0);
     for write in &hart.csr_writes {

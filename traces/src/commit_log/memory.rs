@@ -80,7 +80,14 @@ impl Compared {
 }
 
 /// Appends the accesses of `op`, which has retired.
-pub(super) fn log(line: &mut Line, hart: &Hart, bus: &Bus, op: &Op, kind: MemoryKind, compared: &Compared) {
+pub(super) fn log(
+    line: &mut Line<'_>,
+    hart: &Hart,
+    bus: &Bus,
+    op: &Op,
+    kind: MemoryKind,
+    compared: &Compared,
+) {
     let address = hart.access.va;
     match kind {
         MemoryKind::None => {}
@@ -113,7 +120,7 @@ pub(super) fn log(line: &mut Line, hart: &Hart, bus: &Bus, op: &Op, kind: Memory
 }
 
 /// A store of what is in memory now: rs2 may have been overwritten by the result.
-fn stored(line: &mut Line, hart: &Hart, bus: &Bus, size_bytes: u32) {
+fn stored(line: &mut Line<'_>, hart: &Hart, bus: &Bus, size_bytes: u32) {
     let (va, pa) = (hart.access.va, hart.access.pa);
     let bytes = bus.ram.slice(pa, size_bytes.into()).unwrap_or(&[]);
     for (index, chunk) in bytes.chunks(8).enumerate() {

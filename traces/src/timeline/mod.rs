@@ -168,10 +168,10 @@ impl Observer for Timeline {
 
     fn charged(&mut self, hart: &Hart, ledger: Option<&Ledger>) {
         let (Some(ledger), Some(watched)) = (ledger, self.harts.get_mut(hart.config.id)) else { return };
-        if self.current.is_some() {
-            add_causes(&mut watched.causes, ledger, &watched.ledger);
+        match self.current {
+            Some(_) => add_causes(&mut watched.causes, ledger, &mut watched.ledger),
+            None => watched.ledger.clone_from(ledger),
         }
-        watched.ledger.clone_from(ledger);
     }
 
     fn retired(&mut self, hart: &Hart, _: &Bus, op: &Op, pc: u64, privilege: Priv) {

@@ -16,105 +16,111 @@ use std::io::{self, Write};
 use relsim_core::hart::Priv;
 use relsim_core::timing::CycleCause;
 use relsim_markers::Kind;
-use serde::ser::SerializeMap;
-use serde::{Serialize, Serializer};
 
-use super::event::{Event, Exporter, Names, Wants, What};
+use super::event::{Event, Exporter, Instruction, Mark, Names, Trap, Wants, What};
+use crate::text::{Lines, Text};
 
 /// Writes events as lines of JSON.
 pub struct JsonLines<W: Write> {
-    out: W,
+    lines: Lines<W>,
     names: Names,
 }
 
 impl<W: Write> JsonLines<W> {
-    /// To `out`, which should be buffered.
+    /// To `out`, which need not be buffered.
     pub fn new(out: W, names: Names) -> Self {
-        Self { out, names }
+        Self { lines: Lines::new(out), names }
     }
 }
 
-struct Causes<'a>(&'a [(CycleCause, u64)]);
+/// The fields of an object. A key stands as it is in the file, from the comma to the colon.
+struct Fields<'a>(&'a mut Text);
 
-impl Serialize for Causes<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (cause, cycles) in self.0 {
-            map.serialize_entry(cause.name(), cycles)?;
+impl Fields<'_> {
+    fn key<const N: usize>(&mut self, key: &[u8; N]) -> &mut Text {
+        self.0.piece(key);
+        self.0
+    }
+
+    fn number<const N: usize>(&mut self, key: &[u8; N], value: u64) {
+        self.key(key).decimal(value);
+    }
+
+    fn hex<const N: usize>(&mut self, key: &[u8; N], value: u64) {
+        self.key(key).piece(b"\"0x");
+        self.0.hex(value);
+        self.0.piece(b"\"");
+    }
+
+    fn truth<const N: usize>(&mut self, key: &[u8; N], value: bool) {
+        self.key(key).bytes(if value { b"true" } else { b"false" });
+    }
+
+    fn letter<const N: usize>(&mut self, key: &[u8; N], value: Priv) {
+        self.string(key, value.letter().encode_utf8(&mut [0; 4]));
+    }
+
+    fn string<const N: usize>(&mut self, key: &[u8; N], value: &str) {
+        self.key(key).piece(b"\"");
+        let is_special = |byte: u8| byte < b' ' || matches!(byte, b'"' | b'\\');
+        if value.bytes().any(is_special) {
+            // Its quotes are there already.
+            let quoted = serde_json::Value::from(value).to_string();
+            self.0.bytes(quoted.get(1..quoted.len() - 1).unwrap_or_default().as_bytes());
+        } else {
+            self.0.bytes(value.as_bytes());
         }
-        map.end()
+        self.0.piece(b"\"");
     }
-}
 
-struct Hex(u64);
-
-impl Serialize for Hex {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{:#x}", self.0))
+    fn causes(&mut self, causes: &[(CycleCause, u64)]) {
+        for (index, (cause, cycles)) in causes.iter().enumerate() {
+            self.0.bytes(if index == 0 { b",\"causes\":{\"" } else { b",\"" });
+            self.0.bytes(cause.name().as_bytes());
+            self.number(b"\":", *cycles);
+        }
+        if !causes.is_empty() {
+            self.0.piece(b"}");
+        }
     }
-}
 
-#[derive(Serialize)]
-#[serde(tag = "event", rename_all = "lowercase")]
-enum Line<'a> {
-    Instruction {
-        hart: usize,
-        cycle: u64,
-        cycles: u64,
-        pc: Hex,
-        word: Hex,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        privilege: Option<char>,
-        #[serde(skip_serializing_if = "str::is_empty")]
-        text: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        address: Option<Hex>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        write: Option<bool>,
-        #[serde(skip_serializing_if = "is_empty")]
-        causes: Causes<'a>,
-    },
-    Trap {
-        hart: usize,
-        cycle: u64,
-        cycles: u64,
-        cause: &'a str,
-        code: u8,
-        interrupt: bool,
-        epc: Hex,
-        tval: Hex,
-        from: char,
-        to: char,
-        handler: Hex,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        receiver: Option<u64>,
-        #[serde(skip_serializing_if = "is_empty")]
-        causes: Causes<'a>,
-    },
-    Return {
-        hart: usize,
-        cycle: u64,
-        to: char,
-    },
-    Mark {
-        hart: usize,
-        cycle: u64,
-        kind: &'static str,
-        id: u16,
-        name: String,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        value: Option<u64>,
-    },
-    Send {
-        hart: usize,
-        cycle: u64,
-        receiver: u64,
-    },
-}
+    fn instruction(&mut self, instruction: &Instruction<'_>) {
+        self.hex(b",\"pc\":", instruction.pc);
+        self.hex(b",\"word\":", instruction.word.into());
+        if let Some(privilege) = instruction.privilege {
+            self.letter(b",\"privilege\":", privilege);
+        }
+        if !instruction.text.is_empty() {
+            self.string(b",\"text\":", instruction.text);
+        }
+        if let Some(access) = instruction.access {
+            self.hex(b",\"address\":", access.address);
+            self.truth(b",\"write\":", access.is_write);
+        }
+    }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
-fn is_empty(causes: &Causes<'_>) -> bool {
-    causes.0.is_empty()
+    fn trap(&mut self, trap: &Trap) {
+        self.string(b",\"cause\":", trap.name);
+        self.number(b",\"code\":", trap.code.into());
+        self.truth(b",\"interrupt\":", trap.interrupt);
+        self.hex(b",\"epc\":", trap.epc);
+        self.hex(b",\"tval\":", trap.tval);
+        self.letter(b",\"from\":", trap.from);
+        self.letter(b",\"to\":", trap.to);
+        self.hex(b",\"handler\":", trap.handler);
+        if let Some(receiver) = trap.receiver {
+            self.number(b",\"receiver\":", receiver);
+        }
+    }
+
+    fn mark(&mut self, mark: &Mark, name: &str) {
+        self.string(b",\"kind\":", kind(mark.kind));
+        self.number(b",\"id\":", mark.id.into());
+        self.string(b",\"name\":", name);
+        if let Some(value) = mark.value {
+            self.number(b",\"value\":", value);
+        }
+    }
 }
 
 const fn kind(kind: Kind) -> &'static str {
@@ -131,52 +137,57 @@ impl<W: Write> Exporter for JsonLines<W> {
     }
 
     fn event(&mut self, event: &Event<'_>) -> io::Result<()> {
-        let &Event { hart, cycle, cycles, causes, what, .. } = event;
-        let causes = Causes(causes);
-        let line = match what {
-            What::Instruction(i) => Line::Instruction {
-                hart,
-                cycle,
-                cycles,
-                pc: Hex(i.pc),
-                word: Hex(i.word.into()),
-                privilege: i.privilege.map(Priv::letter),
-                text: i.text,
-                address: i.access.map(|access| Hex(access.address)),
-                write: i.access.map(|access| access.is_write),
-                causes,
-            },
-            What::Trap(t) => Line::Trap {
-                hart,
-                cycle,
-                cycles,
-                cause: t.name,
-                code: t.code,
-                interrupt: t.interrupt,
-                epc: Hex(t.epc),
-                tval: Hex(t.tval),
-                from: t.from.letter(),
-                to: t.to.letter(),
-                handler: Hex(t.handler),
-                receiver: t.receiver,
-                causes,
-            },
-            What::Return(to) => Line::Return { hart, cycle, to: to.letter() },
-            What::Mark(m) => Line::Mark {
-                hart,
-                cycle,
-                kind: kind(m.kind),
-                id: m.id,
-                name: self.names.region(m.id),
-                value: m.value,
-            },
-            What::Send(receiver) => Line::Send { hart, cycle, receiver },
+        let mut fields = Fields(&mut self.lines.text);
+        let name = match event.what {
+            What::Instruction(_) => "instruction",
+            What::Trap(_) => "trap",
+            What::Return(_) => "return",
+            What::Mark(_) => "mark",
+            What::Send(_) => "send",
         };
-        serde_json::to_writer(&mut self.out, &line)?;
-        self.out.write_all(b"\n")
+        fields.string(b"{\"event\":", name);
+        fields.number(b",\"hart\":", event.hart as u64);
+        fields.number(b",\"cycle\":", event.cycle);
+        if matches!(event.what, What::Instruction(_) | What::Trap(_)) {
+            fields.number(b",\"cycles\":", event.cycles);
+        }
+        match &event.what {
+            What::Instruction(instruction) => fields.instruction(instruction),
+            What::Trap(trap) => fields.trap(trap),
+            What::Return(to) => fields.letter(b",\"to\":", *to),
+            What::Mark(mark) => fields.mark(mark, &self.names.region(mark.id)),
+            What::Send(receiver) => fields.number(b",\"receiver\":", *receiver),
+        }
+        fields.causes(event.causes);
+        self.lines.text.piece(b"}");
+        self.lines.end()
     }
 
     fn finish(&mut self) -> io::Result<()> {
-        self.out.flush()
+        self.lines.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// What is special in JSON comes back as it was.
+    #[test]
+    fn any_name_is_json() {
+        let name = "a \"name\"\\\n\u{1}é";
+        let names = Names { regions: BTreeMap::from([(7, name.into())]), function: Box::new(|_| None) };
+        let mut out = Vec::new();
+        let mut lines = JsonLines::new(&mut out, names);
+        let what = What::Mark(Mark { kind: Kind::Begin, id: 7, value: Some(u64::MAX) });
+        lines
+            .event(&Event { hart: 1, cycle: 2, cycles: 0, instructions: 3, causes: &[], what })
+            .and_then(|()| lines.finish())
+            .unwrap();
+        let line: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(line["name"], name);
+        assert_eq!(line["value"], u64::MAX);
     }
 }

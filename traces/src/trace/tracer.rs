@@ -159,8 +159,7 @@ impl Observer for Tracer {
             return;
         }
         let (Some(ledger), Some(watched)) = (ledger, self.harts.get_mut(hart.config.id)) else { return };
-        add_causes(&mut watched.causes, ledger, &watched.ledger);
-        watched.ledger.clone_from(ledger);
+        add_causes(&mut watched.causes, ledger, &mut watched.ledger);
     }
 
     fn retired(&mut self, hart: &Hart, bus: &Bus, op: &Op, pc: u64, privilege: Priv) {

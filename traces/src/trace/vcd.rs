@@ -5,30 +5,44 @@
 
 use std::io::{self, Write};
 
-use vcd::{IdCode, SimulationCommand, TimescaleUnit, Value, Vector};
+use vcd::{IdCode, SimulationCommand, TimescaleUnit, Value};
 
 use super::event::{About, Event, Exporter, Wants, What};
 use super::sorted::Sorted;
+use crate::text::Lines;
 
 /// The bit above cause codes that marks interrupts.
 const INTERRUPT: u64 = 1 << 7;
 
+/// The numbers of a hart's signals among all.
 #[derive(Debug, Clone, Copy)]
 struct Signals {
-    pc: IdCode,
-    word: IdCode,
-    privilege: IdCode,
-    trap: IdCode,
-    cause: IdCode,
-    send: IdCode,
+    pc: usize,
+    word: usize,
+    privilege: usize,
+    trap: usize,
+    cause: usize,
+    send: usize,
+}
+
+#[derive(Debug)]
+struct Signal {
+    /// As the file has it.
+    id: String,
+    width: u32,
+    /// What it is now; `None` before its first change.
+    value: Option<u64>,
 }
 
 /// Writes value changes.
 pub struct Vcd<W: Write> {
-    out: vcd::Writer<W>,
-    signals: Vec<Signals>,
-    /// Changes that are not written yet.
-    changes: Sorted<(IdCode, u32, u64)>,
+    lines: Lines<W>,
+    harts: Vec<Signals>,
+    signals: Vec<Signal>,
+    /// Changes that are not written yet: of a signal, to a value.
+    changes: Sorted<(usize, u64)>,
+    /// Those of a cycle.
+    together: Vec<(usize, u64)>,
 }
 
 impl<W: Write> Vcd<W> {
@@ -36,57 +50,76 @@ impl<W: Write> Vcd<W> {
     ///
     /// # Errors
     /// Those of the writer.
-    pub fn new(out: W, about: About) -> io::Result<Self> {
-        let mut out = vcd::Writer::new(out);
-        out.timescale(1, TimescaleUnit::NS)?;
-        out.comment("a time step is a core cycle")?;
-        let mut signals = Vec::new();
+    pub fn new(mut out: W, about: About) -> io::Result<Self> {
+        let mut header = vcd::Writer::new(&mut out);
+        header.timescale(1, TimescaleUnit::NS)?;
+        header.comment("a time step is a core cycle")?;
+        let (mut harts, mut signals, mut ids) = (Vec::new(), Vec::new(), Vec::<IdCode>::new());
         for hart in 0..about.harts {
-            out.add_module(&format!("hart{hart}"))?;
-            signals.push(Signals {
-                pc: out.add_wire(64, "pc")?,
-                word: out.add_wire(32, "word")?,
-                privilege: out.add_wire(2, "privilege")?,
-                trap: out.add_wire(1, "trap")?,
-                cause: out.add_wire(8, "cause")?,
-                send: out.add_wire(1, "send")?,
+            header.add_module(&format!("hart{hart}"))?;
+            let mut wire = |width, name| -> io::Result<usize> {
+                let id = header.add_wire(width, name)?;
+                ids.push(id);
+                signals.push(Signal { id: id.to_string(), width, value: None });
+                Ok(signals.len() - 1)
+            };
+            harts.push(Signals {
+                pc: wire(64, "pc")?,
+                word: wire(32, "word")?,
+                privilege: wire(2, "privilege")?,
+                trap: wire(1, "trap")?,
+                cause: wire(8, "cause")?,
+                send: wire(1, "send")?,
             });
-            out.upscope()?;
+            header.upscope()?;
         }
-        out.enddefinitions()?;
-        out.begin(SimulationCommand::Dumpvars)?;
-        for Signals { pc, word, privilege, trap, cause, send } in &signals {
-            for (id, width) in [(pc, 64), (word, 32), (privilege, 2), (cause, 8)] {
-                out.change_vector(*id, std::iter::repeat_n(Value::X, width))?;
+        header.enddefinitions()?;
+        header.begin(SimulationCommand::Dumpvars)?;
+        for (signal, id) in signals.iter_mut().zip(ids) {
+            if signal.width == 1 {
+                header.change_scalar(id, Value::V0)?;
+                signal.value = Some(0);
+            } else {
+                header.change_vector(id, std::iter::repeat_n(Value::X, signal.width as usize))?;
             }
-            out.change_scalar(*trap, Value::V0)?;
-            out.change_scalar(*send, Value::V0)?;
         }
-        out.end()?;
-        Ok(Self { out, signals, changes: Sorted::default() })
+        header.end()?;
+        let changes = Sorted::new(about.harts);
+        Ok(Self { lines: Lines::new(out), harts, signals, changes, together: Vec::new() })
     }
 
-    fn change(&mut self, cycle: u64, id: IdCode, width: u32, value: u64) {
-        self.changes.put(cycle, (id, width, value));
-    }
-
-    fn pulse(&mut self, cycle: u64, id: IdCode) {
-        self.change(cycle, id, 1, 1);
-        self.change(cycle + 1, id, 1, 0);
+    fn pulse(&mut self, cycle: u64, signal: usize) {
+        self.changes.put(cycle, (signal, 1));
+        self.changes.put(cycle + 1, (signal, 0));
     }
 
     fn write_sorted(&mut self) -> io::Result<()> {
-        while let Some((_, cycle, changes)) = self.changes.next() {
-            self.out.timestamp(cycle)?;
-            for (id, width, value) in changes {
-                if width == 1 {
-                    self.out.change_scalar(id, value != 0)?;
-                } else {
-                    let bits = (0..width).rev().map(|bit| Value::from(value >> bit & 1 == 1));
-                    self.out.change_vector(id, &bits.collect::<Vector>())?;
+        let mut changes = std::mem::take(&mut self.together);
+        while let Some((_, cycle)) = self.changes.next(&mut changes) {
+            let mut is_dated = false;
+            for (number, value) in changes.drain(..) {
+                let signal = &mut self.signals[number];
+                if signal.value.replace(value) == Some(value) {
+                    continue;
                 }
+                let text = &mut self.lines.text;
+                if !std::mem::replace(&mut is_dated, true) {
+                    text.piece(b"#");
+                    text.decimal(cycle);
+                    text.piece(b"\n");
+                }
+                if signal.width == 1 {
+                    text.piece(if value == 0 { b"0" } else { b"1" });
+                } else {
+                    text.piece(b"b");
+                    text.binary(value);
+                    text.piece(b" ");
+                }
+                text.bytes(signal.id.as_bytes());
+                self.lines.end()?;
             }
         }
+        self.together = changes;
         Ok(())
     }
 }
@@ -97,19 +130,19 @@ impl<W: Write> Exporter for Vcd<W> {
     }
 
     fn event(&mut self, event: &Event<'_>) -> io::Result<()> {
-        let Some(&signals) = self.signals.get(event.hart) else { return Ok(()) };
+        let Some(&signals) = self.harts.get(event.hart) else { return Ok(()) };
         let cycle = event.cycle;
         match event.what {
             What::Instruction(instruction) => {
-                self.change(cycle, signals.pc, 64, instruction.pc);
-                self.change(cycle, signals.word, 32, instruction.word.into());
+                self.changes.put(cycle, (signals.pc, instruction.pc));
+                self.changes.put(cycle, (signals.word, instruction.word.into()));
                 if let Some(privilege) = instruction.privilege {
-                    self.change(cycle, signals.privilege, 2, privilege as u64);
+                    self.changes.put(cycle, (signals.privilege, privilege as u64));
                 }
             }
             What::Trap(trap) => {
                 let interrupt = if trap.interrupt { INTERRUPT } else { 0 };
-                self.change(cycle, signals.cause, 8, interrupt | u64::from(trap.code));
+                self.changes.put(cycle, (signals.cause, interrupt | u64::from(trap.code)));
                 self.pulse(cycle, signals.trap);
             }
             What::Send(_) => self.pulse(cycle, signals.send),
@@ -122,6 +155,6 @@ impl<W: Write> Exporter for Vcd<W> {
     fn finish(&mut self) -> io::Result<()> {
         self.changes.finish();
         self.write_sorted()?;
-        self.out.flush()
+        self.lines.finish()
     }
 }
