@@ -3,6 +3,7 @@
 
 pub mod cpio;
 pub mod linux;
+pub mod python;
 
 use std::path::{Path, PathBuf};
 

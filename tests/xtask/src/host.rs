@@ -43,6 +43,7 @@ const NEEDS: &[Need] = &[
         package: "gdb-multiarch",
         purpose: "debugs guests through relsim's stub",
     },
+    Need { any_of: &["python3"], package: "python3", purpose: "reads our Perfetto files" },
     Need { any_of: &["dtc"], package: "device-tree-compiler", purpose: "checks our device trees" },
     Need {
         any_of: &["/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.elf"],
@@ -101,17 +102,27 @@ pub fn packages() -> Outcome<()> {
         let what: Vec<_> = missing.iter().map(|need| need.any_of[0]).collect();
         return Err(format!("there is no apt-get here; please install {}", what.join(", ")));
     }
-    let names = missing.iter().map(|need| need.package);
-    let install: Vec<_> = ["install", "-y", "--no-install-recommends"].into_iter().chain(names).collect();
+    let names: Vec<_> = missing.iter().map(|need| need.package).collect();
+    install(&names)?;
+    match missing.iter().find(|need| !need.met()) {
+        Some(need) => Err(format!("{} is installed, but there is no {}", need.package, need.any_of[0])),
+        None => Ok(()),
+    }
+}
+
+/// Installs Debian packages.
+///
+/// # Errors
+/// If that fails.
+pub fn install(packages: &[&str]) -> Outcome<()> {
+    let mut install = vec!["install", "-y", "--no-install-recommends"];
+    install.extend(packages);
     // Without lists, or with old ones, the first attempt fails.
     if !shell::succeeds(&mut as_root(&install)) {
         shell::run(&mut as_root(&["update"]))?;
         shell::run(&mut as_root(&install))?;
     }
-    match missing.iter().find(|need| !need.met()) {
-        Some(need) => Err(format!("{} is installed, but there is no {}", need.package, need.any_of[0])),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 fn as_root(args: &[&str]) -> Command {

@@ -8,6 +8,7 @@ mod guests;
 mod host;
 mod kernel;
 mod linux;
+mod python;
 mod setup;
 mod shell;
 mod speed;

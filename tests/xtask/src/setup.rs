@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::shell::Outcome;
-use crate::{debian, host};
+use crate::{debian, host, python};
 
 /// Sets up.
 ///
@@ -16,6 +16,7 @@ pub fn run(args: &[String]) -> Outcome<()> {
     let begun = Instant::now();
     host::rust_targets()?;
     host::packages()?;
+    python::packages()?;
     debian::packages()?;
     println!("setup: done in {:.1} s", begun.elapsed().as_secs_f64());
     Ok(())

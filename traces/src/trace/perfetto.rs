@@ -1,10 +1,11 @@
 //! Timelines for Perfetto (`ui.perfetto.dev`): TrackEvent packets.
 //!
 //! The group "harts" has a track for each hart: slices for user mode, for each trap with the kernel's path in it (as the
-//! guest's markers tell), and for the handlers of user interrupts; and counters. The group "threads" has a track for each
+//! guest's markers tell), and for the handlers of user interrupts; and counters. Regions that begin in user mode may go on
+//! over traps, and have a track beside it. The group "threads" has a track for each
 //! thread of the guest, with slices for the times that it runs, if the guest says which thread runs by events that it
-//! calls `context_switch` (or `fast_call`, `fast_reply_recv`, `fast_wait`), with a number that is the thread's. Arrows go from the sending of a user interrupt to its
-//! handler, and from a call to the thread that answers it and back.
+//! calls `context_switch` (or `fast_call`, `fast_reply_recv`, `fast_wait`), with a number that is the thread's. Arrows go
+//! from the sending of a user interrupt to its handler, and from a call to the thread that answers it and back.
 //!
 //! Times are those of the guest; every slice has its cycle with it.
 
@@ -22,6 +23,8 @@ use writer::{Details, Packets, Track};
 
 const HARTS_PID: i32 = 1;
 const THREADS_PID: i32 = 2;
+/// The first thread's number. Numbers are of a group, but some tools look them up without it.
+const THREADS_TID: i32 = 1_000;
 /// The counters are written at least so many cycles apart.
 const COUNTER_CYCLES: u64 = 2_000;
 /// Flows of messages that nobody has received are forgotten beyond so many.
@@ -45,6 +48,9 @@ struct Lane {
     track: Track,
     ipc: Track,
     open: Vec<Slice>,
+    /// The track of regions that begin in user mode, once there is one, and those that are open.
+    regions: Option<Track>,
+    open_regions: Vec<u16>,
     /// The thread that runs, as far as is known.
     thread: Option<u64>,
     /// A flow for the thread that runs next.
@@ -94,6 +100,8 @@ impl<W: Write> Perfetto<W> {
                 track: packets.thread(HARTS_PID, tid, &format!("hart {hart}"))?,
                 ipc: packets.counter(harts, &format!("hart {hart}: instructions per cycle"), "1/cycle")?,
                 open: Vec::new(),
+                regions: None,
+                open_regions: Vec::new(),
                 thread: None,
                 handed_on: None,
                 counted: (0, 0),
@@ -119,6 +127,24 @@ impl<W: Write> Perfetto<W> {
             self.packets.end(cycle, lane.track)?;
         }
         Ok(())
+    }
+
+    /// The same of the regions that began in user mode.
+    fn close_regions(&mut self, hart: usize, cycle: u64, from: usize) -> io::Result<()> {
+        let lane = &mut self.lanes[hart];
+        let Some(track) = lane.regions else { return Ok(()) };
+        lane.open_regions.drain(from..).try_for_each(|_| self.packets.end(cycle, track))
+    }
+
+    /// The track of hart `hart` for regions that begin in user mode.
+    fn regions(&mut self, hart: usize) -> io::Result<Track> {
+        if let Some(track) = self.lanes[hart].regions {
+            return Ok(track);
+        }
+        let tid = 1 + (self.lanes.len() + hart) as i32;
+        let track = self.packets.thread(HARTS_PID, tid, &format!("hart {hart}: regions of user mode"))?;
+        self.lanes[hart].regions = Some(track);
+        Ok(track)
     }
 
     fn open(
@@ -215,7 +241,7 @@ impl<W: Write> Perfetto<W> {
         if self.threads.contains_key(&thread) {
             return Ok(());
         }
-        let tid = 1 + self.threads.len() as i32;
+        let tid = THREADS_TID + self.threads.len() as i32;
         let name = format!("thread {thread:x}");
         let track = self.packets.thread(THREADS_PID, tid, &name)?;
         self.threads.insert(thread, Thread { track, name, runs: false, calls: None });
@@ -246,12 +272,21 @@ impl<W: Write> Perfetto<W> {
                     "call" => self.call(hart, cycle, &name)?,
                     _ => {}
                 }
+                let open = &self.lanes[hart].open;
+                if open.first() == Some(&Slice::User) && !open.contains(&Slice::Trap) {
+                    let track = self.regions(hart)?;
+                    self.lanes[hart].open_regions.push(mark.id);
+                    return self.packets.begin(cycle, track, &name, with);
+                }
                 self.open(hart, cycle, Slice::Region(mark.id), &name, with)
             }
             Kind::End => {
-                let open = &self.lanes[hart].open;
-                let begun = open.iter().rposition(|slice| *slice == Slice::Region(mark.id));
-                begun.map_or(Ok(()), |begun| self.close(hart, cycle, begun))
+                let lane = &self.lanes[hart];
+                if let Some(begun) = lane.open.iter().rposition(|slice| *slice == Slice::Region(mark.id)) {
+                    return self.close(hart, cycle, begun);
+                }
+                let begun = lane.open_regions.iter().rposition(|id| *id == mark.id);
+                begun.map_or(Ok(()), |begun| self.close_regions(hart, cycle, begun))
             }
             Kind::Instant => {
                 match name.as_str() {
@@ -323,6 +358,7 @@ impl<W: Write> Exporter for Perfetto<W> {
         for hart in 0..self.lanes.len() {
             let (cycle, thread) = (self.lanes[hart].latest, self.lanes[hart].thread.take());
             self.close(hart, cycle, 0)?;
+            self.close_regions(hart, cycle, 0)?;
             if let Some(thread) = thread.and_then(|thread| self.threads.get_mut(&thread))
                 && std::mem::take(&mut thread.runs)
             {
