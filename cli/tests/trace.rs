@@ -1,6 +1,8 @@
 //! Traces: every format, from a run and from logs.
 
 mod common;
+#[path = "common/kanata.rs"]
+mod kanata;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -65,42 +67,70 @@ fn events_are_all_there() {
     assert!(counts[&("send".into(), 0)] > 100 && counts[&("trap".into(), 1)] > 30, "{counts:?}");
 }
 
-/// The pipeline of the first instructions, cycle by cycle.
+/// Under Rocket's model, stage by stage: read by the description of the format.
 #[test]
 fn the_pipeline_is_drawn() {
     let directory = tempfile::tempdir().unwrap();
-    run(directory.path(), "rocket", Some(("t.kanata", "konata")));
+    let harts = run(directory.path(), "rocket", Some(("t.kanata", "konata")));
     let text = fs::read_to_string(directory.path().join("t.kanata")).unwrap();
-    let head: Vec<&str> = text.lines().take(6).collect();
-    assert_eq!(head[..2], ["Kanata\t0004", "C=\t0"]);
-    let (mut cycle, mut open, mut last) = (0u64, BTreeMap::new(), 0);
-    let mut retired = 0;
-    for line in text.lines().skip(1) {
-        let fields: Vec<&str> = line.split('\t').collect();
-        let number = |at: usize| fields[at].parse::<u64>().unwrap();
-        match fields[0] {
-            "C=" => cycle = number(1),
-            "C" => cycle += number(1),
-            "I" => {
-                // In the file they count from 0.
-                assert!(number(1) == last || number(1) == 0, "{line}");
-                last = number(1) + 1;
-                open.insert(number(1), Vec::new());
-            }
-            "S" if fields[2] == "0" => open.get_mut(&number(1)).unwrap().push((fields[3], cycle)),
-            "R" => {
-                let stages = open.remove(&number(1)).unwrap();
-                let names: Vec<&str> = stages.iter().map(|stage| stage.0).collect();
-                assert_eq!(names, ["F", "D", "X", "M", "W"], "{line}");
-                assert!(stages.is_sorted_by(|a, b| a.1 < b.1), "{stages:?}");
-                assert_eq!(stages[4].1 + 1, cycle, "{stages:?}");
-                retired += 1 - number(3);
-            }
-            "L" | "E" | "S" => assert!(open.contains_key(&number(1)), "{line}"),
-            other => panic!("{other} in {line}"),
+    let ops = kanata::read(&text).unwrap();
+    assert!(text.starts_with("Kanata\t0004\nC=\t0\nI\t0\t0\t"), "{}", &text[..100]);
+    let retired = ops.iter().filter_map(|op| op.retired);
+    let mut numbers: Vec<u64> = retired.collect();
+    numbers.sort_unstable();
+    assert!(numbers.into_iter().eq(0..60_000), "each that retires has a number");
+    // Traps are flushed.
+    let traps = ops.iter().filter(|op| op.retired.is_none()).collect::<Vec<_>>();
+    assert_eq!(traps.len() as u64, harts[1]["traps"]["user_software"].as_u64().unwrap());
+    assert!(traps.iter().all(|op| op.thread == 1 && op.label.ends_with(": trap: user_software, U to U")));
+    for op in &ops {
+        let stages = op.lane(0);
+        assert!(stages.iter().map(|stage| stage.0).eq(["F", "D", "X", "M", "W"]), "{op:?}");
+        assert!(stages.is_sorted_by(|a, b| a.1 < b.1), "{op:?}");
+        // What holds it up begins behind its first cycle, and adds up to what is said about it.
+        let (mut said, mut shown) = (0, 0);
+        for cause in op.detail.strip_prefix("held up: ").unwrap_or_default().split(", ") {
+            said += cause.rsplit(' ').next().and_then(|cycles| cycles.parse::<u64>().ok()).unwrap_or(0);
         }
+        for stage in op.stages.iter().filter(|stage| stage.lane == 1) {
+            assert!(stage.begin > op.begin && stage.end <= Some(stages[2].1), "{op:?}");
+            shown += stage.end.unwrap() - stage.begin;
+        }
+        assert!(shown <= said && (said == 0) == op.lane(1).is_empty(), "{op:?}");
+        assert_eq!(stages[4].1 + 1, op.end, "{op:?}");
     }
-    assert_eq!((retired, open.len()), (60_000, 0));
+    // One at a time issues on a hart.
+    for thread in [0, 1] {
+        let mut issued: Vec<u64> =
+            ops.iter().filter(|op| op.thread == thread).map(|op| op.lane(0)[2].1).collect();
+        issued.sort_unstable();
+        assert!(issued.is_sorted_by(|a, b| a < b), "hart {thread}");
+    }
+}
+
+/// Without a pipeline, and from a log.
+#[test]
+fn instructions_without_a_pipeline_are_bars() {
+    let directory = tempfile::tempdir().unwrap();
+    run(directory.path(), "functional", Some(("t.kanata", "konata")));
+    run(directory.path(), "functional", Some(("t.log", "spike")));
+    let file = |name: &str| directory.path().join(name);
+    relsim(&["trace", "convert", "--to", "konata"])
+        .args([file("t.log"), file("c.kanata")])
+        .assert()
+        .success();
+    let [traced, converted] =
+        ["t.kanata", "c.kanata"].map(|name| kanata::read(&fs::read_to_string(file(name)).unwrap()).unwrap());
+    for ops in [&traced, &converted] {
+        assert_eq!(ops.iter().filter(|op| op.retired.is_some()).count(), 60_000);
+        assert!(ops.iter().all(|op| op.lane(0).len() == 1 && op.lane(0)[0].0 == "E" && op.end > op.begin));
+    }
+    let labels = |ops: &[kanata::Op], thread| {
+        let ops = ops.iter().filter(|op| op.thread == thread && op.retired.is_some());
+        // Behind the text, a run knows the function.
+        ops.map(|op| op.label.split("  <").next().unwrap().to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(labels(&traced, 1), labels(&converted, 1));
 }
 
 #[test]
