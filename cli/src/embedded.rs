@@ -83,3 +83,31 @@ impl Builtin {
         if harts > 1 { self.several } else { self.single }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use relsim_loader::{Image, ParseOptions, demangle};
+
+    use super::*;
+
+    /// What its kernel loads has names, too.
+    #[test]
+    fn user_programs_have_symbols() {
+        for (name, function) in [("kernel", "root::main"), ("bench", "mechanisms::main")] {
+            let builtin = Builtin::by_name(name).unwrap();
+            for harts in [1, 2] {
+                let image = Image::parse(name, builtin.elf(harts), &ParseOptions::default()).unwrap();
+                let named = |wanted: &str| {
+                    let mut found = image.symbols.iter().filter(|symbol| demangle(symbol.name) == wanted);
+                    found.next().map(|symbol| symbol.address)
+                };
+                let user = named(function).unwrap_or_else(|| panic!("{function} in {name}"));
+                let (found, offset) = image.symbols.lookup(user + 2).unwrap();
+                assert_eq!((demangle(found.name).as_ref(), offset), (function, 2));
+                // Names that both have are the kernel's.
+                let memset = image.symbols.by_name("memset").unwrap();
+                assert!(memset.address > user, "{memset:?}");
+            }
+        }
+    }
+}

@@ -1,4 +1,4 @@
-//! `bench=calls`: mapping and unmapping pages, synchronously or asynchronously, served by this hart or another.
+//! `bench=calls`: pairs of invocations, synchronously or asynchronously, served by this hart or another.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -7,11 +7,9 @@ use core::cell::Cell;
 use kernel_root::harness::Failure;
 use kernel_tasks::calls::{Calls, Place};
 use kernel_tasks::{Executor, Idle};
-use kernel_user::abi::{CapRights, VmAttributes, bits};
-use kernel_user::invoke::Frame;
-use kernel_user::order::Order;
 
 use crate::measure::{Score, WARM_UP, measure, operation};
+use crate::pairs::{Copied, Object, Page, Pair};
 use crate::params::{Params, Unknown};
 use crate::world::World;
 
@@ -30,68 +28,74 @@ enum Wait {
     Poll,
 }
 
-/// A page of a client: where it is mapped and unmapped.
+/// What the kernel is asked to do.
 #[derive(Debug, Clone, Copy)]
-struct Page {
-    frame: Frame,
-    address: u64,
+enum Asked {
+    Map,
+    Copy,
+    Mint,
+    Retype,
 }
 
-impl Page {
-    #[inline(always)]
-    fn map(self) -> Order {
-        self.frame.map_order(World::vspace(), self.address, CapRights::ALL, VmAttributes::EXECUTE_NEVER)
-    }
+const ASKED: [(&str, Asked); 4] =
+    [("map", Asked::Map), ("copy", Asked::Copy), ("mint", Asked::Mint), ("retype", Asked::Retype)];
+
+/// How it is to be done.
+#[derive(Debug, Clone, Copy)]
+struct Plan {
+    /// Who serves asynchronous requests.
+    place: Option<Place>,
+    /// Requests that are under way together.
+    concurrency: u64,
+    /// Invocations that are measured, two for each pair: a multiple of that.
+    operations: u64,
+    wait: Wait,
 }
 
 pub fn run(world: &mut World, params: Params) -> Result<Result<Score, Failure>, Unknown> {
     let place = params.choice("mech", &MECHANISMS)?;
+    let asked = params.choice("call", &ASKED)?;
     let concurrency = params.number("conc", 1)?.clamp(1, 1024);
-    // Each task maps and unmaps.
     let operations = params.number("ops", 2000)?.max(1).next_multiple_of(2 * concurrency);
     let wait =
         params.choice("idle", &[("sleep", Wait::Sleep), ("halt", Wait::Halt), ("poll", Wait::Poll)])?;
-    Ok(start(world, place, concurrency, operations, wait))
+    let plan = Plan { place, concurrency, operations, wait };
+    Ok(match asked {
+        Asked::Map => start::<Page>(world, plan),
+        Asked::Copy => start::<Copied<false>>(world, plan),
+        Asked::Mint => start::<Copied<true>>(world, plan),
+        Asked::Retype => start::<Object>(world, plan),
+    })
 }
 
-fn start(
-    world: &mut World,
-    place: Option<Place>,
-    concurrency: u64,
-    operations: u64,
-    wait: Wait,
-) -> Result<Score, Failure> {
-    let mut pages = Vec::new();
-    for _ in 0..concurrency {
-        let frame = world.env.frame()?;
-        // Page tables are made by the way.
-        let address = world.env.map(frame, bits::PAGE)?;
-        frame.unmap()?;
-        pages.push(Page { frame, address });
+fn start<P: Pair>(world: &mut World, plan: Plan) -> Result<Score, Failure> {
+    let mut pairs = Vec::new();
+    for _ in 0..plan.concurrency {
+        pairs.push(P::new(&mut world.env)?);
     }
-    match place {
-        None => synchronous(&pages, operations),
-        Some(place) => asynchronous(world, pages, operations, place, wait),
+    match plan.place {
+        None => synchronous(&pairs, plan.operations),
+        Some(place) => asynchronous(world, pairs, plan, place),
     }
 }
 
-fn synchronous(pages: &[Page], operations: u64) -> Result<Score, Failure> {
-    let each = operations / 2 / pages.len() as u64;
+fn synchronous<P: Pair>(pairs: &[P], operations: u64) -> Result<Score, Failure> {
+    let each = operations / 2 / pairs.len() as u64;
     let mut errors = 0;
     // In the order in which asynchronous ones come.
     let mut run = |count: u64| {
         for _ in 0..count {
-            for page in pages {
-                errors += u64::from(page.map().run().is_err());
+            for pair in pairs {
+                errors += u64::from(pair.first().run().is_err());
                 operation();
             }
-            for page in pages {
-                errors += u64::from(page.frame.unmap_order().run().is_err());
+            for pair in pairs {
+                errors += u64::from(pair.second().run().is_err());
                 operation();
             }
         }
     };
-    run(WARM_UP.div_ceil(pages.len() as u64));
+    run(WARM_UP.div_ceil(pairs.len() as u64));
     measure(|| run(each));
     Ok(Score { operations, errors, calls: operations, ..Score::default() })
 }
@@ -104,11 +108,11 @@ struct Shared {
 
 impl Shared {
     #[allow(clippy::manual_async_fn, reason = "the task of one would hold its arguments twice")]
-    fn map_and_unmap(&'static self, page: Page, mut count: u64) -> impl Future<Output = ()> {
+    fn repeat<P: Pair>(&'static self, pair: P, mut count: u64) -> impl Future<Output = ()> {
         async move {
             while count > 0 {
-                self.check(self.calls.run(page.map()).await.is_ok());
-                self.check(self.calls.run(page.frame.unmap_order()).await.is_ok());
+                self.check(self.calls.run(pair.first()).await.is_ok());
+                self.check(self.calls.run(pair.second()).await.is_ok());
                 count -= 1;
             }
         }
@@ -124,12 +128,11 @@ impl Shared {
     }
 }
 
-fn asynchronous(
+fn asynchronous<P: Pair>(
     world: &mut World,
-    pages: Vec<Page>,
-    operations: u64,
+    pairs: Vec<P>,
+    plan: Plan,
     place: Place,
-    wait: Wait,
 ) -> Result<Score, Failure> {
     let own = world.equip_self()?;
     let told = world.badged(own, 1)?;
@@ -138,27 +141,27 @@ fn asynchronous(
         Place::Here => 32,
         Place::Elsewhere => 1024,
     };
-    let channel = world.kernel_channel(told, pages.len().next_power_of_two().min(most) as u64)?;
-    let executor: &'static Executor = Box::leak(Executor::new(pages.len()));
+    let channel = world.kernel_channel(told, pairs.len().next_power_of_two().min(most) as u64)?;
+    let executor: &'static Executor = Box::leak(Executor::new(pairs.len()));
     let calls: &'static Calls<'_> = Box::leak(Box::new(Calls::new(executor, channel, place)));
     let shared: &'static Shared = Box::leak(Box::new(Shared { calls, errors: Cell::new(0) }));
-    let each = operations / 2 / pages.len() as u64;
-    let idle = match wait {
+    let each = plan.operations / 2 / pairs.len() as u64;
+    let idle = match plan.wait {
         Wait::Sleep => Idle::Sleep(own),
         Wait::Halt => Idle::Halt,
         Wait::Poll => Idle::Poll,
     };
     let spawn = |count: u64| {
-        for &page in &pages {
-            executor.spawn(0, shared.map_and_unmap(page, count));
+        for &pair in &pairs {
+            executor.spawn(0, shared.repeat(pair, count));
         }
     };
     let run = || executor.run(&[calls], idle);
-    spawn(WARM_UP.div_ceil(pages.len() as u64));
+    spawn(WARM_UP.div_ceil(pairs.len() as u64));
     run();
     let before = executor.statistics.system_calls.get();
     spawn(each);
     measure(run);
     let made = executor.statistics.system_calls.get() - before;
-    Ok(Score { operations, errors: shared.errors.get(), calls: made, ..Score::default() })
+    Ok(Score { operations: plan.operations, errors: shared.errors.get(), calls: made, ..Score::default() })
 }

@@ -12,6 +12,7 @@ mod flood;
 mod ipc;
 mod measure;
 mod oneway;
+mod pairs;
 mod params;
 mod stress;
 mod ways;

@@ -11,6 +11,7 @@ use object::{Endianness, elf};
 use crate::build::{guest_cargo, settle};
 use crate::repository;
 use crate::shell::{Outcome, at, run as execute};
+use crate::user_symbols;
 
 /// The target of this program: where the kernel's objects are tested.
 const HOST_TARGET: &str = env!("XTASK_TARGET");
@@ -101,7 +102,7 @@ pub fn build(image: Image) -> Outcome<PathBuf> {
     )?;
     let built = target().join(KERNEL_TARGET).join(PROFILE).join("kernel");
     let kept = target().join(format!("{}.elf", image.name()));
-    at(&built, std::fs::copy(&built, &kept))?;
+    at(&kept, std::fs::write(&kept, user_symbols::merged(&built, &program)?))?;
     Ok(kept)
 }
 

@@ -13,6 +13,7 @@ mod setup;
 mod shell;
 mod speed;
 mod test;
+mod user_symbols;
 
 use std::process::ExitCode;
 
