@@ -1,6 +1,7 @@
 //! Every argument of every command, with the help texts.
 
 mod compare;
+mod debug;
 mod gdb;
 mod script;
 mod trace;
@@ -20,6 +21,7 @@ use crate::symbols::SymbolsArg;
 use crate::units::{parse_number, parse_size};
 
 pub use compare::{CompareArgs, ExplainArgs};
+pub use debug::DebugArgs;
 pub use gdb::DebuggedRunArgs;
 pub use script::ScriptArgs;
 pub use trace::{ConvertFormat, TraceCommand, TraceFormat};
@@ -54,6 +56,9 @@ pub enum Command {
     /// Compare and convert traces
     #[command(subcommand)]
     Trace(TraceCommand),
+    /// Debug an image on the whole terminal, forwards and backwards
+    #[command(long_about = debug::ABOUT)]
+    Debug(Box<DebugArgs>),
     /// Carry out a file of debugger commands: step, break and look, forwards and backwards
     #[command(long_about = script::ABOUT)]
     Script(Box<ScriptArgs>),

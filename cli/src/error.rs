@@ -256,6 +256,10 @@ pub enum CliError {
         /// Which one, where, and what is wrong there.
         message: String,
     },
+    /// A screen is wanted, and there is none.
+    #[error("relsim debug needs a terminal to draw on and to read keys from")]
+    #[diagnostic(help("without one, relsim script carries out the same commands from a file"))]
+    NoTerminal,
     /// The terminal.
     #[error("cannot set up the terminal")]
     Terminal(#[source] std::io::Error),

@@ -26,6 +26,7 @@ mod suggest;
 mod symbols;
 mod timing_file;
 mod timing_toml;
+mod tui;
 mod units;
 
 use std::process::ExitCode;

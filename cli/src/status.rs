@@ -57,6 +57,15 @@ pub fn script_help() -> String {
     text
 }
 
+/// The table of `relsim debug` as the end of the help text.
+pub fn debug_help() -> String {
+    let mut text = String::from("Exit status:\n      0  the user has quit\n");
+    for (status, meaning) in TABLE.iter().filter(|row| [USAGE, FAILED].contains(&row.0)) {
+        text.push_str(&format!("  {status:>5}  {meaning}\n"));
+    }
+    text
+}
+
 /// `relsim check`: a count is above its recorded value.
 pub const REGRESSION: u8 = 1;
 /// `relsim check`: a count is below its recorded value, which is not updated.

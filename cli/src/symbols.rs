@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use relsim_loader::{Image, ParseOptions, SymbolKind, SymbolTable, demangle};
+use relsim_loader::{
+    Image, LoadError, ParseOptions, SourceLocation, SourceMap, SymbolKind, SymbolTable, demangle,
+};
 use relsim_markers::{MAX_ID, NAME_PREFIX};
 use relsim_traces::profile::Symbol;
 
@@ -46,6 +49,8 @@ pub struct ImageSymbols {
     table: SymbolTable,
     /// Where code runs before translation is on, if that is not where it was linked to.
     moved: Vec<Moved>,
+    /// Read when it is first asked. It cannot be asked by two at a time.
+    source: Arc<Mutex<SourceMap>>,
 }
 
 impl ImageSymbols {
@@ -61,6 +66,7 @@ impl ImageSymbols {
             name: file.file_name().map_or(image.name.clone(), |n| n.to_string_lossy().into_owned()),
             table: image.symbols.clone(),
             moved: moved.collect(),
+            source: Arc::new(Mutex::new(SourceMap::new(image))),
         }
     }
 
@@ -68,6 +74,10 @@ impl ImageSymbols {
         let (symbol, _) = self.table.lookup(address)?;
         let name = demangle(symbol.name).into_owned();
         Some(Symbol { name, object: self.name.clone(), address: symbol.address })
+    }
+
+    fn source<T>(&self, ask: impl FnOnce(&SourceMap) -> Result<T, LoadError>) -> Result<T, LoadError> {
+        ask(&self.source.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn linked(&self, address: u64) -> Option<u64> {
@@ -107,6 +117,43 @@ impl Symbols {
     /// The address of the symbol called `name`, in the first file that has one.
     pub fn address(&self, name: &str) -> Option<u64> {
         self.0.iter().find_map(|image| image.table.by_name(name)).map(|symbol| symbol.address)
+    }
+
+    /// The source line of the instruction at `address`, by the debug information of the first file that knows it. What is
+    /// damaged knows nothing.
+    pub fn location(&self, address: u64) -> Option<SourceLocation> {
+        let at = |image: &ImageSymbols, address| image.source(|map| map.location(address)).ok().flatten();
+        self.0
+            .iter()
+            .find_map(|image| at(image, address))
+            .or_else(|| self.0.iter().find_map(|image| at(image, image.linked(address)?)))
+    }
+
+    /// Where a statement of line `line` of source file `file` begins: `file` is the end of a path.
+    ///
+    /// # Errors
+    /// [`LoadError::Dwarf`] if debug information is damaged, and nothing was found elsewhere.
+    pub fn addresses_of_line(&self, file: &str, line: u32) -> Result<Vec<u64>, LoadError> {
+        let mut failed = None;
+        for image in &self.0 {
+            match image.source(|map| map.addresses(file, line)) {
+                Ok(found) if !found.is_empty() => return Ok(found),
+                Ok(_) => {}
+                Err(error) => failed = Some(error),
+            }
+        }
+        failed.map_or(Ok(Vec::new()), Err)
+    }
+
+    /// The names of all symbols that begin with `prefix`, for completion: at most `limit`.
+    pub fn names(&self, prefix: &str, limit: usize) -> Vec<String> {
+        let all = self.0.iter().flat_map(|image| image.table.iter());
+        let names = all.map(|symbol| demangle(symbol.name).into_owned());
+        let mut found: Vec<String> = names.filter(|name| name.starts_with(prefix)).collect();
+        found.sort();
+        found.dedup();
+        found.truncate(limit);
+        found
     }
 
     /// What regions are called: by `given`, or else by the files.

@@ -35,6 +35,7 @@ pub fn dispatch(command: Command) -> Result<u8, CliError> {
         Command::Explain(args) => explain::run(&args),
         Command::Profile(args) => profile::run(&args),
         Command::Trace(command) => trace::run(&command),
+        Command::Debug(args) => crate::tui::run(&args),
         Command::Script(args) => script::run(&args),
         Command::Platform(command) => platform::run(&command).map(|()| 0),
         Command::Dtb(args) => dtb::run(&args).map(|()| 0),

@@ -1,43 +1,20 @@
 //! `relsim script`.
 
-use std::collections::VecDeque;
 use std::io::Read;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
 
-use relsim_core::device::Console;
 use relsim_machine::session::Options;
 use relsim_machine::{Machine, Session};
 use serde_json::json;
 
 use super::print;
 use crate::args::ScriptArgs;
-use crate::console::InputSource;
+use crate::console::{Collected, Input, InputSource, Output};
 use crate::debug::{Command, CommandError, Debugger};
 use crate::error::CliError;
 use crate::plan::Plan;
 use crate::symbols::Symbols;
 use crate::{payload, status};
-
-/// The guest's console: input from a file, output for whoever asks.
-struct Collected {
-    output: Arc<Mutex<Vec<u8>>>,
-    input: VecDeque<u8>,
-}
-
-impl Console for Collected {
-    fn write(&mut self, bytes: &[u8]) {
-        self.output.lock().unwrap_or_else(PoisonError::into_inner).extend(bytes);
-    }
-
-    fn read(&mut self) -> Option<u8> {
-        self.input.pop_front()
-    }
-
-    fn at_end(&self) -> bool {
-        self.input.is_empty()
-    }
-}
 
 /// Carries out the commands of a file and gives the exit status.
 ///
@@ -50,8 +27,8 @@ pub fn run(args: &ScriptArgs) -> Result<u8, CliError> {
         plan.input.clear();
     }
     let symbols = Symbols::new(std::mem::take(&mut plan.software.symbols), &args.run.symbols)?;
-    let output = Arc::default();
-    let console = Collected { output: Arc::clone(&output), input: plan.input };
+    let output = Output::default();
+    let console = Collected { output: output.clone(), input: Input::Bytes(plan.input) };
     let machine = Machine::build(plan.config, &plan.software.payload, plan.virtio, Box::new(console))?;
     let mut options = Options::of(&machine);
     options.max_bytes = args.history.unwrap_or(options.max_bytes);
@@ -62,7 +39,7 @@ pub fn run(args: &ScriptArgs) -> Result<u8, CliError> {
             Ok(Some(command)) => debugger.carry_out(&command),
             Err(error) => Err(error),
         };
-        let console = std::mem::take(&mut *output.lock().unwrap_or_else(PoisonError::into_inner));
+        let console = output.take();
         let answer = match done {
             Ok(answer) => answer,
             Err(error) => {

@@ -93,8 +93,10 @@ fn standard_kind() -> Kind {
 pub enum Input {
     /// Bytes that are all there; none may be left.
     Bytes(VecDeque<u8>),
-    /// What somebody types.
+    /// What somebody types at a terminal that is the guest's.
     Keyboard(Keyboard),
+    /// What somebody types elsewhere.
+    Typed(Typed),
 }
 
 impl Input {
@@ -102,7 +104,8 @@ impl Input {
     pub fn read(&mut self) -> Option<u8> {
         match self {
             Self::Bytes(bytes) => bytes.pop_front(),
-            Self::Keyboard(keyboard) => keyboard.read(),
+            Self::Keyboard(keyboard) => keyboard.typed.read(),
+            Self::Typed(typed) => typed.read(),
         }
     }
 
@@ -121,11 +124,16 @@ const IDLE_LOOKS: u32 = 32;
 /// its user sees the time pass at about the pace that he does.
 const IDLE_SLEEP: Duration = Duration::from_millis(3);
 
-/// A terminal in raw mode, with a thread that reads it.
-pub struct Keyboard {
+/// Bytes as they are typed.
+pub struct Typed {
     typed: Receiver<u8>,
     last_look: Instant,
     idle_looks: u32,
+}
+
+/// A terminal in raw mode, with a thread that reads it.
+pub struct Keyboard {
+    typed: Typed,
     _raw: RawMode,
 }
 
@@ -139,7 +147,14 @@ impl Keyboard {
         let (sender, typed) = channel();
         // Never joined: it waits for a key, and ends with the process.
         std::thread::spawn(move || read_keys(&sender, &control));
-        Ok(Self { typed, last_look: Instant::now(), idle_looks: 0, _raw: raw })
+        Ok(Self { typed: Typed::new(typed), _raw: raw })
+    }
+}
+
+impl Typed {
+    /// What comes through `typed`.
+    pub fn new(typed: Receiver<u8>) -> Self {
+        Self { typed, last_look: Instant::now(), idle_looks: 0 }
     }
 
     fn read(&mut self) -> Option<u8> {

@@ -1,5 +1,6 @@
 //! The host's side of the guest's console: standard output, and one of several kinds of input.
 
+mod collected;
 mod input;
 mod keys;
 
@@ -9,7 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use relsim_core::device::Console;
 
-pub use input::{Input, InputSource, Keyboard};
+pub use collected::{Collected, Output};
+pub use input::{Input, InputSource, Keyboard, Typed};
 
 use crate::control::{Control, Quit};
 use crate::error::CliError;

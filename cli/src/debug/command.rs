@@ -62,6 +62,7 @@ pub enum Command {
     Step(u64),
     ReverseStep(u64),
     Next,
+    ReverseNext,
     Finish,
     Continue,
     ReverseContinue,
@@ -92,10 +93,14 @@ pub const HELP: &[(&str, &str)] = &[
     ("step [N]", "N instructions or traps of whatever hart is next (1)"),
     ("reverse-step [N]", "as many back"),
     ("next", "the next instruction of this hart; a call or trap as a whole"),
+    ("reverse-next", "back over the last instruction of this hart; a call or trap as a whole"),
     ("finish", "up to the return from this function or trap handler"),
     ("continue", "up to a breakpoint, or the guest's end"),
     ("reverse-continue", "back to the last breakpoint that was met, or the start"),
-    ("break PLACE [if EXPR]", "stop before the instruction at PLACE, an expression such as a symbol"),
+    (
+        "break PLACE [if EXPR]",
+        "stop before the instruction at PLACE, an expression such as a symbol, or a line of source as FILE:LINE",
+    ),
     (
         "watch PLACE [if EXPR]",
         "stop after a store to one of the 8 bytes at PLACE; rwatch: load, awatch: both",
@@ -242,6 +247,23 @@ impl Command {
         Ok(Some(command))
     }
 
+    /// Whether it makes a breakpoint, which has a number.
+    pub fn is_breakpoint(&self) -> bool {
+        matches!(self, Self::Break { .. } | Self::Watch { .. } | Self::Catch { .. })
+    }
+
+    /// Whether it goes back in time, or may.
+    pub fn goes_back(&self) -> bool {
+        matches!(
+            self,
+            Self::ReverseStep(_)
+                | Self::ReverseNext
+                | Self::ReverseContinue
+                | Self::GoTo(_)
+                | Self::LastWrite(_)
+        )
+    }
+
     fn named(
         at: usize,
         name: &str,
@@ -253,6 +275,7 @@ impl Command {
             "step" | "s" => Self::Step(words.number(count)?.unwrap_or(1)),
             "reverse-step" | "rs" => Self::ReverseStep(words.number(count)?.unwrap_or(1)),
             "next" | "n" => Self::Next,
+            "reverse-next" | "rn" => Self::ReverseNext,
             "finish" => Self::Finish,
             "continue" | "c" => Self::Continue,
             "reverse-continue" | "rc" => Self::ReverseContinue,

@@ -8,6 +8,7 @@ use relsim_machine::{RestoreError, Session};
 use serde_json::{Value, json};
 
 use super::command::{Catch, Command, CommandError, HELP, Style, Text};
+use super::lines::is_line;
 use super::places::{hart_json, place};
 use super::{show, user_interrupts};
 use crate::status;
@@ -28,18 +29,18 @@ pub struct Answer {
 }
 
 impl Answer {
-    fn new((text, json): (String, Value)) -> Self {
+    pub(super) fn new((text, json): (String, Value)) -> Self {
         Self { text, json, quit: false }
     }
 }
 
 /// A session, and what a user has set up in it.
 pub struct Debugger {
-    session: Session,
-    symbols: Symbols,
-    stops: Vec<(Stop, String)>,
-    next_number: u32,
-    hart: usize,
+    pub(super) session: Session,
+    pub(super) symbols: Symbols,
+    pub(super) stops: Vec<(Stop, String)>,
+    pub(super) next_number: u32,
+    pub(super) hart: usize,
 }
 
 impl Debugger {
@@ -48,17 +49,17 @@ impl Debugger {
         Self { session, symbols, stops: Vec::new(), next_number: 1, hart: 0 }
     }
 
-    fn core(&self) -> &Core {
+    pub(super) fn core(&self) -> &Core {
         &self.session.machine().cores[self.hart]
     }
 
-    fn parse(&self, text: &Text) -> Result<Expr, CommandError> {
+    pub(super) fn parse(&self, text: &Text) -> Result<Expr, CommandError> {
         let symbol = |name: &str| self.symbols.address(name);
         Expr::parse(&text.text, &self.core().hart.csr_table, &symbol)
             .map_err(|error| CommandError { at: text.at + error.at, message: error.message })
     }
 
-    fn value(&self, text: &Text) -> Result<u64, CommandError> {
+    pub(super) fn value(&self, text: &Text) -> Result<u64, CommandError> {
         let moment = Moment::of(&self.core().hart, &self.session.machine().bus);
         let value = self.parse(text)?.value(&moment);
         value.map_err(|why| CommandError { at: text.at, message: why.to_string() })
@@ -85,6 +86,10 @@ impl Debugger {
                 let arrival = self.session.next(self.hart);
                 self.stays(&arrival)
             }
+            Command::ReverseNext => {
+                let arrival = restored(self.previous())?;
+                self.stays(&arrival)
+            }
             Command::Finish => {
                 let stops = self.stops();
                 let arrival = self.session.finish(self.hart, &stops);
@@ -103,6 +108,9 @@ impl Debugger {
             Command::GoTo(cycle) => {
                 let arrival = restored(self.session.go_to_cycle(*cycle))?;
                 self.arrived(&arrival)
+            }
+            Command::Break { place, condition } if is_line(&place.text) => {
+                self.break_at_line(place, condition.as_ref())?
             }
             Command::Break { place, condition } => {
                 let address = self.value(place)?;
@@ -205,7 +213,7 @@ impl Debugger {
         })
     }
 
-    fn place(&self, address: u64) -> String {
+    pub(super) fn place(&self, address: u64) -> String {
         place(&self.symbols, address)
     }
 
@@ -308,8 +316,8 @@ impl Debugger {
     }
 
     fn breakpoints(&self) -> Answer {
-        let lines = self.stops.iter().map(|(stop, text)| format!("{}: {text}\n", stop.number));
-        let list = self.stops.iter().map(|(stop, text)| json!({"number": stop.number, "stop": text}));
+        let lines = self.listed().map(|(stop, text)| format!("{}: {text}\n", stop.number));
+        let list = self.listed().map(|(stop, text)| json!({"number": stop.number, "stop": text}));
         Answer::new((lines.collect(), json!({"stops": list.collect::<Vec<_>>()})))
     }
 

@@ -3,9 +3,12 @@
 
 pub mod command;
 mod debugger;
-mod places;
-mod show;
-mod user_interrupts;
+mod lines;
+mod look;
+pub mod places;
+mod previous;
+pub mod show;
+pub mod user_interrupts;
 
 pub use command::{Command, CommandError};
-pub use debugger::Debugger;
+pub use debugger::{Answer, Debugger};

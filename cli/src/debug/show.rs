@@ -66,10 +66,14 @@ fn fields(name: &str) -> &'static [Field] {
     }
 }
 
+/// The fields of the CSR called `name` when it holds `value`.
+pub fn csr_fields(name: &str, value: u64) -> impl Iterator<Item = (&'static str, u64)> {
+    fields(name).iter().map(move |&(name, at, width)| (name, value >> at & (u64::MAX >> (64 - width))))
+}
+
 /// A CSR with its fields.
 pub fn csr(def: &CsrDef, value: u64) -> (String, Value) {
-    let values =
-        fields(def.name).iter().map(|&(name, at, width)| (name, value >> at & (u64::MAX >> (64 - width))));
+    let values = csr_fields(def.name, value);
     let (mut text, mut map) = (format!("{} {value:#x}", def.name), Map::new());
     for (name, value) in values.filter(|field| field.1 != 0) {
         let _ = write!(text, " {name}={value:#x}");
@@ -94,13 +98,19 @@ pub fn registers(session: &Session, hart: usize, symbols: &Symbols) -> (String, 
 
 /// A line of disassembly and the instruction's length; `None` where nothing can be fetched.
 pub fn instruction(session: &Session, hart: usize, va: u64, symbols: &Symbols) -> Option<(String, u64)> {
+    let (text, len) = instruction_text(session, hart, va)?;
+    let name = symbol(symbols, va).map_or(String::new(), |symbol| format!(" <{symbol}>"));
+    Some((format!("{va:#x}{name}: {text}"), len))
+}
+
+/// The text of an instruction alone, and its length.
+pub fn instruction_text(session: &Session, hart: usize, va: u64) -> Option<(String, u64)> {
     let (word, len) = session.instruction(hart, va)?;
     let core = session.machine().cores.get(hart)?;
     let decoder = core.blocks.decoder();
     let def = decoder.row(decoder.op(word, 0, 0).row);
     let csr_name = |num| core.hart.csr_table.get(num).map(|def| def.name);
-    let name = symbol(symbols, va).map_or(String::new(), |symbol| format!(" <{symbol}>"));
-    Some((format!("{va:#x}{name}: {}", disasm::text(def, word, va, &csr_name)), len))
+    Some((disasm::text(def, word, va, &csr_name), len))
 }
 
 /// Instructions from `va` on.
@@ -157,7 +167,7 @@ pub fn memory(session: &Session, hart: usize, va: u64, format: Format) -> (Strin
 
 /// The calls that led here: the pc, the return address in `ra`, and those that frame pointers lead to (RISC-V ELF psABI,
 /// "Frame Pointer Convention").
-pub fn backtrace(session: &Session, hart: usize, symbols: &Symbols) -> (String, Value) {
+pub fn frames(session: &Session, hart: usize, symbols: &Symbols) -> Vec<u64> {
     const MAX_FRAMES: usize = 64;
     let machine = session.machine();
     let hart = &machine.cores[hart].hart;
@@ -175,6 +185,12 @@ pub fn backtrace(session: &Session, hart: usize, symbols: &Symbols) -> (String, 
         previous = frame;
         frame = moment.memory(frame.wrapping_sub(16), 8).unwrap_or(0);
     }
+    frames
+}
+
+/// [`frames`], as text.
+pub fn backtrace(session: &Session, hart: usize, symbols: &Symbols) -> (String, Value) {
+    let frames = frames(session, hart, symbols);
     let lines = frames.iter().enumerate().map(|(n, &at)| format!("#{n} {}\n", place(symbols, at)));
     let list: Vec<_> =
         frames.iter().map(|&at| json!({"pc": format!("{at:#x}"), "symbol": symbol(symbols, at)})).collect();

@@ -1,4 +1,4 @@
-//! User interrupts, for people: the sender tables, the receivers of the UINTC, and who waits for what.
+//! User interrupts: the sender tables, the receivers of the UINTC, and who waits for what.
 
 use std::fmt::Write;
 
@@ -8,52 +8,111 @@ use serde_json::{Value, json};
 use uintr_abi::csr::{SUIRS, SUIST};
 use uintr_abi::{SenderEntry, Suirs, Suist};
 
-/// Entries of a sender table that are shown.
+/// Entries of a sender table that are looked at.
 const MAX_ENTRIES: u64 = 64;
 
-/// What there is.
-pub fn show(machine: &Machine) -> (String, Value) {
-    let (mut text, mut harts) = (String::new(), Vec::new());
-    for core in &machine.cores {
-        let hart = &core.hart;
-        let csr = |num| hart.peek_csr(&machine.bus, num);
-        let (Some(suist), Some(suirs)) = (csr(SUIST), csr(SUIRS)) else { continue };
-        let (suist, suirs) = (Suist::from_bits(suist), Suirs::from_bits(suirs));
-        let sends =
-            if suist.enable { format!("sends by {:#x}", suist.ppn << 12) } else { "does not send".into() };
-        let receives = suirs.receiver().map_or("no receiver".to_string(), |n| format!("receiver {n}"));
-        let _ = writeln!(text, "hart {}: {sends}, {receives}", hart.config.id);
-        let mut entries = Vec::new();
-        for index in 0..suist.entries().min(MAX_ENTRIES) {
-            let address = suist.entry_address(index);
-            let Some(bits) = address.and_then(|address| machine.bus.ram.get::<u64>(address)) else {
-                continue;
+/// A valid entry of a sender table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// Its number.
+    pub index: u64,
+    /// The vector that it sends.
+    pub vector: u16,
+    /// To whom.
+    pub receiver: u16,
+}
+
+/// What a hart has to do with user interrupts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HartView {
+    /// Its number.
+    pub hart: usize,
+    /// Where its sender table is, if it may send.
+    pub table: Option<u64>,
+    /// As whom it receives.
+    pub receiver: Option<u16>,
+    /// What can be sent.
+    pub entries: Vec<Entry>,
+}
+
+/// A receiver that somebody has set up, or that something is pending for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReceiverView {
+    /// Its number.
+    pub index: usize,
+    /// Whether it takes interrupts.
+    pub active: bool,
+    /// The hart that it interrupts.
+    pub hart: u16,
+    /// Pending vectors: bit v for vector v.
+    pub pending: u64,
+}
+
+/// All of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct UserInterruptView {
+    /// The harts that have user interrupts.
+    pub harts: Vec<HartView>,
+    /// Receivers.
+    pub receivers: Vec<ReceiverView>,
+}
+
+impl UserInterruptView {
+    /// What there is.
+    pub fn of(machine: &Machine) -> Self {
+        let harts = machine.cores.iter().filter_map(|core| {
+            let csr = |num| core.hart.peek_csr(&machine.bus, num);
+            let (suist, suirs) = (Suist::from_bits(csr(SUIST)?), Suirs::from_bits(csr(SUIRS)?));
+            let entry = |index| {
+                let bits = machine.bus.ram.get::<u64>(suist.entry_address(index)?)?;
+                let SenderEntry { valid, vector, receiver, .. } = SenderEntry::from_bits(bits);
+                valid.then_some(Entry { index, vector, receiver })
             };
-            let entry = SenderEntry::from_bits(bits);
-            if entry.valid {
-                let _ =
-                    writeln!(text, "  entry {index}: vector {} of receiver {}", entry.vector, entry.receiver);
-                entries.push(json!({"index": index, "vector": entry.vector, "receiver": entry.receiver}));
-            }
-        }
-        harts.push(json!({
-            "hart": hart.config.id, "sends": suist.enable, "receiver": suirs.receiver(), "entries": entries,
-        }));
+            Some(HartView {
+                hart: core.hart.config.id,
+                table: suist.enable.then_some(suist.ppn << 12),
+                receiver: suirs.receiver(),
+                entries: (0..suist.entries().min(MAX_ENTRIES)).filter_map(entry).collect(),
+            })
+        });
+        let device = machine.bus.devices().find(|(_, _, device)| device.name() == NAME);
+        let receivers =
+            device.and_then(|(_, _, device)| Uintc::receivers_in(&device.save()).ok()).unwrap_or_default();
+        let known = receivers.iter().enumerate().filter(|(_, r)| r.low.bits() != 0 || r.pending != 0);
+        let receivers = known.map(|(index, receiver)| ReceiverView {
+            index,
+            active: receiver.low.active,
+            hart: receiver.low.hartid,
+            pending: receiver.pending,
+        });
+        Self { harts: harts.collect(), receivers: receivers.collect() }
     }
-    let state = machine.bus.devices().find(|(_, _, device)| device.name() == NAME);
-    let receivers =
-        state.and_then(|(_, _, device)| Uintc::receivers_in(&device.save()).ok()).unwrap_or_default();
-    let mut all = Vec::new();
-    for (index, receiver) in receivers.iter().enumerate() {
-        if receiver.low.bits() == 0 && receiver.pending == 0 {
-            continue;
+}
+
+/// What there is, for people and for programs.
+pub fn show(machine: &Machine) -> (String, Value) {
+    let view = UserInterruptView::of(machine);
+    let (mut text, mut harts) = (String::new(), Vec::new());
+    for HartView { hart, table, receiver, entries } in &view.harts {
+        let sends = table.map_or("does not send".into(), |table| format!("sends by {table:#x}"));
+        let receives = receiver.map_or("no receiver".to_string(), |n| format!("receiver {n}"));
+        let _ = writeln!(text, "hart {hart}: {sends}, {receives}");
+        for Entry { index, vector, receiver } in entries {
+            let _ = writeln!(text, "  entry {index}: vector {vector} of receiver {receiver}");
         }
-        let (active, hart) = (if receiver.low.active { "active" } else { "not active" }, receiver.low.hartid);
-        let pending = receiver.pending;
-        let _ = writeln!(text, "receiver {index}: {active}, hart {hart}, pending {pending:#x}");
-        all.push(json!({
-            "receiver": index, "active": receiver.low.active, "hart": hart, "pending": format!("{pending:#x}"),
-        }));
+        let entries: Vec<_> = entries
+            .iter()
+            .map(|e| json!({"index": e.index, "vector": e.vector, "receiver": e.receiver}))
+            .collect();
+        harts.push(json!({"hart": hart, "sends": table.is_some(), "receiver": receiver, "entries": entries}));
+    }
+    let mut all = Vec::new();
+    for ReceiverView { index, active, hart, pending } in &view.receivers {
+        let state = if *active { "active" } else { "not active" };
+        let _ = writeln!(text, "receiver {index}: {state}, hart {hart}, pending {pending:#x}");
+        all.push(
+            json!({"receiver": index, "active": active, "hart": hart, "pending": format!("{pending:#x}")}),
+        );
     }
     if text.is_empty() {
         text.push_str("the machine has no user interrupts\n");

@@ -550,3 +550,21 @@ pub enum FrameSize {
     /// 1 GiB.
     Giga = 2,
 }
+
+#[cfg(test)]
+mod tests {
+    use kernel_layout::cap;
+
+    use super::*;
+
+    /// What debuggers are told is so.
+    #[test]
+    fn capabilities_lie_as_they_are_told_to() {
+        assert_eq!((cap::KIND_SHIFT, cap::DETAIL_SHIFT, cap::ASID_SHIFT), (KIND_SHIFT, DETAIL_SHIFT, ASID_SHIFT));
+        assert_eq!(cap::SLOT_SIZE as usize, size_of::<Slot>());
+        let kinds = [(Kind::Frame, "frame"), (Kind::Thread, "thread"), (Kind::Domain, "domain")];
+        for (kind, name) in kinds {
+            assert!(cap::KINDS.contains(&(kind as u8, name)));
+        }
+    }
+}

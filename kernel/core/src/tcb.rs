@@ -494,3 +494,44 @@ impl Buffer {
         (self.word(n / 8) >> (n % 8 * 8)) as u8
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use core::mem::offset_of;
+
+    use kernel_layout::tcb;
+
+    use super::*;
+
+    /// What debuggers are told is so.
+    #[test]
+    fn threads_lie_as_they_are_told_to() {
+        let context = offset_of!(Tcb, context);
+        let user = offset_of!(Tcb, user_interrupts);
+        for (told, is) in [
+            (tcb::SIZE, size_of::<Tcb>()),
+            (tcb::SIZE, align_of::<Tcb>()),
+            (tcb::PC, context + offset_of!(Context, x)),
+            (tcb::KERNEL_STACK, context + offset_of!(Context, kernel_stack)),
+            (tcb::HART, context + offset_of!(Context, hart)),
+            (tcb::SLOTS, offset_of!(Tcb, slots)),
+            (tcb::STATE, offset_of!(Tcb, state)),
+            (tcb::QUEUED, offset_of!(Tcb, queued)),
+            (tcb::PRIORITY, offset_of!(Tcb, priority)),
+            (tcb::DOMAIN, offset_of!(Tcb, domain)),
+            (tcb::AFFINITY, offset_of!(Tcb, affinity)),
+            (tcb::BLOCKED_ON, offset_of!(Tcb, blocked_on)),
+            (tcb::RECEIVER, user + offset_of!(UserInterrupts, receiver)),
+            (tcb::NEXT, offset_of!(Tcb, all) + offset_of!(Link, next)),
+            (tcb::PREVIOUS, offset_of!(Tcb, all) + offset_of!(Link, previous)),
+            (tcb::NAME, offset_of!(Tcb, name)),
+            (tcb::NAME_MAX, kernel_abi::THREAD_NAME_MAX),
+            (0, Tcb::CSPACE),
+        ] {
+            assert_eq!(told, is as u64);
+        }
+        for (state, name) in [(State::Inactive, "inactive"), (State::Running, "running"), (State::Idle, "idle")] {
+            assert_eq!(tcb::STATES[state as usize], name);
+        }
+    }
+}

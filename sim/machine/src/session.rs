@@ -10,9 +10,10 @@ mod history;
 mod stops;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use relsim_core::device::NoConsole;
+use relsim_core::observe::Observer;
 use relsim_core::pmp::AccessKind;
 use relsim_core::run::Core;
 
@@ -71,6 +72,7 @@ pub struct Session {
     history: History,
     options: Options,
     stop: Arc<AtomicBool>,
+    progress: Arc<AtomicU64>,
 }
 
 impl Session {
@@ -79,7 +81,7 @@ impl Session {
         let inner = std::mem::replace(&mut machine.bus.console, Box::new(NoConsole));
         machine.bus.console = Box::new(Recorded::new(inner));
         let history = History::new(machine.checkpoint(), options.max_bytes);
-        Self { machine, history, options, stop: Arc::default() }
+        Self { machine, history, options, stop: Arc::default(), progress: Arc::default() }
     }
 
     /// The machine as it is now.
@@ -103,6 +105,11 @@ impl Session {
         Arc::clone(&self.stop)
     }
 
+    /// Where in time a movement that is under way has got to, in steps: brought up to date a few times a second.
+    pub fn progress(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.progress)
+    }
+
     /// Where in time it is.
     pub fn position(&self) -> Position {
         Position { steps: self.machine.steps(), cycles: self.machine.cycles() }
@@ -117,6 +124,7 @@ impl Session {
     fn run(&mut self, pause: Pause, mut lookout: Option<&mut Lookout<'_>>, interval: u64) -> Arrival {
         loop {
             let steps = self.machine.steps();
+            self.progress.store(steps, Ordering::Relaxed);
             if steps >= pause.steps || self.machine.cycles() >= pause.cycle {
                 return Arrival::There;
             }
@@ -291,9 +299,12 @@ impl Session {
             let mut lookout = self.lookout(stops, count.max(1), limit);
             // Up to and with what is met at the end of the segment: the next one begins behind that.
             let pause = Pause { steps: end, ..Pause::default() };
-            self.run(pause, Some(&mut lookout), self.options.interval);
+            let arrival = self.run(pause, Some(&mut lookout), self.options.interval);
             hits = lookout.hits.into_iter().chain(hits).collect();
             end = from.steps();
+            if arrival == Arrival::End(Exit::Interrupted) {
+                break;
+            }
         }
         hits.dedup_by_key(|hit| hit.steps);
         Ok(hits.split_off(hits.len().saturating_sub(count)))
@@ -316,5 +327,22 @@ impl Session {
         let hits = self.hits_before(now + 1, &[stop], 1)?;
         self.go_to_step(now)?;
         Ok(hits.first().copied())
+    }
+
+    /// Goes through the steps from `from` up to here again, while `observer` looks on. The machine stays where it is,
+    /// unless it is interrupted.
+    ///
+    /// # Errors
+    /// As [`Session::go_to_step`].
+    pub fn replay<O: Observer>(&mut self, from: u64, observer: &mut O) -> Result<(), RestoreError> {
+        let now = self.machine.steps();
+        self.go_to_step(from.min(now))?;
+        while self.machine.steps() < now {
+            let limits = Limits { pause: Pause { steps: now, ..Pause::default() }, ..Limits::default() };
+            if self.machine.run_observed(limits, &self.stop, observer) != Exit::Stopped {
+                break;
+            }
+        }
+        Ok(())
     }
 }
