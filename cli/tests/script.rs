@@ -108,3 +108,55 @@ fn who_wrote_last_is_known() {
     }
     assert_eq!(answer(6)["found"], false, "{out}");
 }
+
+/// A line of source: where its statements begin, once in the list, or what is wrong with it.
+#[test]
+fn lines_of_source_are_places() {
+    let files = Files::new();
+    let image = "../loader/tests/fixtures/lines-rust.elf";
+    let commands = "break lines.rs:22\nbreak lines.rs:16 if a0 == 1\ninfo breakpoints\ncontinue\ndelete 2\ninfo breakpoints\n";
+    let out = script(&files, commands, &[image]).success();
+    let out = String::from_utf8(out.get_output().stdout.clone()).unwrap();
+    assert!(out.contains("\n1: break lines.rs:22 at 0x80000000 <_start>\n"), "{out}");
+    assert!(out.contains("\nstop 1: break lines.rs:22 at 0x80000000 <_start>\n"), "{out}");
+    // When it is made, and in the list.
+    let second = "2: break lines.rs:16 at 0x80000016 <lines::sum+0x2> and 10 more places if a0 == 1\n";
+    assert_eq!(out.matches(second).count(), 2, "{out}");
+    for line in ["break lines.rs:2", "break other.rs:16"] {
+        let out = script(&files, line, &[image]).code(3);
+        out.stderr(contains(":1:7: no statement begins at line "));
+    }
+}
+
+/// Back over a call as a whole, into it where the hart has not come out of it, and over a system call.
+#[test]
+fn back_by_an_instruction_of_this_hart() {
+    let files = Files::new();
+    // A call of a function of two instructions, then another one.
+    let code = [jal(RA, 12), addi(T0, 0, 1), LOOP, addi(T1, T1, 1), jalr(0, RA)];
+    let guest = files.guest(&code);
+    let commands = "break 0x80000004\ncontinue\nreverse-next\nnext\nreverse-step\nreverse-next\n";
+    let path = files.add("script", commands.as_bytes());
+    let out = relsim(&["script"]).arg(path).arg(guest).arg("--json").assert().success();
+    let out = String::from_utf8(out.get_output().stdout.clone()).unwrap();
+    let pcs: Vec<String> = out
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["answer"]["pc"].to_string())
+        .collect();
+    let expected = ["0x80000004", "0x80000000", "0x80000004", "0x80000010", "0x8000000c"];
+    assert_eq!(pcs[1..], expected.map(|pc| format!("\"{pc}\"")), "{out}");
+    // The kernel's root task makes a system call, and is back at it.
+    let commands = "break trap_entry\ncontinue\ndelete\nreverse-step\nnext\nreverse-next\n";
+    let out = script(&files, commands, &[]).success();
+    let out = String::from_utf8(out.get_output().stdout.clone()).unwrap();
+    assert!(out.ends_with("step 310454, cycle 310454, hart 0 U: 0x198f2a: ecall\n"), "{out}");
+}
+
+/// All instructions of a family.
+#[test]
+fn families_of_instructions_are_caught() {
+    let files = Files::new();
+    let commands = "catch instruction uipi\ncontinue\n";
+    let out = script(&files, commands, &["--builtin", "uintr"]).success();
+    out.stdout(contains("stop 1: catch instruction uipi\nstep 8852, cycle 4426, hart 0 M: 0x8000024c"));
+}

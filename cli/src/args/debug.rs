@@ -1,5 +1,7 @@
 //! `relsim debug`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::RunArgs;
@@ -20,6 +22,11 @@ pub struct DebugArgs {
     /// Neither take up nor keep breakpoints, panes and typed lines of this image
     #[arg(long, help_heading = "Screen")]
     pub no_state: bool,
+
+    /// Directory to look for source files in whose path the compiler recorded is not here, by the end of that path
+    /// (repeatable)
+    #[arg(long, value_name = "DIRECTORY", help_heading = "Screen")]
+    pub source: Vec<PathBuf>,
 
     /// Memory of the host that the past may take, beside the first checkpoint [default: 512M]
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Screen")]

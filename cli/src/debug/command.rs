@@ -107,7 +107,7 @@ pub const HELP: &[(&str, &str)] = &[
     ),
     (
         "catch WHAT [if EXPR]",
-        "stop at: trap [CODE], interrupt [CODE], user-interrupt, privilege, csr NAME, register NAME, instruction NAME, cycle N",
+        "stop at: trap [CODE], interrupt [CODE], user-interrupt, privilege, csr NAME, register NAME, instruction NAME (uipi: all uipi.*), cycle N",
     ),
     ("delete [N]", "forget breakpoint N, or all"),
     ("info WHAT", "breakpoints, harts or history"),

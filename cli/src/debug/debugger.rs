@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use relsim_core::run::Core;
-use relsim_machine::session::{Arrival, Expr, Moment, Stop, Trigger, expr};
+use relsim_machine::session::{Arrival, Expr, Moment, Stop, Trigger, expr, is_of_family};
 use relsim_machine::{RestoreError, Session};
 use serde_json::{Value, json};
 
@@ -262,8 +262,11 @@ impl Debugger {
                 None => return unknown(name, "register"),
             },
             Catch::Instruction(name) => {
-                match self.core().blocks.decoder().rows().find(|def| def.name == name.text) {
-                    Some(def) => (Trigger::Instruction(def.name), format!("instruction {}", def.name)),
+                match self.core().blocks.decoder().rows().find(|def| is_of_family(def.name, &name.text)) {
+                    Some(def) => {
+                        let name = &def.name[..name.text.len()];
+                        (Trigger::Instruction(name), format!("instruction {name}"))
+                    }
                     None => return unknown(name, "instruction"),
                 }
             }

@@ -34,9 +34,13 @@ impl Debugger {
         let parsed = condition.map(|text| self.parse(text)).transpose()?;
         let number = self.next_number;
         self.next_number += 1;
-        let places: Vec<String> = found.iter().map(|&address| self.place(address)).collect();
+        let first = found.first().map_or(String::new(), |&address| self.place(address));
+        let more = match found.len() {
+            1 => String::new(),
+            n => format!(" and {} more places", n - 1),
+        };
         let condition = condition.map_or(String::new(), |condition| format!(" if {}", condition.text));
-        let text = format!("break {file}:{line} at {}{condition}", places.join(", "));
+        let text = format!("break {file}:{line} at {first}{more}{condition}");
         for address in found {
             let stop = Stop { number, trigger: Trigger::Address(address), condition: parsed.clone() };
             self.stops.push((stop, text.clone()));

@@ -179,6 +179,8 @@ impl App {
     }
 
     fn run(&mut self, line: &str) -> Vec<Effect> {
+        // What was said before is not about this.
+        self.say("", Role::Plain);
         self.ask(Job::Line(line.into()))
     }
 
@@ -253,7 +255,7 @@ impl App {
                 self.mode = Mode::Keys;
                 Vec::new()
             }
-            Mode::Guest => self.to_guest(key),
+            Mode::Guest => self.type_to_guest(key),
             Mode::Command | Mode::Place(_) => self.typed(key),
         }
     }
@@ -284,7 +286,7 @@ impl App {
         Vec::new()
     }
 
-    fn to_guest(&mut self, key: KeyEvent) -> Vec<Effect> {
+    fn type_to_guest(&mut self, key: KeyEvent) -> Vec<Effect> {
         let bytes = match key.code {
             KeyCode::Esc => {
                 self.mode = Mode::Keys;
@@ -299,7 +301,7 @@ impl App {
             KeyCode::Backspace => vec![0x7f],
             _ => return Vec::new(),
         };
-        if self.busy.is_none() {
+        if !matches!(self.busy, Some((Job::Line(_), _))) {
             self.say("it will be read when the guest runs on: Esc, then c", Role::Quiet);
         }
         vec![Effect::Type(bytes)]

@@ -21,6 +21,7 @@ const MAX_SYMBOLS: usize = 200;
 #[derive(Debug, Clone, Default)]
 pub struct Completer {
     names: Vec<String>,
+    instructions: Vec<&'static str>,
     symbols: Symbols,
 }
 
@@ -30,7 +31,9 @@ impl Completer {
         let csrs = machine.cores.first().map(|core| core.hart.csr_table.rows()).unwrap_or_default();
         let registers = REGISTERS.iter().copied().chain(["pc", "cycle", "instret", "hart", "priv"]);
         let names = registers.chain(csrs.iter().map(|def| def.name)).map(String::from);
-        Self { names: names.collect(), symbols }
+        let decoder = machine.cores.first().map(|core| core.blocks.decoder().clone());
+        let instructions = decoder.map(|decoder| decoder.rows().map(|def| def.name).collect());
+        Self { names: names.collect(), instructions: instructions.unwrap_or_default(), symbols }
     }
 
     /// What `line`, up to the cursor, may go on to, and the words to choose from if there are several.
@@ -63,6 +66,9 @@ impl Completer {
             && before.split_whitespace().count() == 1
         {
             return words.iter().copied().filter(fits).map(String::from).collect();
+        }
+        if before.trim_end().ends_with(" instruction") {
+            return self.instructions.iter().copied().filter(fits).map(String::from).collect();
         }
         if word.is_empty() {
             return Vec::new();

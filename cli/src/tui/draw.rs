@@ -139,7 +139,6 @@ fn pane(app: &mut App, frame: &mut Frame<'_>, placed: Placed) {
         view: &app.view,
         theme,
         width: area.width.into(),
-        height: height.into(),
         console: app.console.lines(),
         log: &app.log,
         typing: app.mode == Mode::Guest,
@@ -182,15 +181,18 @@ fn title(theme: Theme, pane: Pane, note: &str, focus: bool, width: usize) -> Lin
 
 /// The keys, in columns.
 fn help(theme: Theme, frame: &mut Frame<'_>, area: Rect) {
-    const KEY_WIDTH: usize = 7;
+    const KEY_WIDTH: usize = 8;
     let row = |key: &str, text: &str| {
         Line::from(vec![
             Span::styled(format!(" {key:<KEY_WIDTH$}"), theme.style(Role::Key)),
             Span::raw(text.to_string()),
         ])
     };
-    let keys = KEYS.iter().map(|binding| row(binding.names, binding.help));
-    let panes = PANES.iter().map(|def| row(&def.key.to_string(), &format!("{}: {}", def.name, def.help)));
+    let keys = KEYS
+        .iter()
+        .filter(|binding| !binding.names.is_empty())
+        .map(|binding| row(binding.names, binding.help));
+    let panes = PANES.iter().map(|def| row(&def.key.to_string(), def.help));
     let lines: Vec<_> = keys.chain(panes).collect();
     let height = usize::from(area.height).max(1);
     let columns = lines.len().div_ceil(height).max(1) as u16;

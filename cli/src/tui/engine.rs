@@ -65,10 +65,10 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// For `debugger`; `replays`: whether a replay is without consequences outside of the machine.
-    pub fn new(debugger: Debugger, replays: bool) -> Self {
+    /// For `debugger` with `sources`; `replays`: whether a replay is without consequences outside of the machine.
+    pub fn new(debugger: Debugger, sources: Sources, replays: bool) -> Self {
         let before = Before::now(&debugger);
-        Self { debugger, before, sources: Sources::default(), made: Vec::new(), replays }
+        Self { debugger, before, sources, made: Vec::new(), replays }
     }
 
     /// The debugger.

@@ -139,13 +139,13 @@ impl Layout {
         }
         let Rect { x, y, width, height } = area;
         if self.is_wide() {
-            let (left, top) = (width * 58 / 100, height * 57 / 100);
-            let (right, low) = (width - left, height - top);
+            let (left, top, high) = (width * 58 / 100, height * 57 / 100, height * 68 / 100);
+            let right = width - left;
             return vec![
                 placed(MAIN, Rect::new(x, y, left, top), false),
-                placed(SIDE, Rect::new(x + left, y, right, top), true),
-                placed(BOTTOM, Rect::new(x, y + top, left, low), false),
-                placed(CORNER, Rect::new(x + left, y + top, right, low), true),
+                placed(SIDE, Rect::new(x + left, y, right, high), true),
+                placed(BOTTOM, Rect::new(x, y + top, left, height - top), false),
+                placed(CORNER, Rect::new(x + left, y + high, right, height - high), true),
             ];
         }
         let (left, top) = (width * 58 / 100, height * 62 / 100);

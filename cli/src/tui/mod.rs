@@ -37,6 +37,7 @@ use crate::debug::Debugger;
 use crate::disk::Writes;
 use crate::error::CliError;
 use crate::plan::Plan;
+use crate::status;
 use crate::symbols::Symbols;
 use app::{App, Effect};
 use completion::Completer;
@@ -44,6 +45,7 @@ use engine::{Engine, Reply, Request};
 use state::{Kept, StateFile};
 use terminal::Screen;
 use theme::Theme;
+use view::code::Sources;
 
 /// How long a look for keys may take while the engine is busy, and while it is not.
 const BUSY_POLL: Duration = Duration::from_millis(10);
@@ -91,7 +93,7 @@ impl Setup {
         let replays = !args.run.disk.iter().any(|disk| disk.writes == Writes::Through);
         let notes = plan.software.notes.into_iter().chain(plan.notes).collect();
         Ok(Self {
-            engine: Engine::new(debugger, replays),
+            engine: Engine::new(debugger, Sources::new(args.source.clone()), replays),
             title,
             typed,
             output,
@@ -153,16 +155,16 @@ pub fn run(args: &DebugArgs) -> Result<u8, CliError> {
     let shown = show(&mut app, &mut screen, &worker, &kept, typed.as_ref(), &output, &control);
     worker.stop.store(true, Ordering::Release);
     drop(screen);
-    shown?;
+    let status = shown?;
     if let Some(file) = file
         && let Err(message) = file.save(&app.kept())
     {
         eprintln!("relsim: breakpoints and layout are not kept: {message}");
     }
-    Ok(0)
+    Ok(status)
 }
 
-/// Serves events until the user has enough.
+/// Serves events until the user has enough, or somebody ends relsim: gives the exit status.
 fn show(
     app: &mut App,
     screen: &mut Screen,
@@ -171,7 +173,7 @@ fn show(
     typed: Option<&Sender<u8>>,
     output: &Output,
     control: &Control,
-) -> Result<(), CliError> {
+) -> Result<u8, CliError> {
     let (width, height) = screen.size()?;
     let mut effects = app.resize(width, height);
     effects.extend(app.begin(kept));
@@ -188,7 +190,7 @@ fn show(
                         let _ = typed.send(byte);
                     }
                 }
-                Effect::Quit => return Ok(()),
+                Effect::Quit => return Ok(0),
             }
         }
         match worker.replies.try_recv() {
@@ -207,7 +209,7 @@ fn show(
             changed = true;
         }
         if control.quits().is_some() {
-            return Ok(());
+            return Ok(status::INTERRUPTED);
         }
         let busy = app.busy.is_some();
         if busy {

@@ -54,7 +54,7 @@ impl StateFile {
 
     fn broken(&mut self, why: &str) -> String {
         self.broken = true;
-        format!("{} is left as it is: {why}", self.path.display())
+        format!("{why}: left as it is, {}", self.path.display())
     }
 
     /// Keeps `kept`.
@@ -97,7 +97,7 @@ mod tests {
             std::fs::write(directory.path().join("abc.toml"), text).unwrap();
             let mut file = StateFile::at(directory.path(), "abc");
             let message = file.load().unwrap_err();
-            assert!(message.contains("abc.toml is left as it is: "), "{message}");
+            assert!(message.contains(": left as it is, ") && message.ends_with("abc.toml"), "{message}");
             file.save(&Kept::default()).unwrap();
             assert_eq!(std::fs::read_to_string(directory.path().join("abc.toml")).unwrap(), text);
         }

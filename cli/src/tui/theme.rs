@@ -100,7 +100,7 @@ impl Theme {
             Role::Signal => (PURPLE, Modifier::BOLD),
             Role::Error => (VERMILION, Modifier::BOLD),
             Role::Bar => return plain.add_modifier(Modifier::REVERSED),
-            Role::Key => (YELLOW, Modifier::empty()),
+            Role::Key => (YELLOW, Modifier::BOLD),
         };
         let style = plain.add_modifier(modifier);
         if self.colour { style.fg(colour) } else { style }

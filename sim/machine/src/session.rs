@@ -24,7 +24,7 @@ use console::Recorded;
 pub use expr::{Expr, ExprError, Moment, NoValue};
 use history::History;
 use stops::Lookout;
-pub use stops::{Hit, Stop, Trigger};
+pub use stops::{Hit, Stop, Trigger, is_of_family};
 
 /// How a session keeps its past.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -336,7 +336,12 @@ impl Session {
     /// As [`Session::go_to_step`].
     pub fn replay<O: Observer>(&mut self, from: u64, observer: &mut O) -> Result<(), RestoreError> {
         let now = self.machine.steps();
+        let before = self.history.before(from).steps();
         self.go_to_step(from.min(now))?;
+        if self.machine.steps() == from && from - before > now - from {
+            // Whoever looks back once will do so again, from close by.
+            self.history.add(self.machine.checkpoint());
+        }
         while self.machine.steps() < now {
             let limits = Limits { pause: Pause { steps: now, ..Pause::default() }, ..Limits::default() };
             if self.machine.run_observed(limits, &self.stop, observer) != Exit::Stopped {

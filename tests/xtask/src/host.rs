@@ -44,6 +44,7 @@ const NEEDS: &[Need] = &[
         purpose: "debugs guests through relsim's stub",
     },
     Need { any_of: &["python3"], package: "python3", purpose: "reads our Perfetto files" },
+    Need { any_of: &["tmux"], package: "tmux", purpose: "a terminal for the debugger's screen" },
     Need { any_of: &["dtc"], package: "device-tree-compiler", purpose: "checks our device trees" },
     Need {
         any_of: &["/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.elf"],

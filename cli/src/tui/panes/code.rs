@@ -7,7 +7,7 @@ use super::super::view::code::CodeLine;
 use super::{Anchor, Content, Context};
 
 /// From here on a mnemonic's operands stand in a column.
-const MNEMONIC_WIDTH: usize = 8;
+const MNEMONIC_WIDTH: usize = 9;
 /// With less room than this, of an address only the end is shown.
 const WIDE: usize = 64;
 /// Digits that tell an instruction from its neighbours.
@@ -43,15 +43,29 @@ fn draw(line: &CodeLine, cx: &Context<'_>) -> Line<'static> {
             let short = if cx.width < WIDE { digits.len().saturating_sub(SHORT_DIGITS) } else { 0 };
             let (name, operands) = text.split_once(' ').unwrap_or((text, ""));
             let role = if here { Role::Current } else { Role::Plain };
+            // Where room is short, a symbol stands in the place of its address.
+            let short_target = target.as_ref().filter(|_| cx.width < WIDE);
+            let operands = match short_target {
+                Some(_) => &operands[..operands.rfind("0x").unwrap_or(operands.len())],
+                None => operands,
+            };
             let text = format!("{name:<MNEMONIC_WIDTH$} {operands}");
             let mut spans = vec![
                 stop,
                 pointer,
                 cx.span(if here { Role::Current } else { Role::Quiet }, format!(" {}  ", &digits[short..])),
-                cx.span(role, text.trim_end().to_string()),
+                cx.span(role, text),
             ];
-            spans.extend(target.as_ref().map(|name| cx.span(Role::Symbol, format!(" <{name}>"))));
+            let gap = if short_target.is_some() { "" } else { " " };
+            spans.extend(
+                target.as_ref().map(|name| cx.span(Role::Symbol, format!("{gap}{}", bracketed(name)))),
+            );
             Line::from(spans)
         }
     }
+}
+
+/// A name in angle brackets; that of a method of a trait has some already.
+fn bracketed(name: &str) -> String {
+    if name.starts_with('<') { name.into() } else { format!("<{name}>") }
 }

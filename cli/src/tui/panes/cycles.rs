@@ -21,9 +21,9 @@ pub fn content(cx: &Context<'_>) -> Content {
             Line::from(vec![
                 cx.span(Role::Quiet, format!("{hart}{:>9} ", line.cycle)),
                 cx.span(if stalls { Role::Changed } else { Role::Plain }, format!("{cycles}  ")),
-                cx.span(Role::Symbol, format!("{:<22} ", line.place)),
-                Span::raw(format!("{:<26} ", line.text)),
-                cx.span(Role::Changed, line.causes.clone()),
+                cx.span(Role::Changed, format!("{:<14} ", line.causes)),
+                cx.span(Role::Symbol, format!("{:<20} ", line.place)),
+                Span::raw(line.text.clone()),
             ])
         })
         .collect();
@@ -31,14 +31,14 @@ pub fn content(cx: &Context<'_>) -> Content {
         let since: u64 = hart.causes.iter().map(|row| row.1).sum();
         let mut spans = vec![
             Span::raw(format!("hart {}: ", hart.hart)),
-            cx.span(Role::Quiet, format!("{since} cycles since the last stop: ")),
+            cx.span(Role::Quiet, format!("{since} since the stop: ")),
         ];
         spans.extend(parts(cx, hart.causes.iter().map(|&(name, since, _)| (name, since)), since));
         lines.push(Line::from(spans));
         let total: u64 = hart.causes.iter().map(|row| row.2).sum();
         let mut by_total: Vec<_> = hart.causes.iter().map(|&(name, _, total)| (name, total)).collect();
         by_total.sort_by_key(|&(_, total)| std::cmp::Reverse(total));
-        let mut spans = vec![cx.span(Role::Quiet, format!("        of {total} in all: "))];
+        let mut spans = vec![cx.span(Role::Quiet, format!("        {total} in all: "))];
         spans.extend(parts(cx, by_total.into_iter(), total));
         lines.push(Line::from(spans));
     }
@@ -63,7 +63,7 @@ fn parts<'a>(
     let shown = causes.filter(|(_, cycles)| *cycles > 0).take(CAUSES);
     let part = |(name, cycles): (&str, u64)| {
         let percent = u128::from(cycles) * 100 / u128::from(total.max(1));
-        [cx.span(Role::Symbol, format!("{name} ")), Span::raw(format!("{cycles} ({percent} %)  "))]
+        [cx.span(Role::Symbol, format!("{name} ")), Span::raw(format!("{percent} %  "))]
     };
     shown.flat_map(part).collect()
 }

@@ -41,7 +41,8 @@ pub fn content(cx: &Context<'_>) -> Content {
         ])
     });
     let symbol = memory.symbol.as_ref().map_or(String::new(), |symbol| format!(" <{symbol}>"));
-    Content::top(lines.collect()).with_note(format!("{:#x}{symbol}", memory.at))
+    let of = memory.of.map_or(String::new(), |mode| format!(" as {mode}-mode sees it"));
+    Content::top(lines.collect()).with_note(format!("{:#x}{symbol}{of}", memory.at))
 }
 
 #[cfg(test)]

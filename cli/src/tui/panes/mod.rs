@@ -63,20 +63,20 @@ macro_rules! panes {
     };
 }
 panes! {
-    Code '1' "code" Main "source and disassembly around the pc";
-    Registers '2' "registers" Side "integer registers, and what they point at";
-    Csrs '3' "CSRs" Side "control and status registers, by fields";
-    Harts '4' "harts" Corner "all harts and their states";
+    Code '1' "code" Main "source and disassembly";
+    Registers '2' "registers" Side "integer registers";
+    Csrs '3' "CSRs" Side "CSRs, by fields";
+    Harts '4' "harts" Corner "all harts";
     Stack '5' "call stack" Corner "the calls that led here";
-    Memory '6' "memory" Bottom "bytes at an address";
-    Walk '7' "page walk" Bottom "how an address is translated, entry by entry";
-    Threads '8' "threads" Bottom "threads and capabilities of relsim's kernel";
-    UserInterrupts '9' "user interrupts" Corner "sender tables, receivers, what is pending";
-    Cycles '0' "cycles" Bottom "the last instructions, and what cycles went to";
+    Memory '6' "memory" Bottom "memory";
+    Walk '7' "page walk" Bottom "the translation of an address";
+    Threads '8' "threads" Bottom "the kernel's threads, and caps";
+    UserInterrupts '9' "user interrupts" Corner "user interrupts";
+    Cycles '0' "cycles" Bottom "the pipeline, and stalls";
     Console 'o' "console" Bottom "what the guest prints";
-    Events 'e' "events" Bottom "traps, returns and user interrupts that led here";
-    Log 'l' "commands" Bottom "commands and their answers";
-    Breakpoints 'p' "breakpoints" Side "breakpoints, watchpoints, catchpoints";
+    Events 'e' "events" Bottom "traps, returns, sends";
+    Log 'l' "commands" Bottom "commands and answers";
+    Breakpoints 'p' "breakpoints" Side "breakpoints";
 }
 
 impl Pane {
@@ -99,8 +99,6 @@ pub struct Context<'a> {
     pub theme: Theme,
     /// Cells in a line.
     pub width: usize,
-    /// Lines.
-    pub height: usize,
     /// What the guest has printed.
     pub console: &'a [String],
     /// Commands and answers.

@@ -7,7 +7,8 @@ use super::{Content, Context};
 
 pub fn content(cx: &Context<'_>) -> Content {
     let lines = cx.view.frames.iter().enumerate().map(|(n, frame)| {
-        let (at, symbol) = frame.place.split_once(' ').unwrap_or((&frame.place, ""));
+        // Without a symbol the address is all that there is.
+        let (at, symbol) = frame.place.split_once(' ').unwrap_or(("", &frame.place));
         let role = if n == 0 { Role::Current } else { Role::Plain };
         Line::from(vec![
             cx.span(role, format!("#{n:<2} {} ", symbol.trim_matches(['<', '>']))),

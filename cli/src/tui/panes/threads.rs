@@ -16,7 +16,8 @@ pub fn content(cx: &Context<'_>) -> Content {
     lines.extend(threads.caps.iter().map(|cap| {
         Line::from(vec![cx.span(Role::Quiet, format!("{:>5}  ", cap.slot)), Span::raw(cap.text.clone())])
     }));
-    Content::top(lines).with_note(format!("{} threads", threads.threads.len()))
+    let count = threads.threads.len();
+    Content::top(lines).with_note(format!("{count} thread{}", if count == 1 { "" } else { "s" }))
 }
 
 fn line(thread: &ThreadLine, cx: &Context<'_>) -> Line<'static> {

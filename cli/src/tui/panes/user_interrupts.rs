@@ -14,17 +14,16 @@ pub fn content(cx: &Context<'_>) -> Content {
     for receiver in &all.receivers {
         let before = cx.view.pending_before.iter().find(|(index, _)| *index == receiver.index);
         let (mark, role) = cx.changed(before.is_some());
-        let pending = format!("{:016x} {}", receiver.pending, vectors(receiver.pending));
         let role = if receiver.pending != 0 && before.is_none() { Role::Signal } else { role };
-        let was = before.map_or(String::new(), |(_, was)| format!("  was {was:x}"));
+        let was = before.map_or(String::new(), |(_, was)| format!(", was {}", vectors(*was)));
         lines.push(Line::from(vec![
             mark,
-            Span::raw(format!("receiver {:<3} ", receiver.index)),
+            Span::raw(format!("receiver {:<2} ", receiver.index)),
             cx.span(
                 Role::Quiet,
-                format!("hart {} {:<4}", receiver.hart, if receiver.active { "on" } else { "off" }),
+                format!("hart {} {:<3} ", receiver.hart, if receiver.active { "on" } else { "off" }),
             ),
-            cx.span(role, format!("pending {pending}")),
+            cx.span(role, format!("pending {}", vectors(receiver.pending))),
             cx.span(Role::Changed, was),
         ]));
     }
@@ -49,14 +48,15 @@ pub fn content(cx: &Context<'_>) -> Content {
     Content::top(lines)
 }
 
-/// The vectors that are pending, as far as a line has room.
+/// The vectors that are pending.
 fn vectors(pending: u64) -> String {
+    /// More are told by the bits.
     const MAX: usize = 6;
     let set: Vec<String> = (0..64).filter(|bit| pending >> bit & 1 == 1).map(|bit| bit.to_string()).collect();
     match set.len() {
-        0 => "nothing".into(),
-        n if n > MAX => format!("vectors {} and {} more", set[..MAX].join(" "), n - MAX),
+        0 => "none".into(),
         1 => format!("vector {}", set[0]),
-        _ => format!("vectors {}", set.join(" ")),
+        2..=MAX => format!("vectors {}", set.join(" ")),
+        n => format!("{n} vectors, {pending:#x}"),
     }
 }

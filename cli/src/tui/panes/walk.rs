@@ -22,15 +22,16 @@ pub fn content(cx: &Context<'_>) -> Content {
             cx.span(Role::Symbol, entry.what.clone()),
         ])
     }));
-    let mut results = Vec::new();
-    for (name, result) in &walk.results {
-        results.push(cx.span(Role::Quiet, format!("{name} ")));
-        results.push(match result {
-            Ok(pa) => Span::raw(format!("{pa:#x}  ")),
-            Err(fault) => cx.span(Role::Error, format!("{fault}  ")),
-        });
+    for (privilege, results) in &walk.results {
+        let mut spans = vec![Span::raw(format!("{privilege}-mode  "))];
+        for (name, result) in results {
+            spans.push(cx.span(Role::Quiet, format!("{name} ")));
+            spans.push(match result {
+                Ok(pa) => Span::raw(format!("{pa:#x}  ")),
+                Err(fault) => cx.span(Role::Error, format!("{fault}  ")),
+            });
+        }
+        lines.push(Line::from(spans));
     }
-    lines.push(Line::from(results));
-    let note = format!("{:#x} by {} as {}", walk.va, walk.mode, walk.privilege);
-    Content::top(lines).with_note(note)
+    Content::top(lines).with_note(format!("{:#x} by {}", walk.va, walk.mode))
 }

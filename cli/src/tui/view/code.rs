@@ -1,6 +1,7 @@
 //! Source and disassembly.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use relsim_loader::SourceLocation;
 
@@ -55,18 +56,38 @@ pub struct Code {
     pub source: Option<String>,
 }
 
-/// Source files that were read.
+/// Source files.
 #[derive(Debug, Default)]
-pub struct Sources(HashMap<String, Option<Vec<String>>>);
+pub struct Sources {
+    /// Where to look for those that are not where the compiler saw them.
+    directories: Vec<PathBuf>,
+    /// The lines of those that were asked for.
+    read: HashMap<String, Option<Vec<String>>>,
+}
 
 impl Sources {
+    /// Those that are where the compiler saw them, or in `directories`.
+    pub fn new(directories: Vec<PathBuf>) -> Self {
+        Self { directories, read: HashMap::new() }
+    }
+
+    /// Reads the file with the path `file`, or the longest end of it that is in a directory.
+    fn read(&self, file: &str) -> Option<Vec<String>> {
+        let parts: Vec<&str> = file.split('/').filter(|part| !part.is_empty()).collect();
+        let ends = (0..parts.len()).map(|n| parts[n..].join("/"));
+        let elsewhere =
+            ends.flat_map(|end| self.directories.iter().map(move |directory| directory.join(&end)));
+        let mut paths = std::iter::once(PathBuf::from(file)).chain(elsewhere);
+        let text = paths.find_map(|path| std::fs::read_to_string(path).ok())?;
+        Some(text.lines().map(|line| line.trim_end().replace('\t', "    ")).collect())
+    }
+
     fn line(&mut self, file: &str, line: u32) -> Option<String> {
-        let read = || {
-            let text = std::fs::read_to_string(file).ok()?;
-            Some(text.lines().map(|line| line.trim_end().replace('\t', "    ")).collect())
-        };
-        let lines = self.0.entry(file.into()).or_insert_with(read).as_ref()?;
-        lines.get((line as usize).checked_sub(1)?).cloned()
+        if !self.read.contains_key(file) {
+            let lines = self.read(file);
+            self.read.insert(file.into(), lines);
+        }
+        self.read.get(file)?.as_ref()?.get((line as usize).checked_sub(1)?).cloned()
     }
 }
 
@@ -148,7 +169,11 @@ fn start(debugger: &Debugger, center: u64) -> u64 {
         let mut before = std::collections::VecDeque::from([begin]);
         let mut at = begin;
         while at < center {
-            let Some((_, len)) = debugger.session().instruction(debugger.hart(), at) else { break };
+            let Some((word, len)) = debugger.session().instruction(debugger.hart(), at) else { break };
+            if word == 0 {
+                // Memory that nobody has written to, not code.
+                break;
+            }
             at = at.wrapping_add(len);
             before.push_back(at);
             if before.len() > BEFORE {

@@ -113,6 +113,8 @@ pub fn decoded(name: &str, value: u64) -> Option<String> {
     let shown = fields.into_iter().filter_map(|(field, value)| {
         let letter = |value| Priv::from_bits(value).map_or('?', Priv::letter);
         Some(match (name, field, value) {
+            // `sstatus` and `ustatus` are views of a part of `mstatus`.
+            ("sstatus" | "ustatus", "MPP", _) | ("ustatus", "SPP" | "FS", _) => return None,
             (_, "SPP" | "MPP", value) => format!("{field}={}", letter(value)),
             (_, "FS", value) => {
                 format!("FS={}", ["off", "initial", "clean", "dirty"][value as usize & 3])
@@ -124,6 +126,7 @@ pub fn decoded(name: &str, value: u64) -> Option<String> {
                 10 => "Sv57".into(),
                 _ => format!("MODE={value}"),
             },
+            ("satp", "ASID", value) => format!("ASID={value}"),
             ("satp", "PPN", value) => format!("table={:#x}", value << 12),
             ("mtvec" | "stvec" | "utvec", "BASE/4", value) => format!("base={:#x}", value << 2),
             ("mtvec" | "stvec" | "utvec", "MODE", value) => {
@@ -144,9 +147,9 @@ mod tests {
     #[test]
     fn fields_are_words() {
         for (name, value, text) in [
-            ("scause", 8, "exception 8: environment call from U-mode"),
-            ("scause", 1 << 63 | 5, "interrupt 5: supervisor timer interrupt"),
-            ("satp", 8 << 60 | 0x80123, "table=0x80123000 Sv39"),
+            ("scause", 8, "exception 8: user_ecall"),
+            ("scause", 1 << 63 | 5, "interrupt 5: supervisor_timer"),
+            ("satp", 8 << 60 | 0x80123, "table=0x80123000 ASID=0 Sv39"),
             ("sstatus", 2 << 32 | 3 << 13 | 1 << 8 | 2, "SIE SPP=S FS=dirty"),
             ("stvec", 0x8000_0001, "vectored base=0x80000000"),
         ] {

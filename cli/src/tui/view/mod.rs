@@ -49,7 +49,7 @@ pub struct HartLine {
     pub cycle: u64,
     /// Instructions retired.
     pub instructions: u64,
-    /// Its pc, with a symbol.
+    /// Its pc, as a symbol if there is one.
     pub place: String,
     /// It is the one that goes on next.
     pub next: bool,
@@ -167,7 +167,7 @@ impl View {
             mode: hart.privilege.letter(),
             cycle: hart.cycle,
             instructions: hart.instret,
-            place: place(symbols, hart.pc),
+            place: symbol(symbols, hart.pc).unwrap_or_else(|| format!("{:#x}", hart.pc)),
             next: next == Some(hart.config.id),
         };
         let frame = |at: u64| FrameLine {
@@ -215,7 +215,7 @@ fn meaning(debugger: &Debugger, value: u64) -> Option<String> {
     if let Some(name) = symbol(debugger.symbols(), value) {
         return Some(format!("<{name}>"));
     }
-    let word = debugger.moment().memory(value, 8)?;
+    let word = memory::word(debugger, value)?;
     let bytes = word.to_le_bytes();
     let text: String =
         bytes.iter().take_while(|b| b.is_ascii_graphic() || **b == b' ').map(|&b| char::from(b)).collect();

@@ -1,10 +1,11 @@
 //! What led here: the last steps, gone through again.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use relsim_core::timing::{CycleCause, Ledger};
+use relsim_markers::Kind;
 use relsim_traces::trace::{Event, Exporter, Instruction, Messages, Tracer, Wants, What};
 
 use super::Before;
@@ -76,7 +77,11 @@ struct Collected {
     seen: Vec<usize>,
 }
 
-struct Collector(Arc<Mutex<Collected>>);
+struct Collector {
+    all: Arc<Mutex<Collected>>,
+    /// Names of the guest's regions and events.
+    names: BTreeMap<u16, String>,
+}
 
 fn push<T>(list: &mut VecDeque<T>, item: T, most: usize) {
     if list.len() >= most {
@@ -91,7 +96,7 @@ impl Exporter for Collector {
     }
 
     fn event(&mut self, event: &Event<'_>) -> io::Result<()> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         let &Event { hart, cycle, cycles, .. } = event;
         let first = !all.seen.contains(&hart);
         if first {
@@ -113,7 +118,17 @@ impl Exporter for Collector {
             }
             What::Return(to) => format!("  -> {}  returns", to.letter()),
             What::Send(receiver) => format!("uipi    sends to receiver {receiver}"),
-            What::Mark(mark) => format!("marker  {:?} {}", mark.kind, mark.id).to_lowercase(),
+            What::Mark(mark) => {
+                let kind = match mark.kind {
+                    Kind::Begin => "begin",
+                    Kind::End => "end",
+                    Kind::Instant => "event",
+                };
+                match self.names.get(&mark.id) {
+                    Some(name) => format!("marker  {kind} {name}"),
+                    None => format!("marker  {kind} {}", mark.id),
+                }
+            }
         };
         let user_interrupt = match &event.what {
             What::Send(_) => true,
@@ -160,7 +175,8 @@ impl Recent {
         let decoder = machine.cores.first().map(|core| core.blocks.decoder().clone());
         let messages =
             Messages { sends: relsim_uintr::messages::sends, receives: relsim_uintr::messages::receives };
-        let exporter = Box::new(Collector(Arc::clone(&collected)));
+        let names = debugger.symbols().region_names(&[]);
+        let exporter = Box::new(Collector { all: Arc::clone(&collected), names });
         let mut tracer = Tracer::new(exporter, machine.cores.len(), decoder).with_messages(messages);
         // Its own checkpoints are always good.
         let _ = debugger.session_mut().replay(now.saturating_sub(STEPS), &mut tracer);

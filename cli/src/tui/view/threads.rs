@@ -84,17 +84,16 @@ impl Kernel<'_> {
         (self.word(other + back) == WINDOW + at).then_some(other)
     }
 
-    /// Some thread: the one of a hart in U-mode, or one that is found by its neighbours.
+    /// Some thread: one that a hart runs, or one that has run and has a CSpace.
     fn any(&self, machine: &Machine) -> Option<u64> {
-        let users = machine.cores.iter().filter(|core| core.hart.privilege == Priv::U);
-        let by_hart = users.filter_map(|core| self.thread(core.hart.csr.sscratch)).next();
+        let by_hart = machine.cores.iter().find_map(|core| self.thread(core.hart.csr.sscratch));
         by_hart.or_else(|| {
             let ram = &self.bus.ram;
             let first = ram.base().next_multiple_of(tcb::SIZE);
             (first..ram.base() + ram.size_bytes()).step_by(tcb::SIZE as usize).find(|&at| {
                 self.word(at + tcb::KERNEL_STACK) != 0
                     && self.thread(WINDOW + at).is_some()
-                    && self.neighbour(at, tcb::NEXT, tcb::PREVIOUS).is_some()
+                    && kind(self.word(at + tcb::SLOTS)) == "CNode"
             })
         })
     }
@@ -116,10 +115,10 @@ impl Kernel<'_> {
         let name = (0..tcb::NAME_MAX).map(|n| self.byte(at + tcb::NAME + n));
         let name: Vec<u8> = name.take_while(|&byte| byte != 0).collect();
         let core = machine.cores.get(usize::from(hart));
-        let current = core.is_some_and(|core| match core.hart.privilege {
-            Priv::U => core.hart.csr.sscratch == WINDOW + at,
+        let current = core.is_some_and(|core| match core.hart.csr.sscratch {
             // In the kernel: what may run and stands in no queue.
-            _ => state == "running" && self.byte(at + tcb::QUEUED) == 0,
+            0 => matches!(state, "running" | "restart") && self.byte(at + tcb::QUEUED) == 0,
+            thread => thread == WINDOW + at,
         });
         let pc = match core {
             Some(core) if current && core.hart.privilege == Priv::U => core.hart.pc,

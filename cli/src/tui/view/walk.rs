@@ -1,7 +1,9 @@
 //! The translation of an address, entry by entry (privileged specification 4.3 to 4.5).
 
+use relsim_core::hart::Priv;
 use relsim_core::mmu::satp_levels;
 use relsim_core::pmp::AccessKind;
+use relsim_core::trap::Cause;
 
 use crate::debug::Debugger;
 
@@ -26,6 +28,9 @@ pub struct EntryLine {
     pub what: String,
 }
 
+/// What an access comes to: loads, stores or fetches, and the physical address, or the fault.
+pub type Outcome = (&'static str, Result<u64, &'static str>);
+
 /// A translation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Walk {
@@ -33,12 +38,10 @@ pub struct Walk {
     pub va: u64,
     /// The translation mode.
     pub mode: &'static str,
-    /// As which privilege.
-    pub privilege: char,
     /// The entries, the root's first.
     pub entries: Vec<EntryLine>,
-    /// What loads, stores and fetches come to: a physical address, or a fault.
-    pub results: Vec<(&'static str, Result<u64, &'static str>)>,
+    /// What accesses of each privilege come to.
+    pub results: Vec<(char, Vec<Outcome>)>,
 }
 
 impl Walk {
@@ -48,7 +51,7 @@ impl Walk {
         let (hart, bus) = (moment.hart, moment.bus);
         let privilege = hart.data_privilege();
         let satp = hart.csr.satp;
-        let levels = if privilege == relsim_core::hart::Priv::M { 0 } else { satp_levels(satp) };
+        let levels = if privilege == Priv::M { 0 } else { satp_levels(satp) };
         let (ptes, reads) = hart.walked(bus, va, AccessKind::Load, privilege);
         let entries = ptes.iter().take(usize::from(reads)).zip((0..levels).rev()).map(|(&at, level)| {
             let value = bus.ram.get::<u64>(at).unwrap_or(0);
@@ -61,21 +64,29 @@ impl Walk {
             let flag = |(bit, name): (u32, char)| if value >> bit & 1 == 1 { name } else { '.' };
             EntryLine { level, index, at, value, flags: FLAGS.into_iter().map(flag).collect(), what }
         });
-        let kinds = [
-            ("load", AccessKind::Load, privilege),
-            ("store", AccessKind::Store, privilege),
-            ("fetch", AccessKind::Fetch, hart.privilege),
-        ];
-        let results = kinds.map(|(name, kind, privilege)| {
-            (name, hart.walk(bus, va, kind, privilege).map(|walk| walk.pa).map_err(|cause| cause.name()))
+        let kinds = [("load", AccessKind::Load), ("store", AccessKind::Store), ("fetch", AccessKind::Fetch)];
+        // Whom translation is for, or the only one that there is to ask.
+        let asked = if levels == 0 { vec![privilege] } else { vec![Priv::S, Priv::U] };
+        let results = asked.into_iter().map(|privilege| {
+            let result = |(name, kind)| {
+                let walk = hart.walk(bus, va, kind, privilege);
+                (name, walk.map(|walk| walk.pa).map_err(fault))
+            };
+            (privilege.letter(), kinds.map(result).to_vec())
         });
         Self {
             va,
             mode: ["bare", "", "", "Sv39", "Sv48", "Sv57"].get(usize::from(levels)).copied().unwrap_or("?"),
-            privilege: privilege.letter(),
             entries: entries.collect(),
-            results: results.to_vec(),
+            results: results.collect(),
         }
+    }
+}
+
+fn fault(cause: Cause) -> &'static str {
+    match cause {
+        Cause::LoadPage | Cause::StorePage | Cause::InstructionPage => "page fault",
+        _ => "access fault",
     }
 }
 

@@ -46,7 +46,7 @@ pub enum Trigger {
     },
     /// An interrupt has been delivered to U-mode.
     UserInterrupt,
-    /// An instruction of this name is next.
+    /// An instruction of this name, or of this family (see [`is_of_family`]), is next.
     Instruction(&'static str),
     /// A hart has got to this core cycle.
     Cycle(u64),
@@ -185,6 +185,11 @@ impl<'a> Lookout<'a> {
     }
 }
 
+/// Whether an instruction called `name` is one called `family`, or of those whose names go on with a dot: `lr.w` of `lr`.
+pub fn is_of_family(name: &str, family: &str) -> bool {
+    name.strip_prefix(family).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
 fn registers(hart: &Hart) -> [u64; 32] {
     std::array::from_fn(|r| hart.x[r])
 }
@@ -247,7 +252,7 @@ impl Observer for Lookout<'_> {
                 let met = match stop.trigger {
                     Trigger::Address(address) => pc == address,
                     Trigger::Hart(hart) => hart == id,
-                    Trigger::Instruction(name) => self.decoder.row(op.row).name == name,
+                    Trigger::Instruction(name) => is_of_family(self.decoder.row(op.row).name, name),
                     _ => false,
                 };
                 if met {
