@@ -23,10 +23,10 @@ mod view;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::time::Duration;
 
-use crossterm::event::{self, Event};
+use crossterm::event::Event;
 use relsim_machine::session::Options;
 use relsim_machine::{Machine, Session};
 
@@ -177,6 +177,7 @@ fn show(
     let (width, height) = screen.size()?;
     let mut effects = app.resize(width, height);
     effects.extend(app.begin(kept));
+    let events = terminal::events();
     let mut changed = true;
     loop {
         for effect in std::mem::take(&mut effects) {
@@ -224,13 +225,18 @@ fn show(
             true if busy => BUSY_POLL,
             true => IDLE_POLL,
         };
-        if event::poll(patience).map_err(CliError::Terminal)? {
-            match event::read().map_err(CliError::Terminal)? {
-                Event::Key(key) => effects.extend(app.key(key)),
-                Event::Resize(width, height) => effects.extend(app.resize(width, height)),
-                _ => {}
+        match events.recv_timeout(patience) {
+            Ok(event) => {
+                match event.map_err(CliError::Terminal)? {
+                    Event::Key(key) => effects.extend(app.key(key)),
+                    Event::Resize(width, height) => effects.extend(app.resize(width, height)),
+                    _ => {}
+                }
+                changed = true;
             }
-            changed = true;
+            Err(RecvTimeoutError::Timeout) => {}
+            // What went wrong has been said before, or the terminal is gone.
+            Err(RecvTimeoutError::Disconnected) => return Ok(status::INTERRUPTED),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The terminal, taken over and given back.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
+use std::sync::mpsc::{Receiver, channel};
 
+use crossterm::event::{self, Event};
 use ratatui::{DefaultTerminal, Frame};
 
 use crate::error::CliError;
@@ -16,6 +18,22 @@ pub fn check() -> Result<(), CliError> {
     } else {
         Err(CliError::NoTerminal)
     }
+}
+
+/// What happens at the terminal, read by a thread of its own: when the terminal goes, crossterm looks for more of it for
+/// ever, and relsim has to be able to end.
+pub fn events() -> Receiver<io::Result<Event>> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        let read = std::iter::repeat_with(event::read);
+        for event in read {
+            let last = event.is_err();
+            if sender.send(event).is_err() || last {
+                break;
+            }
+        }
+    });
+    receiver
 }
 
 /// The whole screen. It is given back when the value is dropped, and when relsim panics.
@@ -52,6 +70,7 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        ratatui::restore();
+        // Where the terminal is gone, there is nothing to give back.
+        let _ = ratatui::try_restore();
     }
 }
