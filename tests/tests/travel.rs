@@ -4,7 +4,12 @@
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
+use relsim_core::bus::Bus;
 use relsim_core::device::NoConsole;
+use relsim_core::hart::{Hart, Priv};
+use relsim_core::insn::Op;
+use relsim_core::observe::Observer;
+use relsim_core::trap::TrapTaken;
 use relsim_machine::session::{Arrival, Hit, Options, Stop, Trigger};
 use relsim_machine::{Exit, Limits, Machine, Pause, Session, Timing};
 use relsim_tests::boot::Boot;
@@ -205,5 +210,44 @@ fn stops_are_met_both_ways() {
             assert_eq!(session.run_back_to(std::slice::from_ref(&stop)), Ok(Arrival::Hit(last)));
             session.go_to_step(start).unwrap();
         }
+    }
+}
+
+/// Counts what it is told.
+#[derive(Default)]
+struct Count(u64);
+
+impl Observer for Count {
+    const ON: bool = true;
+
+    fn retired(&mut self, _: &Hart, _: &Bus, _: &Op, _: u64, _: Priv) {
+        self.0 += 1;
+    }
+
+    fn trapped(&mut self, _: &Hart, _: &Bus, _: &TrapTaken) {
+        self.0 += 1;
+    }
+}
+
+#[test]
+fn a_replay_tells_what_happened_and_changes_nothing() {
+    for (harts, model) in [(1, "functional"), (2, "rocket")] {
+        let machine = kernel(harts, model);
+        let options = Options { interval: 300_000, ..Options::of(&machine) };
+        let mut session = Session::new(machine, options);
+        session.step(400_000);
+        let before = state(session.machine_mut());
+        // The first makes a checkpoint close by, the second begins there.
+        for _ in 0..2 {
+            let mut count = Count::default();
+            session.replay(before.1 - 5000, &mut count).unwrap();
+            assert_eq!(count.0, 5000, "{model}");
+            assert_eq!(state(session.machine_mut()), before, "{model}");
+        }
+        // All of it, as far as there is a past; calls of the built-in firmware are not told.
+        let mut count = Count::default();
+        session.replay(0, &mut count).unwrap();
+        assert!((300_000..=400_000).contains(&count.0), "{model}: {}", count.0);
+        assert_eq!(state(session.machine_mut()), before, "{model}");
     }
 }

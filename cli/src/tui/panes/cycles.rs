@@ -21,8 +21,8 @@ pub fn content(cx: &Context<'_>) -> Content {
             Line::from(vec![
                 cx.span(Role::Quiet, format!("{hart}{:>9} ", line.cycle)),
                 cx.span(if stalls { Role::Changed } else { Role::Plain }, format!("{cycles}  ")),
-                cx.span(Role::Changed, format!("{:<14} ", line.causes)),
-                cx.span(Role::Symbol, format!("{:<20} ", line.place)),
+                cx.span(Role::Changed, format!("{:<12} ", line.causes)),
+                cx.span(Role::Symbol, format!("{:<18} ", line.place)),
                 Span::raw(line.text.clone()),
             ])
         })

@@ -4,7 +4,7 @@ use relsim_core::bus::Bus;
 use relsim_core::hart::{Hart, Priv};
 use relsim_core::trap::{Cause, interrupt_name};
 
-use super::meaning;
+use crate::debug::places::symbol;
 use crate::debug::{Debugger, show};
 
 /// What is shown, if the hart has it, in this order: supervisor, user, machine.
@@ -90,8 +90,10 @@ pub fn take(debugger: &Debugger, before: Option<&[(u16, u64)]>) -> Vec<CsrLine> 
     values(moment.hart, moment.bus).into_iter().filter_map(line).collect()
 }
 
+/// The function that an address belongs to.
 fn pointed(debugger: &Debugger, name: &str, value: u64) -> Option<String> {
-    name.ends_with("epc").then(|| meaning(debugger, value)).flatten()
+    let symbol = symbol(debugger.symbols(), value).filter(|_| name.ends_with("epc") && value != 0)?;
+    Some(format!("<{symbol}>"))
 }
 
 /// The fields of a CSR that has some.
