@@ -76,6 +76,7 @@ pub struct App {
     /// What the engine is busy with, and how far it is.
     pub busy: Option<(Job, u64)>,
     look: Look,
+    last: String,
     waiting: VecDeque<Request>,
     completer: Completer,
     /// Why nothing can be typed to the guest.
@@ -108,6 +109,7 @@ impl App {
             log: Vec::new(),
             busy: None,
             look: Look::default(),
+            last: String::new(),
             waiting: VecDeque::new(),
             completer,
             no_input,
@@ -181,6 +183,7 @@ impl App {
     fn run(&mut self, line: &str) -> Vec<Effect> {
         // What was said before is not about this.
         self.say("", Role::Plain);
+        self.last = line.into();
         self.ask(Job::Line(line.into()))
     }
 
@@ -310,6 +313,8 @@ impl App {
     fn act(&mut self, action: Action) -> Vec<Effect> {
         match action {
             Action::Run(line) => return self.run(line),
+            Action::Again if self.last.is_empty() => {}
+            Action::Again => return self.run(&self.last.clone()),
             Action::Begin(text) => {
                 self.mode = Mode::Command;
                 self.prompt.begin(text);

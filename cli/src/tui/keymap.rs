@@ -9,6 +9,8 @@ use super::panes::{PANES, Pane};
 pub enum Action {
     /// A command.
     Run(&'static str),
+    /// The last command.
+    Again,
     /// A command that begins so, to be typed on.
     Begin(&'static str),
     /// An expression that says where the pane is to look.
@@ -77,6 +79,7 @@ pub const KEYS: &[Binding] = &[
     row(&[char('S')], "S", Action::Run("reverse-step"), "back by an instruction or trap"),
     row(&[char('N')], "N", Action::Run("reverse-next"), "the same, over calls and traps"),
     row(&[char('C')], "C", Action::Run("reverse-continue"), "back to a breakpoint"),
+    row(&[plain(KeyCode::Enter)], "Enter", Action::Again, "the last command again"),
     row(&[plain(KeyCode::Esc), control('c')], "Esc ^C", Action::Interrupt, "stop what runs"),
     row(&[char('b')], "b", Action::Begin("break "), "break at PLACE or FILE:LINE"),
     row(&[char('w')], "w", Action::Begin("watch "), "watch memory"),

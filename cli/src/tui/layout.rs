@@ -50,6 +50,12 @@ impl Default for Layout {
     }
 }
 
+/// So many percent of `cells`, at most 100.
+fn share(cells: u16, percent: u32) -> u16 {
+    // No more than `cells`.
+    (u32::from(cells) * percent.min(100) / 100) as u16
+}
+
 impl Layout {
     /// The area for panes has another size.
     pub fn resize(&mut self, width: u16, height: u16) {
@@ -139,7 +145,7 @@ impl Layout {
         }
         let Rect { x, y, width, height } = area;
         if self.is_wide() {
-            let (left, top, high) = (width * 58 / 100, height * 57 / 100, height * 68 / 100);
+            let (left, top, high) = (share(width, 58), share(height, 57), share(height, 68));
             let right = width - left;
             return vec![
                 placed(MAIN, Rect::new(x, y, left, top), false),
@@ -148,7 +154,7 @@ impl Layout {
                 placed(CORNER, Rect::new(x + left, y + high, right, height - high), true),
             ];
         }
-        let (left, top) = (width * 58 / 100, height * 62 / 100);
+        let (left, top) = (share(width, 58), share(height, 62));
         vec![
             placed(MAIN, Rect::new(x, y, left, top), false),
             placed(SIDE, Rect::new(x + left, y, width - left, top), true),

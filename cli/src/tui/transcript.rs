@@ -98,6 +98,8 @@ mod tests {
             transcript.push(bytes);
         }
         assert_eq!(transcript.lines(), ["one", "new     y", ""]);
+        transcript.push(b"a\x1b[31;1mb\x1b[0m\n");
+        assert_eq!(transcript.lines().last_chunk(), Some(&["ab".to_string(), String::new()]));
         transcript.push(b"t\xc3");
         transcript.push(b"\xa9\xff!");
         assert_eq!(transcript.lines().last().map(String::as_str), Some("t\u{e9}\u{fffd}!"));

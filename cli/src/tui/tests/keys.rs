@@ -71,6 +71,7 @@ fn act() -> impl Strategy<Value = Act> {
         (120, 40),
         (300, 5),
         (5, 100),
+        (3000, 40),
     ];
     prop_oneof![
         8 => key().prop_map(Act::Key),

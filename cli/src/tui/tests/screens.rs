@@ -51,6 +51,8 @@ fn back_over_a_trap_is_where_it_was_before() {
     screen.keys("N");
     assert_eq!(screen.app.view.pc, 0x198f2a);
     assert!(before.contains("step 310454") && screen.text().contains("step 310454"));
+    screen.keys("s\n\n");
+    assert_eq!(screen.app.view.steps, 310_457);
 }
 
 #[test]

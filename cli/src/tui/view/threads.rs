@@ -81,7 +81,7 @@ impl Kernel<'_> {
     /// Its neighbour in the list of all threads.
     fn neighbour(&self, at: u64, link: u64, back: u64) -> Option<u64> {
         let other = self.thread(self.word(at + link))?;
-        (self.word(other + back) == WINDOW + at).then_some(other)
+        (self.word(other + back) == WINDOW.wrapping_add(at)).then_some(other)
     }
 
     /// Some thread: one that a hart runs, or one that has run and has a CSpace.
@@ -92,7 +92,7 @@ impl Kernel<'_> {
             let first = ram.base().next_multiple_of(tcb::SIZE);
             (first..ram.base() + ram.size_bytes()).step_by(tcb::SIZE as usize).find(|&at| {
                 self.word(at + tcb::KERNEL_STACK) != 0
-                    && self.thread(WINDOW + at).is_some()
+                    && self.thread(WINDOW.wrapping_add(at)).is_some()
                     && kind(self.word(at + tcb::SLOTS)) == "CNode"
             })
         })
@@ -118,7 +118,7 @@ impl Kernel<'_> {
         let current = core.is_some_and(|core| match core.hart.csr.sscratch {
             // In the kernel: what may run and stands in no queue.
             0 => matches!(state, "running" | "restart") && self.byte(at + tcb::QUEUED) == 0,
-            thread => thread == WINDOW + at,
+            thread => thread == WINDOW.wrapping_add(at),
         });
         let pc = match core {
             Some(core) if current && core.hart.privilege == Priv::U => core.hart.pc,
