@@ -560,7 +560,10 @@ mod tests {
     /// What debuggers are told is so.
     #[test]
     fn capabilities_lie_as_they_are_told_to() {
-        assert_eq!((cap::KIND_SHIFT, cap::DETAIL_SHIFT, cap::ASID_SHIFT), (KIND_SHIFT, DETAIL_SHIFT, ASID_SHIFT));
+        assert_eq!(
+            (cap::KIND_SHIFT, cap::DETAIL_SHIFT, cap::ASID_SHIFT),
+            (KIND_SHIFT, DETAIL_SHIFT, ASID_SHIFT)
+        );
         assert_eq!(cap::SLOT_SIZE as usize, size_of::<Slot>());
         let kinds = [(Kind::Frame, "frame"), (Kind::Thread, "thread"), (Kind::Domain, "domain")];
         for (kind, name) in kinds {

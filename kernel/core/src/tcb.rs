@@ -530,7 +530,9 @@ mod tests {
         ] {
             assert_eq!(told, is as u64);
         }
-        for (state, name) in [(State::Inactive, "inactive"), (State::Running, "running"), (State::Idle, "idle")] {
+        for (state, name) in
+            [(State::Inactive, "inactive"), (State::Running, "running"), (State::Idle, "idle")]
+        {
             assert_eq!(tcb::STATES[state as usize], name);
         }
     }
