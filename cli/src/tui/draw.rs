@@ -52,18 +52,17 @@ fn bar(app: &App, width: usize) -> Line<'static> {
     let view = &app.view;
     let dot = format!(" {} ", app.theme.marks.dot);
     let hart = view.harts.get(view.hart);
+    // What changes stands first: a narrow screen has no room for the rest.
     let mut parts = vec![
-        format!(" {}", app.title),
-        format!("{} {}", view.platform, view.timing),
-        format!("hart {} {}", view.hart, hart.map_or(' ', |hart| hart.mode)),
+        format!(" hart {} {}", view.hart, hart.map_or(' ', |hart| hart.mode)),
         format!("cycle {}", view.cycles),
         format!("step {}", view.steps),
+        app.title.clone(),
+        format!("{} {}", view.platform, view.timing),
     ];
     if let Some((Job::Line(line), steps)) = &app.busy {
         let by = if *steps >= view.steps { steps - view.steps } else { view.steps - steps };
-        parts.drain(1..);
-        parts.push(format!("{line}: {by} steps on the way"));
-        parts.push("Esc stops it".into());
+        parts = vec![format!(" {line}: {by} steps on the way"), "Esc stops it".into(), app.title.clone()];
     }
     let text = parts.join(&dot);
     Line::from(Span::styled(format!("{text:<width$}"), app.theme.style(Role::Bar)))
