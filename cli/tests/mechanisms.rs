@@ -43,6 +43,16 @@ fn as_many_under_way_as_the_comparison_has() {
     }
 }
 
+#[test]
+fn calls_on_capabilities_are_served() {
+    for call in ["copy", "mint", "retype"] {
+        let conc = "conc=64 ops=512";
+        assert_right("1", &format!("bench=calls call={call} mech=sync {conc}"));
+        assert_right("1", &format!("bench=calls call={call} mech=async {conc}"));
+    }
+    assert_right("2", "bench=calls call=retype mech=elsewhere conc=64 ops=512 idle=halt");
+}
+
 /// User interrupts without end do not keep a hart from others: the benchmark finds an error if a thread waits longer
 /// than without them.
 #[test]
