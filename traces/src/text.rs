@@ -121,22 +121,48 @@ impl Text {
     /// `value` in decimal.
     #[inline]
     pub fn decimal(&mut self, value: u64) {
-        /// Digits of the greatest.
-        const MOST: usize = 20;
-        let mut digits = [0; 2 * MOST];
-        let (mut at, mut rest) = (MOST, value);
-        loop {
+        self.number(&Decimal::from(value));
+    }
+
+    /// A number whose digits are known.
+    #[inline]
+    pub fn number(&mut self, number: &Decimal) {
+        self.part(&number.digits, number.count);
+    }
+}
+
+/// A number in decimal.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Decimal {
+    /// What is behind `count` has no meaning.
+    digits: [u8; Self::MOST],
+    count: usize,
+}
+
+impl Decimal {
+    /// Digits of the greatest.
+    const MOST: usize = 20;
+}
+
+impl From<u64> for Decimal {
+    #[inline]
+    fn from(value: u64) -> Self {
+        let mut digits = [0; 2 * Self::MOST];
+        let (mut at, mut rest) = (Self::MOST, value);
+        // Two at a time: divisions wait for one another.
+        while rest >= 10 {
+            let pair = (rest % 100) as u8;
+            (digits[at - 2], digits[at - 1]) = (b'0' + pair / 10, b'0' + pair % 10);
+            rest /= 100;
+            at -= 2;
+        }
+        if rest > 0 || at == Self::MOST {
             at -= 1;
-            digits[at] = b'0' + (rest % 10) as u8;
-            rest /= 10;
-            if rest == 0 {
-                break;
-            }
+            digits[at] = b'0' + rest as u8;
         }
-        // From the first one on; what follows the last does not count.
-        if let Some(piece) = digits[at..].first_chunk::<MOST>() {
-            self.part(piece, MOST - at);
-        }
+        // From the first one on.
+        let count = Self::MOST - at;
+        Self { digits: digits[at..].first_chunk().copied().unwrap_or_default(), count }
     }
 }
 

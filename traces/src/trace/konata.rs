@@ -15,7 +15,7 @@ use rustc_hash::FxHashMap;
 
 use super::event::{About, Event, Exporter, Names, Wants, What};
 use super::sorted::Sorted;
-use crate::text::{Lines, Text};
+use crate::text::{Decimal, Lines, Text};
 
 /// Addresses whose functions are kept; beyond that all are forgotten.
 const MAX_FUNCTIONS: usize = 1 << 20;
@@ -41,7 +41,7 @@ enum Change {
 #[derive(Debug, Default)]
 struct Drawn {
     /// Its number in the file, which counts from 0 in the order in which they appear there.
-    number: u64,
+    number: Decimal,
     /// Its number in the simulator.
     id: u64,
     hart: usize,
@@ -99,13 +99,13 @@ impl<W: Write> Konata<W> {
     fn write(&mut self, place: usize, change: Change) -> io::Result<()> {
         let Some(drawn) = self.drawn.get_mut(place) else { return Ok(()) };
         if matches!(change, Change::Begin) {
-            drawn.number = self.appeared;
+            drawn.number = self.appeared.into();
             self.appeared += 1;
         }
         let number = drawn.number;
         let command = |text: &mut Text, letter: u8| {
             text.piece(&[letter, b'\t']);
-            text.decimal(number);
+            text.number(&number);
         };
         let text = &mut self.lines.text;
         match change {
