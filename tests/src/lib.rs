@@ -1,6 +1,7 @@
 //! Helpers of the tests that need more than one crate, or another simulator.
 
 pub mod boot;
+pub mod checkpoints;
 pub mod golden;
 pub mod lockstep;
 mod watching;

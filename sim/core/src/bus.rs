@@ -1,7 +1,10 @@
 //! The physical address space: main memory, read-only memories and devices.
 
+use serde::{Deserialize, Serialize};
+
 use crate::device::{BusFault, Clock, Console, ConsolePlace, Device, DeviceCx, GuestExit, Lines};
 use crate::ram::{Ram, Scalar};
+use crate::saved::{Impossible, MAX_COUNT, countable, require};
 
 /// Read-only memory (boot ROM).
 #[derive(Debug, Clone)]
@@ -51,7 +54,7 @@ pub enum MapError {
 }
 
 /// State of everything outside the harts but memory.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct BusState {
     lines: Lines,
     clock: Clock,
@@ -177,6 +180,20 @@ impl Bus {
             console: self.console.place(),
             devices: self.slots.iter().map(|s| (s.device.save(), s.next_event)).collect(),
         }
+    }
+
+    /// Whether `state`, which was read, can be one of this bus; that of a device is for the device to judge.
+    ///
+    /// # Errors
+    /// [`Impossible`].
+    pub fn check(&self, state: &BusState) -> Result<(), Impossible> {
+        state.lines.check(&self.lines)?;
+        let clock = Clock { mtime_offset: self.clock.mtime_offset, ..state.clock };
+        require(clock == self.clock, "a clock of another frequency")?;
+        require(state.devices.len() == self.slots.len(), "another number of devices")?;
+        require(state.now <= MAX_COUNT, "a time that never comes")?;
+        let ConsolePlace { reads, taken, written } = state.console;
+        require(countable([reads, taken, written]), "a console that was used too much")
     }
 
     /// Takes the state that [`Bus::save`] gave.

@@ -3,7 +3,10 @@
 //! A device never learns its own address, which interrupt controller its wire ends at, or what the
 //! host's console is. All of that is handed to it, so one file can serve every platform.
 
+use serde::{Deserialize, Serialize};
+
 use crate::ram::Ram;
+use crate::saved::{Impossible, MAX_COUNT, require};
 
 /// The bus has nothing (or nothing of that size) there: becomes an access-fault exception.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -11,7 +14,7 @@ use crate::ram::Ram;
 pub struct BusFault;
 
 /// How the guest ended the run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum GuestExit {
     /// The guest is done and returns this status (test finisher, HTIF, SBI shutdown: 0 is success).
     Done(u32),
@@ -21,7 +24,7 @@ pub enum GuestExit {
 
 /// Relation of the core clock to the platform's timer: `mtime` advances once every
 /// `cycles_per_tick` core cycles, plus whatever offset the guest wrote.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Clock {
     /// Core cycles for one tick of `mtime`; at least 1.
     pub cycles_per_tick: u64,
@@ -61,7 +64,7 @@ impl Clock {
 
 /// The levels of all interrupt wires: device wires (numbered by the platform, they end at an interrupt
 /// controller) and the `mip` bits that devices drive at each hart.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Lines {
     wires: Vec<u64>,
     hart_mip: Vec<u64>,
@@ -73,8 +76,11 @@ pub struct Lines {
     mip_changed: bool,
 }
 
+/// More wires than any interrupt controller has sources.
+const MAX_WIRES: usize = 1024;
+
 /// A change of lines that a hart does not see yet.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Arriving {
     hart: usize,
     bits: u64,
@@ -91,6 +97,15 @@ impl Lines {
     /// Number of harts.
     pub fn harts(&self) -> usize {
         self.hart_mip.len()
+    }
+
+    /// Whether they can have come from `own`, those of the same machine at another time.
+    pub(crate) fn check(&self, own: &Self) -> Result<(), Impossible> {
+        require(self.hart_mip.len() == own.hart_mip.len(), "lines of another number of harts")?;
+        require(self.wires.len() <= MAX_WIRES / 64, "wires that lead nowhere")?;
+        let arrives = |change: &Arriving| change.hart < self.hart_mip.len() && change.at <= MAX_COUNT;
+        require(self.arriving.iter().all(arrives), "a line that changes nowhere")?;
+        require(self.arrival == 0, "an access that is under way")
     }
 
     /// Sets the level of device wire `wire`.
@@ -177,10 +192,12 @@ pub trait Console: Send {
 }
 
 /// A place in the guest's conversation with a console.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ConsolePlace {
     /// How often it has asked for a byte.
     pub reads: u64,
+    /// Bytes that it has got.
+    pub taken: u64,
     /// Bytes that it has written.
     pub written: u64,
 }

@@ -4,16 +4,19 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::csr::{CsrTable, Status};
 use crate::insn::{Done, Op, Stop, X_SINK};
 use crate::isa::{Ext, ExtSet};
 use crate::mmu::Mmu;
 use crate::pmp::Pmp;
 use crate::region::{Crossings, Marked, Regions};
+use crate::saved::{Impossible, countable, registers, require};
 use crate::trap::{Cause, FutileTraps, Trap};
 
 /// Privilege levels, with their encoding in `mstatus.MPP`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum Priv {
     /// User.
@@ -46,7 +49,7 @@ impl Priv {
 }
 
 /// What a hart is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RunState {
     /// Executes instructions.
     Running,
@@ -57,7 +60,7 @@ pub enum RunState {
 }
 
 /// The last data access of an instruction, for timing models and logs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Access {
     /// Virtual address.
     pub va: u64,
@@ -66,7 +69,7 @@ pub struct Access {
 }
 
 /// What the latest instruction of an extension accessed by physical address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct PhysicalLog {
     count: u8,
     accesses: [(u64, bool); 2],
@@ -105,7 +108,7 @@ pub struct CsrWrite {
 pub const EXT_WORDS: usize = 8;
 
 /// Properties of a hart that the platform decides.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct HartConfig {
     /// `mhartid`.
     pub id: usize,
@@ -124,7 +127,7 @@ pub struct HartConfig {
 }
 
 /// Event counts of a hart since it was made.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Exceptions taken, by cause code.
     pub exceptions: [u64; 24],
@@ -142,6 +145,13 @@ impl Counts {
         self.all
     }
 
+    /// Whether they can be counted on with.
+    pub(crate) fn check(&self) -> Result<(), Impossible> {
+        let all = self.exceptions.iter().chain(&self.interrupts);
+        require(countable(all.clone().copied()) && countable([self.user_traps]), "too many traps")?;
+        require(all.sum::<u64>() == self.all, "traps that do not add up")
+    }
+
     pub(crate) fn exception(&mut self, code: u8) {
         self.exceptions[usize::from(code)] += 1;
         self.all += 1;
@@ -154,12 +164,14 @@ impl Counts {
 }
 
 /// One hart.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Hart {
     /// Integer registers; 256 so that a byte indexes them without a check. Slot 0 is never written, slot 32
     /// swallows writes to x0, the rest is unused.
+    #[serde(with = "registers")]
     pub x: Box<[u64; 256]>,
     /// Floating-point registers, NaN-boxed to 64 bits.
+    #[serde(with = "registers")]
     pub f: Box<[u64; 256]>,
     /// Address of the current block's first instruction; between blocks, of the next instruction.
     pub pc: u64,
@@ -188,8 +200,10 @@ pub struct Hart {
     /// Reserved physical address (8-byte granule) of the last load-reserved.
     pub reservation: Option<u64>,
     /// CSR writes of the current instruction; filled only when `log_csr_writes` is set.
+    #[serde(skip)]
     pub csr_writes: Vec<CsrWrite>,
     /// Whether somebody reads `csr_writes`.
+    #[serde(skip)]
     pub log_csr_writes: bool,
     /// Control and status registers.
     pub csr: Csrs,
@@ -206,19 +220,23 @@ pub struct Hart {
     /// Traps taken.
     pub counts: Counts,
     /// The marker that has just executed, until the loop records it.
+    #[serde(skip)]
     pub marked: Option<Marked>,
     /// The regions that markers spoke of.
     pub regions: Regions,
     /// Where one of them was entered or left, for whoever watches it.
+    #[serde(skip)]
     pub crossings: Crossings,
     /// The CSR rows that it has.
+    #[serde(skip, default = "CsrTable::none")]
     pub csr_table: Arc<CsrTable>,
     /// What the platform decides.
+    #[serde(skip)]
     pub config: HartConfig,
 }
 
 /// The CSRs of the base privileged architecture and N, as plain state.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Csrs {
     /// `mstatus`; `sstatus` and `ustatus` are views.
     pub status: Status,

@@ -21,5 +21,6 @@ pub mod ram;
 pub mod region;
 pub mod rows;
 pub mod run;
+pub mod saved;
 pub mod timing;
 pub mod trap;

@@ -7,6 +7,8 @@
 //! only as long as an exact walk would give the same, or until the guest's own `sfence.vma` where the
 //! specification lets an implementation go on using the old one.
 
+use serde::{Deserialize, Serialize};
+
 use crate::bus::Bus;
 use crate::csr::{ENVCFG_ADUE, ENVCFG_PBMTE};
 use crate::hart::{Access, Hart, Priv};
@@ -14,6 +16,7 @@ use crate::insn::{Done, Op, Stop};
 use crate::isa::Ext;
 use crate::pmp::AccessKind;
 use crate::ram::{PAGE_BYTES, Ram, Scalar};
+use crate::saved::{Impossible, require};
 use crate::trap::Cause;
 
 /// Entries of each software TLB (direct mapped).
@@ -27,7 +30,7 @@ const KNOWN_CONTEXTS: usize = 16;
 /// A cached data translation: valid for an access when its page, the context and a zero misalignment
 /// together equal `tag`. The tag has the page number in bits 63:12, the context in 11:3, and zeros in 2:0,
 /// where the access puts the address bits that must be zero for natural alignment.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Entry {
     tag: u64,
     /// Physical minus virtual address.
@@ -37,7 +40,7 @@ struct Entry {
 const EMPTY: Entry = Entry { tag: u64::MAX, addend: 0 };
 
 /// What a translation depends on apart from the address.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 struct ContextKey {
     satp: u64,
     /// Privilege in bits 1:0, SUM in 2, MXR in 3.
@@ -45,7 +48,7 @@ struct ContextKey {
 }
 
 /// Numbers for context keys.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Contexts {
     known: Vec<(ContextKey, u32)>,
     next: u32,
@@ -80,6 +83,16 @@ impl Contexts {
         (number, wrapped)
     }
 
+    /// Whether it can have become this from `own`, a new one.
+    fn check(&self, own: &Self) -> Result<(), Impossible> {
+        require(self.limit == own.limit && (1..=self.limit).contains(&self.next), "too many contexts")?;
+        require(
+            self.known.len() <= KNOWN_CONTEXTS && self.oldest < KNOWN_CONTEXTS,
+            "contexts without a place",
+        )?;
+        require(self.known.iter().all(|&(_, number)| number < self.next), "a context without a number")
+    }
+
     fn forget(&mut self) {
         self.known.clear();
         self.oldest = 0;
@@ -87,9 +100,11 @@ impl Contexts {
 }
 
 /// Translation state of a hart that is not architectural.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Mmu {
+    #[serde(with = "translations")]
     read: Box<[Entry; TLB_ENTRIES]>,
+    #[serde(with = "translations")]
     write: Box<[Entry; TLB_ENTRIES]>,
     /// Data context, already shifted to its place in a tag.
     data_context: u64,
@@ -100,6 +115,29 @@ pub struct Mmu {
     /// Let the next access reach a device: it runs alone, see [`Stop::Alone`].
     pub alone: bool,
     touched_device: bool,
+}
+
+/// A software TLB: its entries, with their places.
+mod translations {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::{EMPTY, Entry, TLB_ENTRIES};
+
+    pub fn serialize<S: Serializer>(table: &[Entry; TLB_ENTRIES], to: S) -> Result<S::Ok, S::Error> {
+        let held = table.iter().enumerate().filter(|(_, entry)| **entry != EMPTY);
+        let held: Vec<(usize, u64, u64)> = held.map(|(at, entry)| (at, entry.tag, entry.addend)).collect();
+        to.collect_seq(held)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Box<[Entry; TLB_ENTRIES]>, D::Error> {
+        let mut table = Box::new([EMPTY; TLB_ENTRIES]);
+        for (at, tag, addend) in Vec::<(usize, u64, u64)>::deserialize(from)? {
+            let entry = table.get_mut(at).ok_or_else(|| D::Error::custom("a translation without a place"))?;
+            *entry = Entry { tag, addend };
+        }
+        Ok(table)
+    }
 }
 
 impl Default for Mmu {
@@ -129,6 +167,24 @@ impl Mmu {
     #[inline(always)]
     fn tag<T: Scalar>(&self, va: u64) -> u64 {
         (va & (!(PAGE_BYTES - 1) | (T::BYTES as u64 - 1))) | self.data_context
+    }
+
+    /// Whether it can have come into this state.
+    pub(crate) fn check(&self) -> Result<(), Impossible> {
+        for table in [&self.read, &self.write] {
+            let legal = |(at, entry): (usize, &Entry)| {
+                let page = Self::slot(entry.tag) == at && entry.tag & 7 == 0;
+                *entry == EMPTY || page && entry.addend.is_multiple_of(PAGE_BYTES)
+            };
+            require(table.iter().enumerate().all(legal), "a translation in another's place")?;
+        }
+        let own = Self::default();
+        self.data_contexts.check(&own.data_contexts)?;
+        self.fetch_contexts.check(&own.fetch_contexts)?;
+        let data = u64::from(self.data_contexts.next) << 3;
+        let given = self.data_context < data && self.data_context & 7 == 0;
+        require(given && self.fetch_context < self.fetch_contexts.next, "a context without a number")?;
+        require(!self.alone && !self.touched_device, "an access that is under way")
     }
 
     /// Whether an access reached a device since the last call.
@@ -177,7 +233,7 @@ const PTE_PBMT: u64 = 3 << 61;
 const PTE_N: u64 = 1 << 63;
 
 /// What a page walk found and touched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Walk {
     /// Physical address of the byte in question.
     pub pa: u64,

@@ -1,7 +1,10 @@
 //! Physical memory protection (privileged specification 3.7), 16 entries, 4-byte granularity.
 
+use serde::{Deserialize, Serialize};
+
 use crate::hart::Priv;
 use crate::ram::PAGE_BYTES;
+use crate::saved::{Impossible, require};
 
 /// What an access wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,12 +23,14 @@ const X: u8 = 4;
 const LOCK: u8 = 0x80;
 
 /// The PMP registers of a hart.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pmp {
     cfg: [u8; 16],
     addr: [u64; 16],
+    #[serde(skip)]
     entries: usize,
     /// Ranges `[start, end)` (end 0 for "to the top") of the entries that are on, with their number.
+    #[serde(skip)]
     ranges: Vec<(u64, u128, u8)>,
 }
 
@@ -33,6 +38,18 @@ impl Pmp {
     /// All entries off; `entries` (at most 16) are implemented, the rest reads as zero.
     pub fn new(entries: usize) -> Self {
         Self { cfg: [0; 16], addr: [0; 16], entries: entries.min(16), ranges: Vec::new() }
+    }
+
+    /// Makes registers that were read those of `own` at another time.
+    pub(crate) fn settle(&mut self, own: &Self) -> Result<(), Impossible> {
+        self.entries = own.entries;
+        let legal = |&cfg: &u8| cfg & !(LOCK | 0x1f) == 0 && cfg & (R | W) != W;
+        require(self.cfg.iter().all(legal), "a pmpcfg that cannot be written")?;
+        require(self.addr.iter().all(|addr| addr >> 54 == 0), "a pmpaddr that cannot be written")?;
+        let there = self.cfg[self.entries..].iter().all(|&cfg| cfg == 0);
+        require(there && self.addr[self.entries..].iter().all(|&addr| addr == 0), "a PMP entry too many")?;
+        self.rebuild();
+        Ok(())
     }
 
     /// `pmpcfg[index]` as one byte.

@@ -259,6 +259,11 @@ impl Ram {
         self.saved.clone()
     }
 
+    /// Contents of memory to be filled in: all zero.
+    pub fn blank(&self, watch_hit: bool) -> Image {
+        Image::blank(&self.saved, watch_hit)
+    }
+
     /// Takes the contents of `image`; `reached` is as in [`Ram::save`]. Decoded code is dropped where it differs.
     ///
     /// # Errors

@@ -13,9 +13,12 @@ use std::collections::BTreeMap;
 pub use relsim_markers::Kind;
 use relsim_markers::Marker;
 
+use serde::{Deserialize, Serialize};
+
 use crate::bus::Bus;
 use crate::hart::{Counts, EXT_WORDS, Hart};
 use crate::insn::{Done, Op, Stop};
+use crate::saved::{Impossible, countable, require};
 use crate::timing::Ledger;
 
 /// Regions that may be open at a time on a hart; what begins beyond that is counted and not measured.
@@ -125,7 +128,7 @@ impl Crossings {
 }
 
 /// The counts of a hart at a marker.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Point {
     cycle: u64,
     instret: u64,
@@ -134,7 +137,7 @@ struct Point {
 }
 
 /// Number, sum and extremes of some values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spread {
     /// How many.
     pub count: u64,
@@ -169,7 +172,7 @@ impl Spread {
 }
 
 /// What a hart did in a region, over all its visits that have ended.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Region {
     /// Cycles of each visit; `None` if none has ended.
     pub cycles: Option<Spread>,
@@ -192,7 +195,7 @@ pub struct Region {
 }
 
 /// An event.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Instant {
     /// How often it happened.
     pub count: u64,
@@ -204,14 +207,14 @@ pub struct Instant {
     pub values: Option<Spread>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Open {
     id: u16,
     begin: Point,
 }
 
 /// The regions and events of one hart.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Regions {
     open: Vec<Open>,
     regions: BTreeMap<u16, Region>,
@@ -227,6 +230,31 @@ impl Regions {
     /// The events that happened, by number.
     pub fn instants(&self) -> impl Iterator<Item = (u16, &Instant)> {
         self.instants.iter().map(|(&id, instant)| (id, instant))
+    }
+
+    /// Whether they can be those of `hart`.
+    pub(crate) fn check(&self, hart: &Hart) -> Result<(), Impossible> {
+        require(self.open.len() <= MAX_OPEN, "too many open regions")?;
+        for Open { id, begin } in &self.open {
+            let past = begin.cycle <= hart.cycle && begin.instret <= hart.instret;
+            require(past && begin.traps <= hart.counts.traps(), "a region that begins later")?;
+            require(self.regions.contains_key(id), "an open region that never began")?;
+            begin.ledger.as_ref().map_or(Ok(()), Ledger::check)?;
+        }
+        for (id, region) in &self.regions {
+            let open = self.open.iter().filter(|open| open.id == *id).count() as u64;
+            let unfinished = open.checked_add(region.unmeasured_open);
+            require(unfinished == Some(region.unfinished), "regions that do not add up")?;
+            let Region { traps, unmatched_ends, unmeasured, .. } = *region;
+            let spreads = [region.cycles, region.instructions, region.values];
+            let visits = spreads.into_iter().flatten().map(|spread| spread.count);
+            let counts = visits.chain([traps, unmatched_ends, unmeasured, region.unfinished]);
+            require(countable(counts), "a region that was too long")?;
+            region.ledger.as_ref().map_or(Ok(()), Ledger::check)?;
+        }
+        let events = self.instants.values();
+        let counts = events.flat_map(|event| [event.count, event.values.map_or(0, |values| values.count)]);
+        require(countable(counts), "an event that happened too often")
     }
 
     fn mark(&mut self, Marked { marker: Marker { kind, id, .. }, value }: Marked, now: Point) {

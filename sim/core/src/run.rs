@@ -1,5 +1,7 @@
 //! The hot loop.
 
+use serde::{Deserialize, Serialize};
+
 use crate::block::{BlockCache, MAX_OPS};
 use crate::bus::Bus;
 use crate::hart::{CsrWrite, Hart, RunState};
@@ -26,7 +28,7 @@ pub struct Core {
 }
 
 /// Up to where a slice may go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SliceLimits {
     /// No instruction starts at or after this core cycle.
     pub end_cycle: u64,
@@ -58,7 +60,7 @@ impl Pause {
 
 /// A slice at a moment: what the hot loop knows of it beside the hart. A slice that was paused goes on from here as it
 /// would have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slice {
     limits: SliceLimits,
     /// How many instructions the hart has retired in all when the slice ends.
@@ -71,6 +73,19 @@ pub struct Slice {
     outruns: bool,
     /// It has come.
     interrupted: bool,
+}
+
+impl Slice {
+    /// The slice if no instruction may start at or after core cycle `max_cycles`, or as number `max_instructions` of its hart.
+    #[must_use]
+    pub fn within(mut self, max_cycles: u64, max_instructions: u64) -> Self {
+        let Self { limits, end_cycle, event_cycle, .. } = &mut self;
+        for cycle in [&mut limits.end_cycle, &mut limits.event_cycle, end_cycle, event_cycle] {
+            *cycle = max_cycles.min(*cycle);
+        }
+        self.last_instret = max_instructions.min(self.last_instret);
+        self
+    }
 }
 
 /// Why a slice ended.

@@ -1,5 +1,7 @@
 //! What a timing model is to the hot loop, and the words in which it accounts for cycles.
 
+use serde::{Deserialize, Serialize};
+
 use crate::bus::Bus;
 use crate::hart::{Hart, Priv};
 use crate::insn::Op;
@@ -83,7 +85,7 @@ pub trait TimingModel {
 }
 
 /// What a timing model has to know of an execution beside the instruction.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fact {
     /// Virtual address of the access, or the first operand.
     pub a: u64,
@@ -132,7 +134,7 @@ impl TimingModel for Functional {
 macro_rules! cycle_causes {
     ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal,)*) => {
         /// Why a cycle passed: each cycle of a hart has exactly one cause.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[repr(u8)]
         pub enum CycleCause {
             $($(#[doc = $doc])+ $variant,)*
@@ -202,7 +204,7 @@ cycle_causes! {
 }
 
 /// A hart's cycles by privilege and cause.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ledger {
     cycles: [[u64; CycleCause::ALL.len()]; 4],
 }
@@ -268,6 +270,10 @@ impl Ledger {
         {
             *sum += now.saturating_sub(*before);
         }
+    }
+
+    pub(crate) fn cells(&self) -> impl Iterator<Item = &u64> {
+        self.cycles.iter().flatten()
     }
 
     /// All cycles.

@@ -3,14 +3,17 @@
 //! Privileged specification 3.1.6-3.1.9, 3.3.2, 4.1, and chapter "N" of the v1.11 draft for traps that
 //! U-mode takes itself.
 
+use serde::{Deserialize, Serialize};
+
 use crate::bus::Bus;
 use crate::csr::{Status, irq};
 use crate::hart::{Hart, Priv, RunState};
 use crate::insn::{Done, Op, Stop};
 use crate::isa::Ext;
+use crate::saved::{Impossible, countable, require};
 
 /// Exception causes (`mcause` without the interrupt bit).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum Cause {
     /// Jump to an address that is not a multiple of the instruction alignment.
@@ -101,7 +104,7 @@ pub const fn interrupt_name(code: u8) -> &'static str {
 }
 
 /// An exception that an instruction raised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Trap {
     /// Why.
     pub cause: Cause,
@@ -131,7 +134,7 @@ const STUCK_TRAPS: u64 = 10_000;
 
 /// Counts the exceptions that a hart takes without retiring anything. It is looked at only when a trap is
 /// taken: that something has retired since the last one is told from `instret`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct FutileTraps {
     /// Exceptions taken at `instret`.
     count: u64,
@@ -145,6 +148,11 @@ impl FutileTraps {
             *self = Self { count: 0, instret };
         }
         self.count += 1;
+    }
+
+    /// Whether it can be counted on with.
+    pub(crate) fn check(&self) -> Result<(), Impossible> {
+        require(countable([self.count, self.instret]), "too many exceptions")
     }
 
     /// Whether the exception that was just taken is one at which somebody should look whether the hart gets

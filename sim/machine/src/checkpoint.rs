@@ -3,6 +3,9 @@
 //! Everything that decides how the run goes on is in it, so that a restored machine does what the first one did, to the
 //! last cycle. What only makes the host faster is not: decoded blocks, and timings of blocks that were remembered.
 
+mod bytes;
+mod identity;
+
 use relsim_core::bus::BusState;
 use relsim_core::hart::{Hart, RunState};
 use relsim_core::ram::Image;
@@ -14,6 +17,8 @@ use sha2::{Digest, Sha256};
 use crate::machine::Machine;
 use crate::report::Visit;
 use crate::sbi::Firmware;
+pub use bytes::{ReadError, WriteError};
+pub use identity::{Difference, Identity};
 
 /// A machine at a moment.
 #[derive(Clone)]
@@ -88,7 +93,7 @@ impl Machine {
         let reached: Vec<u64> = self.cores.iter().flat_map(|core| core.hart.mmu.stores_reach()).collect();
         let harts: Vec<Hart> = self.cores.iter().map(|core| core.hart.clone()).collect();
         let bus = self.bus.save();
-        let fixed_bytes = harts.len() as u64 * Hart::BYTES + bus.bytes() + self.model.state_bytes();
+        let fixed_bytes = self.fixed_bytes(&bus);
         Checkpoint {
             memory: self.bus.ram.save(reached),
             harts,
@@ -103,6 +108,11 @@ impl Machine {
             cycles: self.cycles(),
             fixed_bytes,
         }
+    }
+
+    /// What a checkpoint with the state `bus` takes beside memory, in bytes.
+    fn fixed_bytes(&self, bus: &BusState) -> u64 {
+        self.cores.len() as u64 * Hart::BYTES + bus.bytes() + self.model.state_bytes()
     }
 
     /// Becomes the machine that it was when `checkpoint` was made, by it or by one that was built from the same

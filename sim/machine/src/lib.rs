@@ -13,7 +13,7 @@ pub mod session;
 mod tables;
 mod wiring;
 
-pub use checkpoint::{Checkpoint, RestoreError};
+pub use checkpoint::{Checkpoint, Difference, Identity, ReadError, RestoreError, WriteError};
 pub use config::{ConfigError, HtifWords, MAX_RAM_BYTES, MachineConfig, Payload, Piece};
 pub use machine::{Limits, Machine, Pause};
 pub use platform::Platform;

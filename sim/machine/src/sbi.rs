@@ -10,6 +10,8 @@ use relsim_core::device::GuestExit;
 use relsim_core::hart::{Hart, Priv, RunState};
 use relsim_core::isa::Ext;
 use relsim_core::run::Core;
+use relsim_core::saved::{Impossible, countable, require};
+use serde::{Deserialize, Serialize};
 
 const SUCCESS: i64 = 0;
 const ERR_FAILED: i64 = -1;
@@ -37,7 +39,7 @@ const A6: u8 = 16;
 const A7: u8 = 17;
 
 /// The firmware's own state.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Firmware {
     /// Per hart: the `mtime` at which its timer interrupt is due, where Sstc does not do it.
     deadlines: Vec<u64>,
@@ -54,6 +56,12 @@ enum Answer {
 }
 
 impl Firmware {
+    /// Whether it can be `own` at another time.
+    pub fn check(&self, own: &Self) -> Result<(), Impossible> {
+        require(self.deadlines.len() == own.deadlines.len(), "timers of another number of harts")?;
+        require(countable([self.calls]), "too many calls of the firmware")
+    }
+
     /// No timers set.
     pub fn new(harts: usize) -> Self {
         Self { deadlines: vec![u64::MAX; harts], calls: 0 }

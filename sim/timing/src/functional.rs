@@ -1,5 +1,6 @@
 //! The functional mode as a model among the others: no parameters.
 
+use relsim_core::saved::Impossible;
 pub use relsim_core::timing::Functional;
 
 use crate::params::params;
@@ -21,6 +22,10 @@ impl Model for Functional {
     }
 
     fn save(&mut self) {}
+
+    fn settle(&self, (): &mut (), _: u64) -> Result<(), Impossible> {
+        Ok(())
+    }
 
     fn restore(&mut self, (): &()) {}
 

@@ -1,6 +1,9 @@
 //! The timing models: one row each, from which names, parameters and construction follow.
 
+use relsim_core::saved::Impossible;
 use relsim_core::timing::{Ledger, TimingModel};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::params::{FixedDef, ParamDef, ParamError, Parameters};
 use crate::{functional, rocket, simple};
@@ -18,13 +21,20 @@ pub trait Model: TimingModel + Sized {
     const WRITE_BACK_CYCLES: Option<u64> = None;
 
     /// All that decides what it charges from now on, apart from the parameters.
-    type State: Clone + Send + Sync + 'static;
+    type State: Clone + Send + Sync + Serialize + DeserializeOwned + 'static;
 
     /// After reset, with a hart about to fetch from each of `pcs`.
     fn new(params: &Self::Params, pcs: &[u64]) -> Self;
 
     /// Its state.
     fn save(&mut self) -> Self::State;
+
+    /// Works out what is left out of a state that was read, of a model with the same parameters and as many harts.
+    /// `latest`: nothing in it is further in the future than this cycle.
+    ///
+    /// # Errors
+    /// [`Impossible`] if no such model can come into that state.
+    fn settle(&self, state: &mut Self::State, latest: u64) -> Result<(), Impossible>;
 
     /// Takes a state that [`Model::save`] gave for a model with the same parameters and as many harts.
     fn restore(&mut self, state: &Self::State);
@@ -73,7 +83,7 @@ macro_rules! models {
         }
 
         /// The state of a model.
-        #[derive(Clone)]
+        #[derive(Clone, Serialize, Deserialize)]
         pub enum ModelState {
             $($(#[doc = $doc])+ $variant(Box<<$model as Model>::State>),)*
         }
@@ -146,6 +156,18 @@ macro_rules! models {
                     _ => return false,
                 }
                 true
+            }
+
+            /// See [`Model::settle`].
+            ///
+            /// # Errors
+            /// [`Impossible`].
+            pub fn settle(&self, state: &mut ModelState, latest: u64) -> Result<(), Impossible> {
+                match (self, state) {
+                    $((Self::$variant(model), ModelState::$variant(state)) => model.settle(state, latest),)*
+                    #[allow(unreachable_patterns)]
+                    _ => Err(Impossible("a timing model in another's state")),
+                }
             }
 
             /// See [`Model::state_bytes`].

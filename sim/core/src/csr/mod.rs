@@ -13,6 +13,8 @@ mod user;
 
 pub use status::Status;
 
+use std::sync::Arc;
+
 use crate::bus::Bus;
 use crate::hart::{CsrWrite, Hart, Priv};
 use crate::insn::{Done, Op, Stop};
@@ -134,6 +136,11 @@ pub struct CsrTable {
 }
 
 impl CsrTable {
+    /// Of a hart that is still to be told which it has.
+    pub(crate) fn none() -> Arc<Self> {
+        Arc::new(Self { rows: Vec::new(), index: Box::new([0; 4096]) })
+    }
+
     /// The rows that `isa` has, of the core and of `outside`.
     ///
     /// # Errors

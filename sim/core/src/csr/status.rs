@@ -1,10 +1,12 @@
 //! `mstatus` and its views `sstatus` and `ustatus` (privileged specification 3.1.6, 4.1.1; chapter N).
 
+use serde::{Deserialize, Serialize};
+
 use crate::hart::Priv;
 use crate::isa::{Ext, ExtSet};
 
 /// The value of `mstatus`; SD is computed when it is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Status(u64);
 
 const UIE: u64 = 1 << 0;

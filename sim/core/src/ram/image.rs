@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::PAGE_BYTES;
+use crate::saved::{Impossible, require};
 
 const BYTES: usize = PAGE_BYTES as usize;
 /// Pages of a chunk: what is copied of the table when a page changes.
@@ -26,6 +27,26 @@ impl Image {
     /// `pages` pages of zeros.
     pub(super) fn zeroed(pages: usize) -> Self {
         Self { chunks: vec![None; pages.div_ceil(CHUNK)], pages, watch_hit: false }
+    }
+
+    /// As many pages as `like` has, all zero. `watch_hit`: see [`Image::watch_hit`].
+    pub fn blank(like: &Self, watch_hit: bool) -> Self {
+        Self { watch_hit, ..Self::zeroed(like.pages) }
+    }
+
+    /// Lets page `page` be `bytes`.
+    ///
+    /// # Errors
+    /// [`Impossible`] if it is beyond the end.
+    pub fn put(&mut self, page: usize, bytes: &[u8; BYTES]) -> Result<(), Impossible> {
+        require(page < self.pages, "a page beyond the end of memory")?;
+        self.set(page, bytes);
+        Ok(())
+    }
+
+    /// Whether a store to a watched line has not been reported yet.
+    pub fn watch_hit(&self) -> bool {
+        self.watch_hit
     }
 
     /// Size in pages.

@@ -1,7 +1,10 @@
 //! Replacement as Rocket has it: LFSRs and pseudo-LRU trees.
 
+use relsim_core::saved::{Impossible, require};
+use serde::{Deserialize, Serialize};
+
 /// A 16-bit Fibonacci LFSR (util/LFSR16): `s = s << 1 | s15 ^ s13 ^ s12 ^ s10`.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Lfsr(u16);
 
 impl Default for Lfsr {
@@ -25,7 +28,7 @@ impl Lfsr {
 }
 
 /// A pseudo-LRU tree over `N` ways (util/Replacement.scala, PseudoLRU), which need not be a power of two.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct Plru<const N: usize>(u32);
 
 const fn ceil_log2(n: usize) -> u32 {
@@ -114,7 +117,8 @@ impl<const N: usize> Plru<N> {
 }
 
 /// The same tree over a number of ways that is known when the model is built: at most 32.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "SavedTree", into = "SavedTree")]
 pub struct PlruTree {
     state: u32,
     /// By way: the bits that a use of it keeps, and those that it sets. A use writes the nodes on the way's
@@ -122,7 +126,33 @@ pub struct PlruTree {
     uses: Box<[(u32, u32)]>,
 }
 
+/// Number of ways, and bits.
+#[derive(Serialize, Deserialize)]
+struct SavedTree(u8, u32);
+
+impl From<PlruTree> for SavedTree {
+    fn from(tree: PlruTree) -> Self {
+        Self(tree.uses.len() as u8, tree.state)
+    }
+}
+
+impl TryFrom<SavedTree> for PlruTree {
+    type Error = Impossible;
+
+    fn try_from(SavedTree(ways, state): SavedTree) -> Result<Self, Impossible> {
+        require(usize::from(ways) <= PlruTree::MAX_WAYS, "a tree over too many ways")?;
+        Ok(Self { state, ..Self::new(ways.into()) })
+    }
+}
+
 impl PlruTree {
+    const MAX_WAYS: usize = 32;
+
+    /// Number of ways.
+    pub fn ways(&self) -> usize {
+        self.uses.len()
+    }
+
     /// Over `ways` ways.
     pub fn new(ways: usize) -> Self {
         let uses = |way| {

@@ -1,5 +1,8 @@
 //! The tags of a set-associative cache, of any geometry.
 
+use relsim_core::saved::{Impossible, require};
+use serde::{Deserialize, Serialize};
+
 /// Bytes of a line.
 pub const LINE_BYTES: u64 = 64;
 /// Ways that are looked up at a time: a constant lets the compiler compare them together.
@@ -14,7 +17,7 @@ pub const fn line_of(pa: u64) -> u64 {
 }
 
 /// Which lines are where. Sets are selected by the low bits of the line number.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Tags {
     /// The ways of a set stand together, in groups; the last group may have more places than ways.
     groups: Box<[[u64; GROUP]]>,
@@ -34,6 +37,23 @@ impl Tags {
             set_mask: sets - 1,
             ways: ways as usize,
         }
+    }
+
+    /// Whether they can be those of `own` at another time.
+    ///
+    /// # Errors
+    /// [`Impossible`].
+    pub fn check(&self, own: &Self) -> Result<(), Impossible> {
+        let same = self.groups_per_set == own.groups_per_set && self.set_mask == own.set_mask;
+        let sized = self.groups.len() == own.groups.len() && self.ways == own.ways;
+        require(same && sized, "a cache of another geometry")?;
+        for (set, groups) in self.groups.chunks(self.groups_per_set).enumerate() {
+            let places = groups.iter().flatten().enumerate().filter(|(_, tag)| **tag != NO_LINE);
+            let mut held = places.map(|(way, &tag)| (way, tag));
+            let legal = |(way, tag)| way < self.ways && tag <= line_of(u64::MAX) && self.set_of(tag) == set;
+            require(held.all(legal), "a line where it cannot be")?;
+        }
+        Ok(())
     }
 
     /// Bytes of the host's memory that they take.

@@ -2,6 +2,10 @@
 
 use rustc_hash::FxHashMap;
 
+use relsim_core::saved::{Impossible, require};
+use serde::{Deserialize, Serialize};
+use serde_big_array::BigArray;
+
 use super::memo::{Act, Answer, Origin, Recorder};
 use super::replace::Plru;
 
@@ -20,7 +24,7 @@ const HISTORY_HASH: u32 = 221;
 pub const NO_ENTRY: u8 = BTB_ENTRIES as u8;
 
 /// What an entry is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum Cfi {
     /// Conditional branch.
     #[default]
@@ -34,7 +38,7 @@ pub enum Cfi {
 }
 
 /// What the predictor says about a fetch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Prediction {
     /// The BTB has an entry.
     pub hit: bool,
@@ -50,6 +54,7 @@ pub struct Prediction {
     /// The place in the global history that it was looked up at, modulo 256.
     pub place: u8,
     /// Which lookup found the entry.
+    #[serde(skip)]
     pub(super) origin: Origin,
 }
 
@@ -61,11 +66,12 @@ impl Prediction {
 }
 
 /// A change to the BTB: takes effect one cycle later, with the fetch address of that cycle as the target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct BtbUpdate {
     /// The entry to change, or [`NO_ENTRY`] for the one to replace.
     pub entry: u8,
     /// Which lookup found it, if one did.
+    #[serde(skip)]
     pub(super) origin: Origin,
     /// Whether the entry becomes valid.
     pub valid: bool,
@@ -85,30 +91,39 @@ const SLOT_FREE: u8 = 0;
 const SLOT_SHARED: u8 = u8::MAX;
 
 /// BTB, BHT and RAS.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Btb {
     /// Which valid entry has a tag, counted from 1: what the hardware finds by comparing all tags at once.
+    #[serde(skip, default = "no_slots")]
     slots: Box<[u8; TAGS]>,
     entries: Entries,
+    #[serde(with = "BigArray")]
     bht: [u8; BHT_ENTRIES],
     registers: Registers,
     recent: Recent,
     /// The entries' contents are numbered: these have a number.
+    #[serde(skip)]
     contents: FxHashMap<Content, u32>,
     /// The entries as they were when a repetition began, if it has changed any.
+    #[serde(skip)]
     before: Box<Entries>,
     /// The same of the stack.
+    #[serde(skip)]
     stack_before: Option<ReturnStack>,
+    #[serde(skip)]
     repeats: Repeats,
     /// How often an entry has changed.
+    #[serde(skip, default = "first_generation")]
     generation: u64,
     /// What is asked of the predictor and told to it, while somebody wants to know.
+    #[serde(skip)]
     pub(super) recorder: Recorder,
 }
 
 /// Whether a block that was timed before is being repeated, which may fail.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
 enum Repeats {
+    #[default]
     No,
     /// No entry has changed yet.
     Yes,
@@ -117,7 +132,7 @@ enum Repeats {
 }
 
 /// What every lookup may change.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct Recent {
     plru: Plru<BTB_ENTRIES>,
     /// Way whose use the tree learns of in the next cycle.
@@ -127,7 +142,7 @@ pub(super) struct Recent {
 }
 
 /// What is no table.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
 struct Registers {
     /// Directions of branches, the latest in the highest bit: the hardware's history is the highest 8.
     history: u64,
@@ -137,7 +152,7 @@ struct Registers {
 }
 
 /// The return-address stack.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct ReturnStack {
     addresses: [u64; RAS_ENTRIES],
     count: usize,
@@ -192,7 +207,7 @@ struct Content {
 const NO_PAGE: u64 = u64::MAX;
 
 /// The entries of the BTB, and the pages that they share.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Entries {
     tags: [u16; ROOM],
     tag_pages: [u8; ROOM],
@@ -201,6 +216,7 @@ pub(super) struct Entries {
     cfi: [Cfi; ROOM],
     bridx: [u8; ROOM],
     /// The numbers of their contents.
+    #[serde(skip)]
     contents: [u32; ROOM],
     valid: u32,
     pages: [u64; PAGES],
@@ -229,7 +245,7 @@ impl Default for Entries {
 impl Default for Btb {
     fn default() -> Self {
         Self {
-            slots: Box::new([SLOT_FREE; TAGS]),
+            slots: no_slots(),
             entries: Entries::default(),
             bht: [0; BHT_ENTRIES],
             registers: Registers::default(),
@@ -238,10 +254,40 @@ impl Default for Btb {
             contents: FxHashMap::default(),
             before: Box::default(),
             repeats: Repeats::No,
-            generation: 1,
+            generation: first_generation(),
             recorder: Recorder::default(),
         }
     }
+}
+
+impl Prediction {
+    /// Whether it can have been made.
+    pub(super) fn check(&self) -> Result<(), Impossible> {
+        require(self.bridx < 2 && self.entry <= NO_ENTRY, "a prediction by no entry")
+    }
+}
+
+impl Entries {
+    fn check(&self) -> Result<(), Impossible> {
+        let lows = |lows: &[u16; ROOM]| lows.iter().all(|&low| usize::from(low) < TAGS);
+        require(lows(&self.tags) && lows(&self.targets), "an address that is too long for the BTB")?;
+        let paged = |&page: &u8| usize::from(page) <= PAGES;
+        require(
+            self.tag_pages.iter().chain(&self.target_pages).all(paged),
+            "a page that the BTB has no place for",
+        )?;
+        require(self.bridx.iter().all(|&n| n < 2) && self.valid >> BTB_ENTRIES == 0, "an entry too many")?;
+        let pages = self.pages.iter().all(|&n| n == page(n << PAGE_SHIFT));
+        require(pages && self.page_valid >> PAGES == 0 && self.next_page < PAGES, "a page too many")
+    }
+}
+
+fn no_slots() -> Box<[u8; TAGS]> {
+    Box::new([SLOT_FREE; TAGS])
+}
+
+fn first_generation() -> u64 {
+    1
 }
 
 fn low(addr: u64) -> u16 {
@@ -273,6 +319,20 @@ fn page(addr: u64) -> u64 {
 }
 
 impl Btb {
+    /// Works out what is left out of a state that was read.
+    pub(super) fn complete(&mut self) -> Result<(), Impossible> {
+        self.entries.check()?;
+        require(self.bht.iter().all(|&taken| taken < 2), "a direction that is none")?;
+        let stack = &self.registers.stack;
+        require(stack.count <= RAS_ENTRIES && stack.at < RAS_ENTRIES, "too many return addresses")?;
+        let named = self.recent.used.into_iter().chain(self.recent.update.map(|update| update.entry));
+        require(named.into_iter().all(|entry| entry <= NO_ENTRY), "no entry of the BTB")?;
+        require(self.recent.used != Some(NO_ENTRY), "no entry was used")?;
+        self.entries.tags.into_iter().for_each(|tag| self.index(tag));
+        self.renumber();
+        Ok(())
+    }
+
     fn page_match(&self, addr: u64) -> u8 {
         (0..PAGES)
             .filter(|&n| self.entries.page_valid >> n & 1 == 1 && self.entries.pages[n] == page(addr))

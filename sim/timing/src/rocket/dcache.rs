@@ -1,10 +1,14 @@
 //! The L1 data cache (DCache.scala): write-back, blocking, replacement by LFSR. A line is shared, exclusive and
 //! clean, or dirty; without other caches none is ever shared.
 
+use relsim_core::saved::{Impossible, require};
+use serde::{Deserialize, Serialize};
+
 use super::memo::Outcome;
 use super::params::Params;
 use super::replace::Lfsr;
 use super::uncore::MemoryPort;
+use crate::parts::saved::Latest;
 use crate::parts::tags::{NO_LINE, Tags, line_of};
 
 /// Cycles after a refill in which no probe is seen (DCache.scala, blockProbeAfterGrantCycles - 1).
@@ -42,7 +46,7 @@ pub enum Copy {
 
 /// The cache's side towards the hub: from when on it takes a probe. Cycles are those of the first stage but
 /// one, in which a probe and an access of the hart exclude each other.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct ProbeSide {
     /// Every access of the hart before this cycle has been seen.
     pub known: u64,
@@ -65,7 +69,7 @@ pub struct ProbeSide {
 }
 
 /// A probe that the cache has taken.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct Taken {
     /// From when on it has waited.
     from: u64,
@@ -84,6 +88,13 @@ pub enum Refusal {
 }
 
 impl ProbeSide {
+    fn check(&self, latest: Latest) -> Result<(), Impossible> {
+        let Self { known, fetched, last, strays, grant, reserved, busy, taken, held } = *self;
+        latest.all([last, strays[0], strays[1], grant.0, grant.1, reserved])?;
+        latest.all(taken.iter().flat_map(|probe| [probe.from, probe.at]))?;
+        latest.all_known(taken.iter().map(|probe| probe.free).chain([known, fetched, busy, held]))
+    }
+
     /// From when on a probe that arrives in cycle `at` goes before the hart's accesses.
     pub fn takes_from(&self, at: u64) -> u64 {
         let from = at.max(self.reserved);
@@ -173,7 +184,7 @@ struct Change {
 
 /// The tile's crossbar (BaseTile.scala, tlMasterXbar): of two caches that ask in one cycle it serves the one that
 /// was not served last, and the other has to try again with its access.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Crossbar {
     /// The data cache has its turn when both ask: also after reset.
     data_next: bool,
@@ -218,8 +229,12 @@ impl Crossbar {
     }
 }
 
+fn no_lines() -> Box<[u64; QUICK]> {
+    Box::new([NO_LINE; QUICK])
+}
+
 /// The data cache.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Dcache {
     tags: Tags,
     /// By set: the ways whose lines are dirty.
@@ -231,8 +246,10 @@ pub struct Dcache {
     vacated: Option<usize>,
     /// Lines that are there, by the low bits of their number, with a bit below that says whether they are dirty:
     /// what the hardware finds by comparing the tags of a set at once.
+    #[serde(skip, default = "no_lines")]
     quick: Box<[u64; QUICK]>,
     /// What to undo if the repetition of a block fails.
+    #[serde(skip)]
     changes: Vec<Change>,
     /// No access is accepted before this cycle.
     pub ready: u64,
@@ -259,13 +276,24 @@ impl Dcache {
             shared: vec![0; params.l1d_sets as usize].into_boxed_slice(),
             lfsr: Lfsr::default(),
             vacated: None,
-            quick: Box::new([NO_LINE; QUICK]),
+            quick: no_lines(),
             changes: Vec::new(),
             ready: 0,
             side: ProbeSide::default(),
             crossbar: Crossbar::default(),
             refills: 0,
         }
+    }
+
+    /// Whether it can be `own` at another time.
+    pub(super) fn check(&self, own: &Self, latest: Latest) -> Result<(), Impossible> {
+        self.tags.check(&own.tags)?;
+        let ways = self.tags.ways();
+        let sized = self.dirty.len() == own.dirty.len() && self.shared.len() == own.shared.len();
+        let masks = self.dirty.iter().chain(&self.shared).all(|&set| u32::from(set) >> ways == 0);
+        require(sized && masks && self.vacated.is_none_or(|way| way < ways), "a way too many")?;
+        latest.all([self.ready, self.refills].into_iter().chain(self.crossbar.asks))?;
+        self.side.check(latest)
     }
 
     fn find(&self, line: u64) -> Option<(usize, usize)> {

@@ -5,8 +5,11 @@
 //! It runs along the predicted path whatever the hart does; the rest of the model tells it, cycle by cycle,
 //! whether decode takes an instruction and where to start anew.
 
+use serde::{Deserialize, Serialize};
+
 use relsim_core::bus::Bus;
 use relsim_core::hart::Priv;
+use relsim_core::saved::{Impossible, require};
 
 use super::btb::{Btb, BtbUpdate, Cfi, NO_ENTRY, Prediction};
 use super::icache::Icache;
@@ -14,6 +17,7 @@ use super::memo::{Act, BEFORE, Origin};
 use super::tlb::{Context, Tlb};
 use super::uncore::Env;
 use super::walker::Walker;
+use crate::parts::saved::Latest;
 
 /// Fetch groups that the queue holds.
 pub(super) const QUEUE: usize = 5;
@@ -24,7 +28,7 @@ pub(super) const RING: usize = 8;
 pub(super) const NO_DATA: u64 = u64::MAX;
 
 /// A fetch group: four bytes, of which the first or the last two may be void.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct Group {
     pub(super) pc: u64,
     pub(super) data: u32,
@@ -81,7 +85,7 @@ pub struct Redirect {
 }
 
 /// What is in the stages of fetch, in the queue and in the aligner.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct FetchState {
     pub(super) s1_valid: bool,
     pub(super) s1_pc: u64,
@@ -118,7 +122,7 @@ impl FetchState {
 }
 
 /// The fetch pipeline.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Fetch {
     /// Branch prediction.
     pub btb: Btb,
@@ -131,11 +135,16 @@ pub struct Fetch {
     /// What is in its stages.
     pub(super) state: FetchState,
     /// The lookup that made the prediction in the second stage, in the record.
+    #[serde(skip)]
     pub(super) s2_act: usize,
     // Worked out by `offer` for `finish`.
+    #[serde(skip)]
     pub(super) group: Group,
+    #[serde(skip)]
     pub(super) group_valid: bool,
+    #[serde(skip)]
     pub(super) fire: bool,
+    #[serde(skip)]
     pub(super) scan: Scan,
 }
 
@@ -280,6 +289,18 @@ impl Fetch {
     #[inline(always)]
     fn must_not_refill(&self, bus: &Bus) -> bool {
         self.state.s2_speculative && !bus.ram.contains(self.state.s2_pa, 1)
+    }
+
+    /// Works out what is left out of a state that was read, of `own` at another time.
+    pub(super) fn settle(&mut self, own: &Self, latest: Latest) -> Result<(), Impossible> {
+        self.btb.complete()?;
+        self.icache.check(&own.icache, latest)?;
+        self.tlb.check(&own.tlb, latest)?;
+        let state = &self.state;
+        require(state.head < RING && state.queued <= QUEUE, "more than the fetch queue holds")?;
+        require(state.buffered <= 1, "more than the aligner holds")?;
+        let made = state.queue.iter().map(|group| &group.made).chain([&state.s2_made, &state.buffer_made]);
+        made.into_iter().try_for_each(Prediction::check)
     }
 
     /// The aligner (IBuf.scala).

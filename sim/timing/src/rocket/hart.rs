@@ -1,7 +1,10 @@
 //! One hart: when each instruction can leave the decode stage, and what of it makes the pipeline start anew.
 
+use serde::{Deserialize, Serialize};
+
 use relsim_core::hart::{Hart, Priv, RunState};
 use relsim_core::insn::{FactKind, Op, OpClass};
+use relsim_core::saved::{Impossible, require};
 use relsim_core::timing::{BlockRun, CycleCause as Cause, Fact, Ledger};
 use relsim_core::trap::TrapTaken;
 
@@ -14,6 +17,7 @@ use super::pipeline::{GRANT, Pipeline, READY};
 use super::scoreboard::{Scoreboard, operand_cycles, produces_x};
 use super::tlb::Tlb;
 use super::uncore::Env;
+use crate::parts::saved::Latest;
 
 /// Cycles from issue to write-back.
 pub const WRITE_BACK: u64 = 3;
@@ -25,7 +29,7 @@ const NO_FACT: Fact = Fact { a: 0, b: 0 };
 pub(super) type Start = (u64, u64, Cause);
 
 /// A replay on its way.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Replay {
     pc: u64,
     /// It does not issue before this cycle; [`GRANT`] while it waits for a line, [`READY`] for the cache.
@@ -52,7 +56,7 @@ impl Replay {
 }
 
 /// The model of one hart.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct HartModel {
     pub(super) pipe: Pipeline,
     pub(super) board: Scoreboard,
@@ -102,6 +106,20 @@ impl HartModel {
             start: None,
             again: None,
         }
+    }
+
+    /// Works out what is left out of a state that was read, of `own` at another time.
+    pub(super) fn settle(&mut self, own: &Self, latest: Latest) -> Result<(), Impossible> {
+        self.pipe.settle(&own.pipe, latest)?;
+        self.board.check(latest)?;
+        self.memory.check(&own.memory, latest)?;
+        latest.all([self.issue, self.interrupt_at, self.coprocessor_free])?;
+        require(self.progress.loads.is_none_or(|(rd, cycles)| rd < 64 && cycles <= latest.0), "no register")?;
+        latest.all_known(self.start.map(|(_, at, _)| at))?;
+        let Some(again) = self.again else { return Ok(()) };
+        latest.all_known([again.at])?;
+        latest.all([again.late].into_iter().chain(again.fence))?;
+        require(again.charged <= self.pipe.ledger.by_cause(again.cause), "a replay that was charged before")
     }
 
     /// Where its cycles went.

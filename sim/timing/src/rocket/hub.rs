@@ -8,6 +8,8 @@
 //! written to memory; the line is read, and its beats go to the L1. Harts run ahead of each other by some cycles,
 //! so a step is worked out once every hart has got far enough for nothing to change it any more.
 
+use serde::{Deserialize, Serialize};
+
 use super::dcache::{Copy, Dcache};
 use super::params::Params;
 use super::uncore::MemoryPort;
@@ -28,7 +30,7 @@ const UNKNOWN: u64 = u64::MAX;
 const NO_LINE: u64 = u64::MAX;
 
 /// What an L1 asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Want {
     /// The line's address, in lines.
     pub line: u64,
@@ -41,7 +43,7 @@ pub struct Want {
 }
 
 /// A request of an L1.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Request {
     hart: usize,
     want: Want,
@@ -50,7 +52,7 @@ struct Request {
 }
 
 /// A line that an instruction cache fetches from a device, which answers one at a time; nobody is probed for it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Burst {
     hart: usize,
     device: usize,
@@ -61,7 +63,7 @@ struct Burst {
 }
 
 /// A request that the hub has accepted, with the answers so far.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Transaction {
     request: Request,
     /// Tells it from the others.
@@ -72,7 +74,7 @@ struct Transaction {
 }
 
 /// What a data cache sends to the hub: an answer, or a dirty line.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Message {
     hart: usize,
     /// The request whose probe it answers; 0 for a victim.
@@ -83,7 +85,7 @@ struct Message {
 }
 
 /// What came back of the probes of a request.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct Answers {
     /// The latest answer, or the write response.
     done: u64,
@@ -94,7 +96,7 @@ struct Answers {
 }
 
 /// Probes that are going out.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Walk {
     serial: u64,
     /// Harts, by bit, that are still to be probed.
@@ -104,7 +106,7 @@ struct Walk {
 }
 
 /// The probes on their way to a cache: when each gets there, and whose it is.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct Way {
     probes: [(u64, u64); PROBES],
     count: usize,
@@ -126,7 +128,7 @@ impl Way {
 }
 
 /// What a data cache gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
     /// Cycle of the first beat at the L1.
     pub first: u64,
@@ -137,14 +139,14 @@ pub struct Grant {
 }
 
 /// A line that is on its way to an L1: until when no other request for it is accepted.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Tracker {
     line: u64,
     until: u64,
 }
 
 /// The hub.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Hub {
     requests: Vec<Request>,
     transactions: Vec<Transaction>,
@@ -663,5 +665,6 @@ impl Hub {
     }
 }
 
+mod saved;
 #[cfg(test)]
 mod tests;

@@ -1,15 +1,19 @@
 //! The L1 instruction cache (ICache.scala): one refill at a time, replacement by LFSR.
 
+use relsim_core::saved::{Impossible, require};
+use serde::{Deserialize, Serialize};
+
 use super::hub::Want;
 use super::params::Params;
 use super::replace::Lfsr;
 use super::uncore::Env;
+use crate::parts::saved::Latest;
 use crate::parts::tags::{NO_LINE, Tags, line_of};
 
 /// Places for lines that are found quickly.
 const QUICK: usize = 64;
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Refill {
     line: u64,
     way: usize,
@@ -19,11 +23,16 @@ pub(super) struct Refill {
     beats: Option<(u64, u64)>,
 }
 
+fn no_lines() -> Box<[u64; QUICK]> {
+    Box::new([NO_LINE; QUICK])
+}
+
 /// The instruction cache.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Icache {
     pub(super) tags: Tags,
     /// Lines that are known to be there.
+    #[serde(skip, default = "no_lines")]
     quick: Box<[u64; QUICK]>,
     pub(super) lfsr: Lfsr,
     pub(super) s1_valid: bool,
@@ -35,6 +44,7 @@ pub struct Icache {
     pub(super) invalidated: bool,
     pub(super) beat: bool,
     /// How often a line has come or gone.
+    #[serde(skip)]
     pub(super) generation: u64,
 }
 
@@ -49,7 +59,7 @@ impl Icache {
     pub fn new(params: &Params) -> Self {
         Self {
             tags: Tags::new(params.l1i_sets, params.l1i_ways),
-            quick: Box::new([NO_LINE; QUICK]),
+            quick: no_lines(),
             lfsr: Lfsr::default(),
             s1_valid: false,
             s2_valid: false,
@@ -61,6 +71,15 @@ impl Icache {
             beat: false,
             generation: 0,
         }
+    }
+
+    /// Whether it can be `own` at another time.
+    pub(super) fn check(&self, own: &Self, latest: Latest) -> Result<(), Impossible> {
+        self.tags.check(&own.tags)?;
+        let Some(refill) = &self.refill else { return Ok(()) };
+        require(refill.way < self.tags.ways() && refill.line <= line_of(u64::MAX), "a refill of no way")?;
+        let beats = refill.beats.into_iter().flat_map(|(first, last)| [first, last]);
+        latest.all(beats.chain([refill.probe]))
     }
 
     /// Whether the access in the second stage hits.

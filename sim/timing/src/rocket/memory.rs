@@ -1,7 +1,10 @@
 //! Data accesses: the store buffer's hazards, misses, translations, devices, fences (DCache.scala).
 
+use serde::{Deserialize, Serialize};
+
 use relsim_core::insn::{Op, OpClass};
 use relsim_core::pmp::AccessKind;
+use relsim_core::saved::Impossible;
 use relsim_core::timing::CycleCause as Cause;
 
 use super::dcache::{Found, Refusal};
@@ -12,6 +15,7 @@ use super::params::Params;
 use super::pipeline::READY;
 use super::tlb::Tlb;
 use super::uncore::{Env, arrival};
+use crate::parts::saved::Latest;
 
 /// An access that finds a dirty victim issuing to the acknowledgement of the victim's release, without the latency
 /// of the write (measured: chase_17K).
@@ -21,7 +25,7 @@ const RELEASE: u64 = 15;
 const MMIO: usize = 2;
 
 /// A store that may still be in the store buffer.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct Pending {
     pub(super) word: u64,
     pub(super) mask: u8,
@@ -40,7 +44,7 @@ pub(super) struct Conflict {
 }
 
 /// Data-side state of a hart.
-#[derive(Default, Clone)]
+#[derive(Default, Clone, Serialize, Deserialize)]
 pub struct Memory {
     pub(super) tlb: Tlb,
     pub(super) stores: [Pending; 2],
@@ -152,7 +156,7 @@ pub(super) fn span(va: u64, size: u32) -> (u64, u8) {
 }
 
 /// How far an access among several harts has got.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct Progress {
     /// It has been made: what is left is to execute it.
     pub made: bool,
@@ -185,6 +189,16 @@ fn late(op: &Op) -> u64 {
 }
 
 /// What an access is, once its address is known.
+impl Memory {
+    /// Whether it can be `own` at another time.
+    pub(super) fn check(&self, own: &Self, latest: Latest) -> Result<(), Impossible> {
+        self.tlb.check(&own.tlb, latest)?;
+        let Self { read_run, idle, device_load, device_free, dirtied, reserved, .. } = *self;
+        latest.all([read_run.0, read_run.1, idle, device_load, device_free, dirtied, reserved])?;
+        latest.all(self.stores.map(|store| store.from))
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Access {
     va: u64,

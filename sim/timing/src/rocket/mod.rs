@@ -26,13 +26,17 @@ pub mod tlb;
 pub mod uncore;
 pub mod walker;
 
+use serde::{Deserialize, Serialize};
+
 use relsim_core::bus::Bus;
 use relsim_core::hart::Hart;
 use relsim_core::insn::{Op, OpClass};
+use relsim_core::saved::{Impossible, require};
 use relsim_core::timing::{BlockRun, Fact, Ledger, TimingModel};
 use relsim_core::trap::TrapTaken;
 
 use crate::parts::replace;
+use crate::parts::saved::Latest;
 use crate::registry::Model;
 use hart::{HartModel, WRITE_BACK};
 use memo::Memo;
@@ -76,6 +80,14 @@ impl Model for Rocket {
         State { harts: self.harts.clone(), uncore: self.uncore.clone() }
     }
 
+    fn settle(&self, state: &mut State, latest: u64) -> Result<(), Impossible> {
+        require(state.harts.len() == self.harts.len(), "another number of harts")?;
+        for (hart, own) in state.harts.iter_mut().zip(&self.harts) {
+            hart.settle(own, Latest(latest))?;
+        }
+        state.uncore.check(&self.uncore, Latest(latest))
+    }
+
     fn restore(&mut self, state: &State) {
         self.harts.clone_from(&state.harts);
         self.uncore = state.uncore.clone();
@@ -95,7 +107,7 @@ impl Model for Rocket {
 const PIPELINE_BYTES: u64 = 16 << 10;
 
 /// State of the model: that of the harts, and of what they share.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct State {
     harts: Vec<HartModel>,
     uncore: Uncore,

@@ -1,8 +1,11 @@
 //! The joint of fetch and execution: runs the fetch side up to the cycle in which decode lets go of an
 //! instruction, with the redirections of older instructions on the way.
 
+use serde::{Deserialize, Serialize};
+
 use relsim_core::hart::Hart;
 use relsim_core::insn::{Op, OpClass};
+use relsim_core::saved::{Impossible, require};
 use relsim_core::timing::{CycleCause as Cause, Ledger};
 
 use super::btb::{BHT_ENTRIES, BtbUpdate, Cfi, Prediction};
@@ -13,9 +16,10 @@ use super::shadow;
 use super::tlb::Context;
 use super::uncore::Env;
 use super::walker::Walker;
+use crate::parts::saved::Latest;
 
 /// An instruction in the memory stage, where the address of what follows is compared with what was fetched.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct Resolve {
     pub(super) cycle: u64,
     pub(super) next: u64,
@@ -37,7 +41,7 @@ const DOZES: u64 = 16;
 /// No line comes to a cache sooner than this after the latest cycle for which that is not known.
 const SURE: u64 = 4;
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Restart {
     pub(super) cycle: u64,
     pub(super) pc: u64,
@@ -45,7 +49,7 @@ pub(super) struct Restart {
 }
 
 /// Fetch side and what is between decode and write-back.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Pipeline {
     /// The fetch side.
     pub fetch: Fetch,
@@ -124,6 +128,22 @@ impl Pipeline {
             limit: u64::MAX,
             shadow: Vec::new(),
         }
+    }
+
+    /// Works out what is left out of a state that was read, of `own` at another time.
+    pub(super) fn settle(&mut self, own: &Self, latest: Latest) -> Result<(), Impossible> {
+        self.fetch.settle(&own.fetch, latest)?;
+        self.walker.check(latest)?;
+        self.ledger.check()?;
+        require(self.first_resolve < 2 && self.resolve_count <= 2, "too many instructions in its stages")?;
+        self.made.check()?;
+        self.resolves.iter().try_for_each(|resolve| resolve.made.check())?;
+        let restarts = [self.early, self.restart].into_iter().flatten().map(|restart| restart.cycle);
+        let shadow = self.shadow.iter().map(|&(_, at)| at);
+        let maybe = [self.invalidate, self.stray].into_iter().flatten();
+        latest.all([self.now, self.last_issue, self.dozed, self.memory_idle, self.blocked])?;
+        latest.all(restarts.chain(shadow).chain(maybe).chain(self.resolves.map(|resolve| resolve.cycle)))?;
+        latest.all_known([self.limit])
     }
 
     #[inline(always)]

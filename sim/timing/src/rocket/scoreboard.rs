@@ -1,25 +1,32 @@
 //! Operand hazards, the write-back slot of late results, and the floating-point unit's write port (RocketCore.scala, FPU.scala).
 
+use serde::{Deserialize, Serialize};
+use serde_big_array::BigArray;
+
 use relsim_core::insn::{File, Op, OpClass, X_SINK};
+use relsim_core::saved::{Impossible, require};
 use relsim_core::timing::CycleCause as Cause;
 
 use super::muldiv;
 use super::params::Params;
+use crate::parts::saved::Latest;
 
 /// Cycles that the floating-point write port looks ahead.
 const PORT: usize = 32;
 
 /// A result of the multiplier that waits for a write-back slot.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Late {
     rd: u8,
     at: u64,
 }
 
 /// What is under way.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Scoreboard {
+    #[serde(with = "BigArray")]
     x: [u64; 64],
+    #[serde(with = "BigArray")]
     x_why: [Cause; 64],
     f: [u64; 32],
     late: Option<Late>,
@@ -148,6 +155,20 @@ const fn file(op: &Op, operand: u32) -> u8 {
 }
 
 impl Scoreboard {
+    /// Whether it can have come into this state.
+    pub(super) fn check(&self, latest: Latest) -> Result<(), Impossible> {
+        require(self.late.is_none_or(|late| late.rd < 64), "a late result for no register")?;
+        latest.all(self.x.into_iter().chain(self.f).chain(self.port).chain(self.late.map(|late| late.at)))?;
+        latest.all([
+            self.muldiv_free,
+            self.last_write_back,
+            self.port_busy_until,
+            self.fdiv_from,
+            self.fdiv_until,
+            self.flags_busy,
+        ])
+    }
+
     /// Moves everything that is under way by `by` cycles, seen from cycle `now`.
     pub fn shift(&mut self, now: u64, by: u64) {
         for at in self.x.iter_mut().chain(&mut self.f) {

@@ -1,15 +1,19 @@
 //! A first-level TLB (TLB.scala): sectors of 4 contiguous pages and superpage entries, fully associative,
 //! pseudo-LRU with invalid entries first.
 
+use serde::{Deserialize, Serialize};
+
 use relsim_core::hart::{Hart, Priv};
 use relsim_core::mmu::{Walk, satp_levels};
 use relsim_core::pmp::AccessKind;
+use relsim_core::saved::{Impossible, require};
 
 use super::memo::Recorder;
 use super::params::Params;
 use super::replace::PlruTree;
 use super::uncore::Env;
 use super::walker::Walker;
+use crate::parts::saved::Latest;
 
 /// Privileges whose addresses are translated: users, supervisor.
 const MODES: usize = 2;
@@ -18,7 +22,7 @@ const fn mode_of(privilege: Priv) -> usize {
     matches!(privilege, Priv::S) as usize
 }
 
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct Sector {
     tag: u64,
     valid: u8,
@@ -27,7 +31,7 @@ struct Sector {
     ppn: [u64; 4],
 }
 
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct Superpage {
     valid: bool,
     fault: [bool; MODES],
@@ -48,7 +52,7 @@ pub struct Translation {
 }
 
 /// Where a translation goes when it comes.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Pending {
     va: u64,
     sector: usize,
@@ -68,7 +72,7 @@ const fn is_canonical(va: u64, satp: u64) -> bool {
 }
 
 /// What decides whether and how addresses are translated, as the pipeline has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Context {
     /// Privilege of fetches.
     pub privilege: Priv,
@@ -102,14 +106,22 @@ struct Quick {
 /// Nothing: no page has this number.
 const NO_PAGE: Quick = Quick { page: u64::MAX, sector: NO_WAY, superpage: NO_WAY };
 
+/// Of a leaf in the root of Sv57.
+const MAX_LEVEL: u8 = 4;
+
+fn no_pages() -> Box<[Quick; QUICK]> {
+    Box::new([NO_PAGE; QUICK])
+}
+
 /// A TLB.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Tlb {
     sectors: Box<[Sector]>,
     superpages: Box<[Superpage]>,
     sector_lru: PlruTree,
     superpage_lru: PlruTree,
     pending: Option<Pending>,
+    #[serde(skip, default = "no_pages")]
     quick: Box<[Quick; QUICK]>,
     /// The page that was looked up last: another lookup of it finds the same, and is no news to the trees.
     pub(super) recent: Option<(u64, u64)>,
@@ -131,9 +143,24 @@ impl Tlb {
             sector_lru: PlruTree::new(sectors as usize),
             superpage_lru: PlruTree::new(superpages as usize),
             pending: None,
-            quick: Box::new([NO_PAGE; QUICK]),
+            quick: no_pages(),
             recent: None,
         }
+    }
+
+    /// Whether it can be `own` at another time.
+    pub(super) fn check(&self, own: &Self, latest: Latest) -> Result<(), Impossible> {
+        let lengths = |tlb: &Self| {
+            (tlb.sectors.len(), tlb.superpages.len(), tlb.sector_lru.ways(), tlb.superpage_lru.ways())
+        };
+        require(lengths(self) == lengths(own), "a TLB of another geometry")?;
+        require(self.superpages.iter().all(|page| page.level <= MAX_LEVEL), "a page larger than any")?;
+        let Some(pending) = &self.pending else { return Ok(()) };
+        let placed = pending.sector < self.sectors.len() && pending.superpage < self.superpages.len();
+        require(placed, "a walk for no entry")?;
+        let walked = |walk: &Walk| walk.level <= MAX_LEVEL && usize::from(walk.reads) <= walk.ptes.len();
+        require(pending.found.as_ref().is_none_or(walked), "a walk that is too long")?;
+        latest.all(pending.done)
     }
 
     /// Where an access to `va` is translated to, if it is known; whether a fetch by `privilege` faults there.

@@ -1,15 +1,19 @@
 //! What the harts share, and what the others can reach into: the L1 data caches and the memory port.
 
+use serde::{Deserialize, Serialize};
+
 use relsim_core::bus::Bus;
 use relsim_core::hart::Hart;
+use relsim_core::saved::{Impossible, require};
 use relsim_core::timing::Fact;
 
 use super::dcache::Dcache;
 use super::hub::{Around, Hub};
 use super::params::Params;
+use crate::parts::saved::Latest;
 
 /// The memory port: one read at a time delivers its beats.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct MemoryPort {
     pub(super) free: u64,
 }
@@ -35,7 +39,7 @@ pub fn arrival(params: &Params, pa: u64) -> u64 {
 }
 
 /// What lies behind the harts' pipelines.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Uncore {
     /// L1 data caches by hart.
     pub dcaches: Vec<Dcache>,
@@ -59,6 +63,17 @@ impl Uncore {
             devices: [0; 3],
             interrupt_at: 0,
         }
+    }
+}
+
+impl Uncore {
+    /// Whether what was read can be `own` at another time.
+    pub(super) fn check(&self, own: &Self, latest: Latest) -> Result<(), Impossible> {
+        require(self.dcaches.len() == own.dcaches.len(), "another number of data caches")?;
+        self.dcaches.iter().zip(&own.dcaches).try_for_each(|(cache, own)| cache.check(own, latest))?;
+        require(self.hub.is_some() == own.hub.is_some(), "a hub among several harts")?;
+        self.hub.as_ref().map_or(Ok(()), |hub| hub.check(self.dcaches.len(), latest))?;
+        latest.all([self.port.free, self.interrupt_at].into_iter().chain(self.devices))
     }
 }
 

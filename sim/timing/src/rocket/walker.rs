@@ -1,17 +1,21 @@
 //! The page-table walker (PTW.scala) with its cache of upper-level entries. It reads through the L1 data cache.
 
+use serde::{Deserialize, Serialize};
+
 use relsim_core::hart::Priv;
 use relsim_core::mmu::{Walk, satp_levels};
 use relsim_core::pmp::AccessKind;
+use relsim_core::saved::Impossible;
 
 use super::dcache::Found;
 use super::replace::Plru;
 use super::uncore::Env;
+use crate::parts::saved::Latest;
 
 pub(super) const PTE_CACHE: usize = 8;
 
 /// The walker.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub struct Walker {
     entries: [u64; PTE_CACHE],
     valid: u8,
@@ -20,6 +24,11 @@ pub struct Walker {
 }
 
 impl Walker {
+    /// Whether it can have come into this state.
+    pub(super) fn check(&self, latest: Latest) -> Result<(), Impossible> {
+        latest.all([self.free])
+    }
+
     /// Whether a walk that is asked for in cycle `now` begins at once.
     pub(super) fn is_free(&self, now: u64) -> bool {
         self.free <= now

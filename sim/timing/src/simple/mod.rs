@@ -11,14 +11,18 @@
 
 mod params;
 
+use serde::{Deserialize, Serialize};
+
 use relsim_core::bus::Bus;
 use relsim_core::hart::{Hart, Priv, RunState};
 use relsim_core::insn::{Op, OpClass};
 use relsim_core::pmp::AccessKind;
+use relsim_core::saved::{Impossible, require};
 use relsim_core::timing::{CycleCause as Cause, Ledger, TimingModel};
 use relsim_core::trap::TrapTaken;
 
 use crate::parts::replace::Lfsr;
+use crate::parts::saved::Latest;
 use crate::parts::tags::{LINE_BYTES, Tags, line_of};
 use crate::registry::Model;
 pub use params::Params;
@@ -28,7 +32,7 @@ const PAGES: usize = 64;
 const PAGE_SHIFT: u32 = 12;
 
 /// An L1: which lines are there, and which goes next.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Cache {
     tags: Tags,
     lfsr: Lfsr,
@@ -54,7 +58,7 @@ impl Cache {
 }
 
 /// A page that was fetched from: its number and translation context, and where it is.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Page {
     number: u64,
     context: u32,
@@ -63,11 +67,28 @@ struct Page {
 
 const NO_PAGE: Page = Page { number: u64::MAX, context: 0, base: 0 };
 
+/// Boxed, for serde.
+mod pages {
+    use serde::{Deserializer, Serializer};
+    use serde_big_array::BigArray;
+
+    use super::{PAGES, Page};
+
+    pub fn serialize<S: Serializer>(pages: &[Page; PAGES], to: S) -> Result<S::Ok, S::Error> {
+        BigArray::serialize(pages, to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Box<[Page; PAGES]>, D::Error> {
+        BigArray::deserialize(from).map(Box::new)
+    }
+}
+
 /// What the model knows of a hart.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct HartModel {
     icache: Cache,
     dcache: Cache,
+    #[serde(with = "pages")]
     pages: Box<[Page; PAGES]>,
     /// The line that was fetched from last, by virtual address and context: most instructions lie in it.
     line: u64,
@@ -160,6 +181,18 @@ impl Model for Simple {
 
     fn save(&mut self) -> Self::State {
         self.harts.clone()
+    }
+
+    fn settle(&self, state: &mut Self::State, latest: u64) -> Result<(), Impossible> {
+        require(state.len() == self.harts.len(), "another number of harts")?;
+        for (hart, own) in state.iter().zip(&self.harts) {
+            hart.icache.tags.check(&own.icache.tags)?;
+            hart.dcache.tags.check(&own.dcache.tags)?;
+            hart.ledger.check()?;
+            Latest(latest).all([hart.accounted])?;
+            require(hart.accounted == hart.ledger.total(), "a ledger that does not add up")?;
+        }
+        Ok(())
     }
 
     fn restore(&mut self, state: &Self::State) {

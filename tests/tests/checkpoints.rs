@@ -1,0 +1,106 @@
+//! Checkpoints that are written and read again: a machine that goes on from one ends as one that was never interrupted,
+//! and what is damaged, made up or of another run is refused.
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+
+use relsim_core::device::NoConsole;
+use relsim_machine::{Checkpoint, Exit, Identity, Limits, Machine, Pause, ReadError, Report, Timing};
+use relsim_tests::boot::Boot;
+use relsim_tests::checkpoints::{Parts, summed};
+use relsim_tests::lockstep::program::Program;
+use relsim_tests::lockstep::rng::Rng;
+use relsim_tests::lockstep::simulators;
+
+/// How far runs go, in steps.
+const END: u64 = 600_000;
+
+fn timing(name: &str) -> Timing {
+    Timing::by_name(name).expect("a timing model")
+}
+
+/// A guest that is built into relsim, with a disk.
+fn guest(file: &str, harts: usize, model: &str) -> Machine {
+    let boot = Boot {
+        harts,
+        ram_bytes: 64 << 20,
+        firmware: None,
+        kernel: PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../cli/guests").join(file),
+        initrd: None,
+        append: String::new(),
+        disk: Some(vec![7; 5000]),
+        script: Vec::new(),
+        timing: timing(model),
+        max_instructions: u64::MAX,
+    };
+    boot.machine(Box::new(NoConsole))
+}
+
+fn run(machine: &mut Machine, pause: Pause) -> Exit {
+    machine.run(Limits { pause, ..Limits::default() }, &AtomicBool::new(false))
+}
+
+fn steps(steps: u64) -> Pause {
+    Pause { steps, ..Pause::default() }
+}
+
+/// All that can be compared of a machine.
+fn state(machine: &mut Machine, exit: Exit) -> ([u8; 32], u64, Report) {
+    (machine.checkpoint().digest(), machine.steps(), machine.report(exit))
+}
+
+fn written(machine: &mut Machine, identity: &Identity) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    machine.checkpoint().write(identity, &mut bytes).expect("memory can be written to");
+    bytes
+}
+
+fn identity(machine: &Machine) -> Identity {
+    Identity::new(machine.config())
+}
+
+/// A run that goes on in another machine at each of `count` random places ends as one that does not.
+fn goes_on(name: &str, make: &dyn Fn() -> Machine, count: u64, seed: u64) {
+    let mut whole = make();
+    let end = run(&mut whole, steps(END));
+    let whole = (whole.steps(), state(&mut whole, end));
+    let identity = identity(&make());
+    let mut rng = Rng::new(seed);
+    let mut places: Vec<u64> = (0..count).map(|_| rng.below(whole.0)).collect();
+    places.sort_unstable();
+    let mut machine = make();
+    for place in places {
+        run(&mut machine, steps(place));
+        let bytes = written(&mut machine, &identity);
+        let mut other = make();
+        let checkpoint =
+            Checkpoint::read(&bytes, &identity, &other).unwrap_or_else(|e| panic!("{name}, {place}: {e}"));
+        other.restore(&checkpoint).unwrap();
+        assert_eq!(written(&mut other, &identity), bytes, "{name}, {place}: written again");
+        let end = run(&mut other, steps(END));
+        assert_eq!(state(&mut other, end), whole.1, "{name}, {place}: at the end");
+        // And it goes on from there itself.
+        machine = make();
+        machine.restore(&Checkpoint::read(&bytes, &identity, &machine).unwrap()).unwrap();
+    }
+}
+
+#[test]
+fn runs_go_on_in_another_machine() {
+    for model in ["functional", "simple", "rocket"] {
+        for (file, harts) in [("kernel.elf", 1), ("kernel-smp.elf", 4), ("uintr.elf", 4), ("bench.elf", 1)] {
+            goes_on(&format!("{model}, {file}, {harts} harts"), &|| guest(file, harts, model), 6, 5);
+        }
+    }
+}
+
+#[test]
+fn random_programs_go_on_in_another_machine() {
+    for model in ["functional", "simple", "rocket"] {
+        for seed in 0..4 {
+            let program = Program::new(seed);
+            let make = || simulators::machine(&program, timing(model)).expect("a machine");
+            goes_on(&format!("{model}, program {seed}"), &make, 6, seed);
+        }
+    }
+}
