@@ -1,5 +1,6 @@
 //! Every argument of every command, with the help texts.
 
+mod checkpoint;
 mod compare;
 mod debug;
 mod gdb;
@@ -20,6 +21,7 @@ use crate::embedded::{self, Builtin};
 use crate::symbols::SymbolsArg;
 use crate::units::{parse_number, parse_size};
 
+pub use checkpoint::CheckpointArgs;
 pub use compare::{CompareArgs, ExplainArgs};
 pub use debug::DebugArgs;
 pub use gdb::DebuggedRunArgs;

@@ -34,6 +34,20 @@ pub enum CliError {
         /// Why not.
         source: std::io::Error,
     },
+    /// A checkpoint that cannot be gone on from.
+    #[error("{}: {message}", path.display())]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        message: String,
+    },
+    /// A run that can have no checkpoints, or not this one.
+    #[error("no checkpoint can be made or gone on from: {message}")]
+    NoCheckpoint {
+        /// Why not.
+        message: String,
+    },
     /// A place where gdb was to find us.
     #[error("cannot wait for gdb on {address}")]
     Listen {

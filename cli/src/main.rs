@@ -6,6 +6,7 @@
 
 mod args;
 mod breakdown;
+mod checkpoint;
 mod commands;
 mod console;
 mod control;

@@ -1,7 +1,5 @@
 //! What a run will be: everything that can be checked before anything is started or written.
 
-use std::collections::VecDeque;
-
 use relsim_machine::{MachineConfig, Peer, Virtio, platform};
 
 use crate::args::{MachineArgs, NetPeer, RunArgs};
@@ -26,7 +24,7 @@ pub struct Plan {
     /// Where console input comes from.
     pub input_source: InputSource,
     /// The part of it that is known now.
-    pub input: VecDeque<u8>,
+    pub input: Vec<u8>,
     /// Remarks for the user.
     pub notes: Vec<String>,
     /// What a user whose guest does not come to its end may want to know about its input.
@@ -104,12 +102,11 @@ impl Plan {
 
     /// What the statistics say about all this.
     pub fn given(&self) -> Given {
-        let input: Vec<u8> = self.input.iter().copied().collect();
         Given {
             hash: self.software.payload.hash(&self.config),
             image: self.software.name.clone(),
             disks: self.disks.clone(),
-            input: InputStats::new(&input, self.input_source == InputSource::Terminal),
+            input: InputStats::new(&self.input, self.input_source == InputSource::Terminal),
         }
     }
 }

@@ -180,12 +180,13 @@ impl ConfigStats {
 }
 
 /// The counts as a line for people.
-pub fn summary(report: &Report, config: &MachineConfig, host: Duration) -> String {
+pub fn summary(report: &Report, config: &MachineConfig, host: Duration, before: u64) -> String {
     let instructions: u64 = report.harts.iter().map(|h| h.instructions).sum();
     let cycles = report.harts.iter().map(|h| h.cycles).max().unwrap_or(0);
     let guest_s = cycles as f64 / config.platform.core_freq_hz as f64;
     let host_s = host.as_secs_f64();
-    let mips = if host_s > 0.0 { instructions as f64 / host_s / 1e6 } else { 0.0 };
+    let retired = instructions.saturating_sub(before) as f64;
+    let mips = if host_s > 0.0 { retired / host_s / 1e6 } else { 0.0 };
     let harts = if config.harts == 1 { String::new() } else { format!(" on {} harts", config.harts) };
     let user: u64 = report.harts.iter().map(|h| h.user_interrupts).sum();
     let user = if user == 0 { String::new() } else { format!(", {} user interrupts", grouped(user)) };

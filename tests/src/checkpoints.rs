@@ -1,9 +1,13 @@
 //! Checkpoints as bytes, taken apart and put together again, with sums that are right: to change what is behind them.
 
 use std::io::{Read, Write};
+use std::sync::atomic::AtomicBool;
 
 use lz4_flex::frame::{FrameDecoder, FrameEncoder};
+use relsim_machine::{Checkpoint, Exit, Identity, Limits, Machine};
 use sha2::{Digest, Sha256};
+
+use crate::lockstep::rng::Rng;
 
 /// Magic number and version.
 const START_BYTES: usize = 12;
@@ -55,4 +59,72 @@ pub fn summed(mut bytes: Vec<u8>) -> Vec<u8> {
     let sum = Sha256::digest(&bytes);
     bytes.extend_from_slice(&sum);
     bytes
+}
+
+/// Changes something in `state`: most often a whole number for another, since that is what gets furthest.
+pub fn change(state: &mut Vec<u8>, rng: &mut Rng) {
+    if state.is_empty() {
+        return;
+    }
+    let at = rng.below(state.len() as u64) as usize;
+    match rng.below(8) {
+        0 => state[at] ^= 1 << rng.below(8),
+        1 => state[at] = rng.bits() as u8,
+        2 => state.truncate(at),
+        3 => {
+            state.remove(at);
+        }
+        4 => state.insert(at, rng.bits() as u8),
+        _ => {
+            // Numbers are written 7 bits at a time, with the highest bit of all bytes but the last set.
+            let begin = state[..at].iter().rposition(|byte| byte & 0x80 == 0).map_or(0, |last| last + 1);
+            let end = begin + 1 + state[begin..].iter().take_while(|&&byte| byte & 0x80 != 0).count();
+            let number = match rng.below(3) {
+                0 => rng.below(256),
+                1 => rng.bits() >> rng.below(64),
+                _ => u64::MAX - rng.below(4),
+            };
+            let number = varint(number);
+            state.splice(begin..end.min(state.len()), number);
+        }
+    }
+}
+
+fn varint(mut number: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while number >= 0x80 {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+    bytes
+}
+
+/// What a changed checkpoint did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fate {
+    /// It was refused.
+    Refused,
+    /// A device did not take its state.
+    RefusedByDevice,
+    /// The machine went on from it.
+    Taken,
+}
+
+/// Goes on from `bytes`, if they are a checkpoint that `machine` takes, for a while.
+pub fn try_out(machine: &mut Machine, identity: &Identity, bytes: &[u8]) -> Fate {
+    let Ok(checkpoint) = Checkpoint::read(bytes, identity, machine) else { return Fate::Refused };
+    if machine.restore(&checkpoint).is_err() {
+        return Fate::RefusedByDevice;
+    }
+    let limits = Limits {
+        max_cycles: machine.cycles() + 3000,
+        max_instructions: machine.instructions() + 2000,
+        ..Limits::default()
+    };
+    machine.run(limits, &AtomicBool::new(false));
+    // What is derived from the state, for whoever asks.
+    machine.report(Exit::Stopped);
+    machine.checkpoint().digest();
+    Fate::Taken
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use relsim_core::device::NoConsole;
 use relsim_machine::{Checkpoint, Exit, Identity, Limits, Machine, Pause, ReadError, Report, Timing};
 use relsim_tests::boot::Boot;
-use relsim_tests::checkpoints::{Parts, summed};
+use relsim_tests::checkpoints::{Fate, Parts, change, summed, try_out};
 use relsim_tests::lockstep::program::Program;
 use relsim_tests::lockstep::rng::Rng;
 use relsim_tests::lockstep::simulators;
@@ -101,6 +101,35 @@ fn random_programs_go_on_in_another_machine() {
             let program = Program::new(seed);
             let make = || simulators::machine(&program, timing(model)).expect("a machine");
             goes_on(&format!("{model}, program {seed}"), &make, 6, seed);
+        }
+    }
+}
+
+/// What has a right sum and says something else is refused, or is a state that the machine can be in: it never panics.
+#[test]
+fn changed_checkpoints_are_refused_or_run() {
+    let count: u64 = std::env::var("RELSIM_CHECKPOINT_CHANGES").map_or(600, |text| text.parse().unwrap());
+    for model in ["functional", "simple", "rocket"] {
+        for (file, harts) in [("kernel.elf", 1), ("kernel-smp.elf", 4)] {
+            let mut machine = guest(file, harts, model);
+            let identity = identity(&machine);
+            let mut rng = Rng::new(harts as u64);
+            let mut fates = [0; 3];
+            let mut parts = Parts::of(&written(&mut machine, &identity));
+            for n in 0..count {
+                if n % 100 == 0 {
+                    machine = guest(file, harts, model);
+                    run(&mut machine, steps(rng.below(END)));
+                    parts = Parts::of(&written(&mut machine, &identity));
+                }
+                let mut changed = parts.clone();
+                for _ in 0..=rng.below(2) {
+                    change(&mut changed.state, &mut rng);
+                }
+                fates[try_out(&mut machine, &identity, &changed.bytes()) as usize] += 1;
+            }
+            eprintln!("{model}, {file}: {fates:?}");
+            assert!(fates[Fate::Refused as usize] > count / 20 && fates[Fate::Taken as usize] > count / 20);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use clap::Args;
 
-use super::RunArgs;
+use super::{CheckpointArgs, RunArgs};
 
 /// `relsim run`.
 #[derive(Debug, Default, Args)]
@@ -12,6 +12,10 @@ pub struct DebuggedRunArgs {
     /// What to run.
     #[command(flatten)]
     pub run: RunArgs,
+
+    /// Where to begin, and what to keep.
+    #[command(flatten)]
+    pub checkpoint: CheckpointArgs,
 
     /// How to debug it.
     #[command(flatten)]

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use relsim_machine::{Exit, Limits, Machine};
 use relsim_traces::profile::{Metric, Profile, Summary, Symbol, Tree, callgrind, folded, json, table};
 
-use crate::args::{ProfileArgs, ProfileFormat};
+use crate::args::{CheckpointArgs, ProfileArgs, ProfileFormat};
 use crate::error::CliError;
 use crate::symbols::Symbols;
 
@@ -26,7 +26,7 @@ pub fn run(args: &ProfileArgs) -> Result<u8, CliError> {
     if args.run.trace.is_some() {
         return Err(CliError::ProfileAnd { what: "trace" });
     }
-    super::run::execute(&args.run, Some(args), None)
+    super::run::execute(&args.run, Some(args), None, &CheckpointArgs::default())
 }
 
 type Lookup = Box<dyn Fn(u64) -> Option<Symbol>>;

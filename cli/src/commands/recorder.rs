@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use relsim_core::device::Console;
+use relsim_core::device::{Console, ConsolePlace};
+
+use crate::console::Known;
 
 /// How much of the end of the output is kept.
 const KEPT_BYTES: usize = 1 << 16;
@@ -29,7 +31,7 @@ pub struct Recorder {
     /// What is printed.
     pub tail: Tail,
     /// What is typed.
-    pub input: VecDeque<u8>,
+    pub input: Known,
 }
 
 impl Console for Recorder {
@@ -41,11 +43,15 @@ impl Console for Recorder {
     }
 
     fn read(&mut self) -> Option<u8> {
-        self.input.pop_front()
+        self.input.read()
+    }
+
+    fn go_to(&mut self, place: ConsolePlace) {
+        self.input.go_to(place.taken);
     }
 
     fn at_end(&self) -> bool {
-        self.input.is_empty()
+        self.input.at_end()
     }
 }
 
@@ -56,7 +62,7 @@ mod tests {
     #[test]
     fn the_end_is_kept() {
         let tail = Tail::default();
-        let mut console = Recorder { tail: tail.clone(), input: VecDeque::from([7]) };
+        let mut console = Recorder { tail: tail.clone(), input: vec![7].into() };
         assert!(tail.lines(3).is_empty());
         console.write(&[b'x'; 2 * KEPT_BYTES]);
         console.write(b"\nfirst\r\n\x1b[1mlast\n");

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use relsim_machine::{Exit, Limits, Machine, Report};
+use relsim_machine::{Exit, Limits, Machine, Pause, Report};
 use relsim_traces::commit_log::CommitLog;
 use relsim_traces::profile::Metric;
 use relsim_traces::trace::Tracer;
@@ -15,8 +15,9 @@ use relsim_traces::trace::Tracer;
 use super::profile::Profiler;
 use super::trace::Traced;
 use super::write_file;
-use crate::args::{DebuggedRunArgs, ProfileArgs, RunArgs};
+use crate::args::{CheckpointArgs, DebuggedRunArgs, ProfileArgs, RunArgs};
 use crate::breakdown;
+use crate::checkpoint::{self, Points};
 use crate::console::{HostConsole, Input, InputSource, Keyboard, line_end};
 use crate::control::{Control, Quit};
 use crate::error::CliError;
@@ -39,7 +40,7 @@ enum Watcher {
 /// # Errors
 /// What is wrong with the arguments' files, or with writing the results.
 pub fn run(args: &DebuggedRunArgs) -> Result<u8, CliError> {
-    execute(&args.run, None, args.gdb.gdb)
+    execute(&args.run, None, args.gdb.gdb, &args.checkpoint)
 }
 
 /// [`run`], with a profile if one is asked for, or under gdb, which finds relsim at an address.
@@ -50,11 +51,13 @@ pub fn execute(
     args: &RunArgs,
     profile: Option<&ProfileArgs>,
     gdb: Option<SocketAddr>,
+    checkpoints: &CheckpointArgs,
 ) -> Result<u8, CliError> {
     let mut plan = Plan::new(args)?;
     let symbols = Symbols::new(std::mem::take(&mut plan.software.symbols), &args.symbols)?;
     let region_names = symbols.region_names(&args.region_name);
     let traced = Traced::of(args)?;
+    let identity = checkpoints.identity(args, &plan)?;
     let log_path = args.commit_log.clone().or_else(|| traced.as_ref().and_then(Traced::commit_log));
     let log_file = log_path.as_deref().map(create_log).transpose()?;
     let control = Arc::new(Control::default());
@@ -74,10 +77,12 @@ pub fn execute(
             }
             Input::Keyboard(Keyboard::new(control.clone())?)
         }
-        _ => Input::Bytes(plan.input),
+        _ => Input::Bytes(plan.input.into()),
     };
     let console = Box::new(HostConsole::new(input, control.clone()));
     let mut machine = Machine::build(plan.config, payload, plan.virtio, console)?;
+    let mut points = checkpoint::begin(checkpoints, identity, &mut machine, args.quiet)?;
+    let before = machine.instructions();
     let image = plan.software.name.clone();
     let mut watcher = match (log_file, profile, &traced) {
         (Some(file), ..) => Watcher::Log(CommitLog::new(file, machine.cores[0].blocks.decoder())),
@@ -102,7 +107,9 @@ pub fn execute(
         exit
     } else {
         let progress = Progress::new(args.quiet, &control);
-        drive(&mut machine, args.limits(), &control, progress.as_ref(), begun, &mut watcher)
+        let run =
+            Drive { limits: args.limits(), control: &control, progress: progress.as_ref(), begun, before };
+        run.drive(&mut machine, &mut watcher, &mut points)?
     };
     let host = begun.elapsed();
     let mut report = machine.report(exit);
@@ -135,11 +142,12 @@ pub fn execute(
     if !args.quiet || !guest_ended {
         eprintln!("relsim: {}", end_message(&report.exit, closed));
     }
+    points.finish();
     if !args.quiet {
         if let Some(note) = plan.input_note.filter(|_| !guest_ended) {
             eprintln!("relsim: {note}");
         }
-        eprintln!("relsim: {}", stats::summary(&report, &config, host));
+        eprintln!("relsim: {}", stats::summary(&report, &config, host, before));
         breakdown::notes(&report, args.breakdown).iter().for_each(|note| eprintln!("relsim: {note}"));
     }
     if args.breakdown {
@@ -167,42 +175,62 @@ fn end_message(exit: &Exit, output_closed: bool) -> String {
     }
 }
 
-/// Runs the machine to its end, and serves the requests that come in between.
-fn drive(
-    machine: &mut Machine,
+/// How a run is seen to its end.
+struct Drive<'a> {
     limits: Limits,
-    control: &Control,
-    progress: Option<&Progress>,
+    control: &'a Control,
+    progress: Option<&'a Progress>,
     begun: Instant,
-    watcher: &mut Watcher,
-) -> Exit {
-    loop {
-        let exit = match watcher {
-            Watcher::Nobody => machine.run(limits, &control.stop),
-            Watcher::Log(log) => machine.run_observed(limits, &control.stop, log),
-            Watcher::Trace(tracer) => machine.run_observed(limits, &control.stop, tracer),
-            Watcher::Profile(profiler) => profiler.run(machine, limits, &control.stop),
-        };
-        if exit != Exit::Interrupted || control.quits().is_some() {
-            return exit;
-        }
-        // Cleared first: a request that comes now sets it again.
-        control.stop.store(false, Ordering::Release);
-        if control.quits().is_some() {
-            return exit;
-        }
-        if control.take_statistics() {
-            show_counts(&machine.report(Exit::Interrupted), machine, begun.elapsed());
-        }
-        if let Some(progress) = progress {
-            progress.show(machine.instructions(), machine.cycles());
+    /// Instructions that were retired before that.
+    before: u64,
+}
+
+impl Drive<'_> {
+    /// Runs the machine to its end, and serves the requests that come in between.
+    ///
+    /// # Errors
+    /// A checkpoint that cannot be written.
+    fn drive(
+        &self,
+        machine: &mut Machine,
+        watcher: &mut Watcher,
+        points: &mut Points,
+    ) -> Result<Exit, CliError> {
+        let Self { control, .. } = *self;
+        loop {
+            points.reached(machine)?;
+            let pause = Pause { cycle: points.next().unwrap_or(u64::MAX), ..Pause::default() };
+            let limits = Limits { pause, ..self.limits };
+            let exit = match watcher {
+                Watcher::Nobody => machine.run(limits, &control.stop),
+                Watcher::Log(log) => machine.run_observed(limits, &control.stop, log),
+                Watcher::Trace(tracer) => machine.run_observed(limits, &control.stop, tracer),
+                Watcher::Profile(profiler) => profiler.run(machine, limits, &control.stop),
+            };
+            if exit == Exit::Stopped && points.next().is_some_and(|cycle| cycle <= machine.cycles()) {
+                continue;
+            }
+            if exit != Exit::Interrupted || control.quits().is_some() {
+                return Ok(exit);
+            }
+            // Cleared first: a request that comes now sets it again.
+            control.stop.store(false, Ordering::Release);
+            if control.quits().is_some() {
+                return Ok(exit);
+            }
+            if control.take_statistics() {
+                show_counts(&machine.report(Exit::Interrupted), machine, self.begun.elapsed(), self.before);
+            }
+            if let Some(progress) = self.progress {
+                progress.show(machine.instructions(), machine.cycles());
+            }
         }
     }
 }
 
-fn show_counts(report: &Report, machine: &Machine, host: Duration) {
+fn show_counts(report: &Report, machine: &Machine, host: Duration, before: u64) {
     let end = line_end();
-    eprint!("{end}relsim: {}{end}", stats::summary(report, machine.config(), host));
+    eprint!("{end}relsim: {}{end}", stats::summary(report, machine.config(), host, before));
     for (index, hart) in report.harts.iter().enumerate() {
         let pc = machine.cores.get(index).map_or(0, |core| core.hart.pc);
         let mode = machine.cores.get(index).map_or('?', |core| core.hart.privilege.letter());

@@ -28,7 +28,7 @@ pub fn run(args: &ScriptArgs) -> Result<u8, CliError> {
     }
     let symbols = Symbols::new(std::mem::take(&mut plan.software.symbols), &args.run.symbols)?;
     let output = Output::default();
-    let console = Collected { output: output.clone(), input: Input::Bytes(plan.input) };
+    let console = Collected { output: output.clone(), input: Input::Bytes(plan.input.into()) };
     let machine = Machine::build(plan.config, &plan.software.payload, plan.virtio, Box::new(console))?;
     let mut options = Options::of(&machine);
     options.max_bytes = args.history.unwrap_or(options.max_bytes);

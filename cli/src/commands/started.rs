@@ -37,7 +37,7 @@ impl Started {
         let image_sha256 = image.map_or(String::new(), |(_, hash)| hash.clone());
         let symbols = Symbols::new(std::mem::take(&mut plan.software.symbols), more)?;
         let tail = Tail::default();
-        let console = Box::new(Recorder { tail: tail.clone(), input: plan.input });
+        let console = Box::new(Recorder { tail: tail.clone(), input: plan.input.into() });
         let machine = Machine::build(plan.config, &plan.software.payload, plan.virtio, console)?;
         Ok(Self { machine, symbols, tail, hash, image_sha256 })
     }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use relsim_core::device::Console;
+use relsim_core::device::{Console, ConsolePlace};
 
 use super::Input;
 
@@ -32,6 +32,10 @@ impl Console for Collected {
 
     fn read(&mut self) -> Option<u8> {
         self.input.read()
+    }
+
+    fn go_to(&mut self, place: ConsolePlace) {
+        self.input.go_to(place.taken);
     }
 
     fn at_end(&self) -> bool {

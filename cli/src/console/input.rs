@@ -1,6 +1,5 @@
 //! Console input: none, bytes that are known before the run, or a terminal.
 
-use std::collections::VecDeque;
 use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -48,19 +47,16 @@ impl InputSource {
     ///
     /// # Errors
     /// [`CliError::Read`].
-    pub fn read(&self) -> Result<VecDeque<u8>, CliError> {
+    pub fn read(&self) -> Result<Vec<u8>, CliError> {
         let (path, bytes) = match self {
-            Self::None | Self::Terminal => return Ok(VecDeque::new()),
+            Self::None | Self::Terminal => return Ok(Vec::new()),
             Self::Standard => {
                 let mut bytes = Vec::new();
                 ("standard input".into(), std::io::stdin().read_to_end(&mut bytes).map(|_| bytes))
             }
             Self::File(path) => (path.clone(), std::fs::read(path)),
         };
-        match bytes {
-            Ok(bytes) => Ok(bytes.into()),
-            Err(source) => Err(CliError::Read { what: "console input", path, source }),
-        }
+        bytes.map_err(|source| CliError::Read { what: "console input", path, source })
     }
 }
 
@@ -89,10 +85,42 @@ fn standard_kind() -> Kind {
     Kind::Other
 }
 
+/// Input that was known before the run.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    bytes: Vec<u8>,
+    taken: usize,
+}
+
+impl From<Vec<u8>> for Known {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self { bytes, taken: 0 }
+    }
+}
+
+impl Known {
+    /// The next byte.
+    pub fn read(&mut self) -> Option<u8> {
+        let byte = self.bytes.get(self.taken).copied();
+        self.taken += usize::from(byte.is_some());
+        byte
+    }
+
+    /// Whether there is none.
+    pub fn at_end(&self) -> bool {
+        self.taken == self.bytes.len()
+    }
+
+    /// Goes to where `taken` bytes have been read.
+    pub fn go_to(&mut self, taken: u64) {
+        self.taken = usize::try_from(taken).map_or(self.bytes.len(), |taken| taken.min(self.bytes.len()));
+    }
+}
+
 /// Input of a run.
 pub enum Input {
     /// Bytes that are all there; none may be left.
-    Bytes(VecDeque<u8>),
+    Bytes(Known),
     /// What somebody types at a terminal that is the guest's.
     Keyboard(Keyboard),
     /// What somebody types elsewhere.
@@ -103,15 +131,22 @@ impl Input {
     /// The next byte, if there is one now.
     pub fn read(&mut self) -> Option<u8> {
         match self {
-            Self::Bytes(bytes) => bytes.pop_front(),
+            Self::Bytes(bytes) => bytes.read(),
             Self::Keyboard(keyboard) => keyboard.typed.read(),
             Self::Typed(typed) => typed.read(),
         }
     }
 
+    /// Goes to where `taken` bytes have been read, if they are all there.
+    pub fn go_to(&mut self, taken: u64) {
+        if let Self::Bytes(bytes) = self {
+            bytes.go_to(taken);
+        }
+    }
+
     /// Whether nothing will come any more.
     pub fn at_end(&self) -> bool {
-        matches!(self, Self::Bytes(bytes) if bytes.is_empty())
+        matches!(self, Self::Bytes(bytes) if bytes.at_end())
     }
 }
 

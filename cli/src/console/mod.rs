@@ -8,10 +8,10 @@ use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use relsim_core::device::Console;
+use relsim_core::device::{Console, ConsolePlace};
 
 pub use collected::{Collected, Output};
-pub use input::{Input, InputSource, Keyboard, Typed};
+pub use input::{Input, InputSource, Keyboard, Known, Typed};
 
 use crate::control::{Control, Quit};
 use crate::error::CliError;
@@ -68,13 +68,15 @@ pub struct HostConsole {
     terminal: bool,
     last: u8,
     input: Input,
+    place: ConsolePlace,
     control: Arc<Control>,
 }
 
 impl HostConsole {
     /// A console with `input`. When standard output is closed, `control` ends the run.
     pub fn new(input: Input, control: Arc<Control>) -> Self {
-        Self { buffer: Vec::new(), terminal: std::io::stdout().is_terminal(), last: b'\n', input, control }
+        let (buffer, terminal) = (Vec::new(), std::io::stdout().is_terminal());
+        Self { buffer, terminal, last: b'\n', input, place: ConsolePlace::default(), control }
     }
 
     fn flush(&mut self) {
@@ -91,6 +93,7 @@ impl HostConsole {
 
 impl Console for HostConsole {
     fn write(&mut self, bytes: &[u8]) {
+        self.place.written += bytes.len() as u64;
         let raw = self.terminal && RAW.load(Ordering::Relaxed);
         for &byte in bytes {
             // In raw mode a bare line feed would not return the carriage.
@@ -108,7 +111,20 @@ impl Console for HostConsole {
     /// A guest that looks for input has said what it wanted to say.
     fn read(&mut self) -> Option<u8> {
         self.flush();
-        self.input.read()
+        let byte = self.input.read();
+        self.place.reads += 1;
+        self.place.taken += u64::from(byte.is_some());
+        byte
+    }
+
+    fn place(&self) -> ConsolePlace {
+        self.place
+    }
+
+    /// What was printed stays where it is.
+    fn go_to(&mut self, place: ConsolePlace) {
+        self.place = place;
+        self.input.go_to(place.taken);
     }
 
     fn at_end(&self) -> bool {

@@ -76,7 +76,7 @@ impl Setup {
             let (sender, receiver) = channel();
             (Input::Typed(Typed::new(receiver)), Some(sender))
         } else {
-            (Input::Bytes(plan.input), None)
+            (Input::Bytes(plan.input.into()), None)
         };
         let console = Collected { output: output.clone(), input };
         let inputs = &plan.software.inputs;

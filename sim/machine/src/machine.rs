@@ -377,7 +377,12 @@ impl Machine {
                 return Exit::Stopped;
             }
             let (index, slice) = match self.paused.take() {
-                Some(paused) => paused,
+                // It may have been begun under other limits.
+                Some((index, slice)) => {
+                    let left = limits.max_instructions - instructions;
+                    let last = self.cores[index].hart.instret.saturating_add(left);
+                    (index, slice.within(limits.max_cycles, last))
+                }
                 None => match self.next_slice(limits, instructions, model) {
                     Next::Slice(index, slice) => (index, slice),
                     Next::Again => continue,

@@ -59,7 +59,7 @@ fn execute(prepared: &Prepared<'_>, control: &Control, place: Place<'_>) -> Resu
     let inputs = inputs(&plan);
     let config = plan.config.clone();
     let tail = Tail::default();
-    let console = Box::new(Recorder { tail: tail.clone(), input: plan.input });
+    let console = Box::new(Recorder { tail: tail.clone(), input: plan.input.into() });
     let mut machine = Machine::build(plan.config, &plan.software.payload, plan.virtio, console)?;
     let begun = Instant::now();
     let (exit, functions) = match &case.functions {
@@ -122,8 +122,8 @@ fn by_function(
 fn inputs(plan: &Plan) -> BTreeMap<String, String> {
     let software = plan.software.inputs.iter().map(|(what, hash)| ((*what).to_string(), hash.clone()));
     let disks = plan.disks.iter().enumerate().map(|(n, disk)| (format!("disk-{n}"), disk.sha256.clone()));
-    let input: Vec<u8> = plan.input.iter().copied().collect();
-    let typed = (!input.is_empty()).then(|| ("stdin".to_string(), hex(&Sha256::digest(&input))));
+    let input = &plan.input;
+    let typed = (!input.is_empty()).then(|| ("stdin".to_string(), hex(&Sha256::digest(input))));
     software.chain(disks).chain(typed).collect()
 }
 

@@ -6,6 +6,8 @@ use relsim_core::device::{Console, ConsolePlace};
 pub(super) struct Recorded {
     inner: Box<dyn Console>,
     place: ConsolePlace,
+    /// Where the record begins.
+    start: ConsolePlace,
     /// How often was asked for a byte at the latest place that was ever reached, and what was written.
     reached: ConsolePlace,
     /// The bytes that were read, each with the number of the question that it answered, in order.
@@ -16,9 +18,17 @@ pub(super) struct Recorded {
 
 impl Recorded {
     pub fn new(inner: Box<dyn Console>) -> Self {
-        let ended = inner.at_end().then_some(0);
-        let start = ConsolePlace::default();
-        Self { inner, place: start, reached: start, input: Vec::new(), ended }
+        let start = inner.place();
+        let ended = inner.at_end().then_some(start.reads);
+        Self { inner, place: start, start, reached: start, input: Vec::new(), ended }
+    }
+
+    /// The record begins anew, at `place`.
+    fn begin(&mut self, place: ConsolePlace) {
+        self.inner.go_to(place);
+        (self.place, self.start, self.reached) = (place, place, place);
+        self.input.clear();
+        self.ended = self.inner.at_end().then_some(place.reads);
     }
 }
 
@@ -39,11 +49,13 @@ impl Console for Recorded {
         self.place.reads += 1;
         if question < self.reached.reads {
             let at = self.input.binary_search_by_key(&question, |&(n, _)| n).ok()?;
+            self.place.taken += 1;
             return Some(self.input[at].1);
         }
         self.reached.reads = self.place.reads;
         let byte = self.inner.read();
         self.input.extend(byte.map(|byte| (question, byte)));
+        self.place.taken += u64::from(byte.is_some());
         if self.ended.is_none() && self.inner.at_end() {
             self.ended = Some(self.place.reads);
         }
@@ -58,8 +70,15 @@ impl Console for Recorded {
         self.place
     }
 
+    /// What is not in the record is for the host's console to find.
     fn go_to(&mut self, place: ConsolePlace) {
-        self.place = place;
+        if (self.start.reads..=self.reached.reads).contains(&place.reads)
+            && place.written >= self.start.written
+        {
+            self.place = place;
+        } else {
+            self.begin(place);
+        }
     }
 }
 
