@@ -133,3 +133,84 @@ fn changed_checkpoints_are_refused_or_run() {
         }
     }
 }
+
+/// What was damaged is refused, whatever the damage.
+#[test]
+fn damage_is_found() {
+    let mut machine = guest("uintr.elf", 4, "rocket");
+    run(&mut machine, steps(20_000));
+    let identity = identity(&machine);
+    let bytes = written(&mut machine, &identity);
+    let refusal = |bytes: &[u8]| Checkpoint::read(bytes, &identity, &machine).err().expect("a refusal");
+    let mut rng = Rng::new(1);
+    for n in 0..300 {
+        let mut cut = bytes.clone();
+        cut.truncate(if n < 60 { n } else { rng.below(bytes.len() as u64) as usize });
+        assert!(matches!(refusal(&cut), ReadError::Magic | ReadError::Damaged(_)), "{} bytes", cut.len());
+        // With a sum of its own, too.
+        assert!(!matches!(refusal(&summed(cut)), ReadError::Other(_)));
+        let mut flipped = bytes.clone();
+        flipped[rng.below(bytes.len() as u64) as usize] ^= 1 << rng.below(8);
+        let why = refusal(&flipped);
+        assert!(matches!(why, ReadError::Magic | ReadError::Damaged(_) | ReadError::Version(_)), "{why}");
+    }
+    assert!(matches!(refusal(b"something else"), ReadError::Magic));
+    let newer = |version: u32| {
+        let mut newer = bytes[..bytes.len() - 32].to_vec();
+        newer[8..12].copy_from_slice(&version.to_le_bytes());
+        summed(newer)
+    };
+    assert_eq!(
+        refusal(&newer(7)).to_string(),
+        "this checkpoint has format 7, and this relsim reads format 1"
+    );
+    // Lengths that there is nothing for.
+    for at in [12, 13, 15] {
+        let mut longer = bytes[..bytes.len() - 32].to_vec();
+        longer[at] = 0xff;
+        refusal(&summed(longer));
+    }
+    let mut parts = Parts::of(&bytes);
+    parts.pages.splice(0..4, u32::MAX.wrapping_sub(1).to_le_bytes());
+    assert_eq!(
+        refusal(&parts.bytes()).to_string(),
+        "this checkpoint has an impossible state: a page beyond the end of memory"
+    );
+}
+
+/// What differs is named.
+#[test]
+fn another_runs_checkpoint_is_refused() {
+    let mut machine = guest("uintr.elf", 4, "rocket");
+    let mut own = identity(&machine);
+    own.add("image", "one");
+    let bytes = written(&mut machine, &own);
+    let refusal = |there: &Machine, identity: &Identity| {
+        Checkpoint::read(&bytes, identity, there).err().expect("a refusal").to_string()
+    };
+    let mut other = identity(&machine);
+    other.add("image", "another");
+    assert_eq!(
+        refusal(&machine, &other),
+        "this checkpoint is of another run (image: one there, another here)"
+    );
+    other = own.clone();
+    other.add("disk 0", "new");
+    assert_eq!(
+        refusal(&machine, &other),
+        "this checkpoint is of another run (disk 0: missing there, new here)"
+    );
+    let mut config = machine.config().clone();
+    config.timing.set("l1d_ways", 2).unwrap();
+    assert_eq!(
+        refusal(&machine, &Identity::new(&config)),
+        "this checkpoint is of another run (timing parameter l1d_ways: 4 there, 2 here)"
+    );
+    // Whoever lies about what it is of meets the state itself.
+    for (there, why) in [
+        (guest("uintr.elf", 2, "rocket"), "another number of harts"),
+        (guest("uintr.elf", 4, "simple"), "a timing model in another's state"),
+    ] {
+        assert_eq!(refusal(&there, &own), format!("this checkpoint has an impossible state: {why}"));
+    }
+}
