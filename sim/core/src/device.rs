@@ -180,6 +180,8 @@ pub trait Console: Send {
     fn at_end(&self) -> bool {
         false
     }
+    /// What it has read and written further on than now, before it went back, has not happened.
+    fn forget_future(&mut self) {}
     /// Where in the guest's conversation with it the console is, for one that can go back.
     fn place(&self) -> ConsolePlace {
         ConsolePlace::default()

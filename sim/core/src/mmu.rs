@@ -326,6 +326,21 @@ impl Hart {
         Ok(walk)
     }
 
+    /// The physical address of virtual address `va` for a debugger: what the hart may load or fetch now, and in a kernel also
+    /// what belongs to its user. `None` where nothing is mapped.
+    pub fn debug_address(&self, bus: &Bus, va: u64) -> Option<u64> {
+        let ways = [
+            (AccessKind::Load, self.data_privilege()),
+            (AccessKind::Fetch, self.privilege),
+            (AccessKind::Load, Priv::U),
+            (AccessKind::Fetch, Priv::U),
+        ];
+        let below = |&(_, privilege): &(AccessKind, Priv)| privilege != Priv::U || self.privilege <= Priv::S;
+        let mut walks =
+            ways.into_iter().filter(below).map(|(kind, privilege)| self.walk(bus, va, kind, privilege));
+        walks.find_map(|walk| walk.ok().map(|walk| walk.pa))
+    }
+
     /// The page-table entries that a walk for `va` reads, the root's first, and how many, whatever it comes to.
     pub fn walked(&self, bus: &Bus, va: u64, kind: AccessKind, privilege: Priv) -> ([u64; 5], u8) {
         let levels = if privilege == Priv::M { 0 } else { satp_levels(self.csr.satp) };

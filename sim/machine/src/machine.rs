@@ -109,6 +109,20 @@ impl<O: Observer> WithModel for Schedule<'_, O> {
     }
 }
 
+/// [`Machine::wake`], for whatever model.
+struct Wake<'a> {
+    machine: &'a mut Machine,
+    now: u64,
+}
+
+impl WithModel for Wake<'_> {
+    type Output = ();
+
+    fn with<T: TimingModel>(self, model: &mut T) {
+        self.machine.wake(model, self.now);
+    }
+}
+
 impl Machine {
     /// Builds the machine of `config` with `payload` in memory.
     ///
@@ -272,6 +286,16 @@ impl Machine {
     /// The time of the hart that is furthest ahead.
     pub fn cycles(&self) -> u64 {
         self.cores.iter().map(|c| c.hart.cycle).max().unwrap_or(0)
+    }
+
+    /// Somebody outside has changed something: what a slice under way knows does not hold any more, and a hart that sleeps
+    /// may have a reason to wake up.
+    pub fn look_around(&mut self) {
+        self.paused = None;
+        let now = self.cycles();
+        let mut model = std::mem::take(&mut self.model);
+        model.with(Wake { machine: self, now });
+        self.model = model;
     }
 
     /// Runs until the guest ends, a limit is reached, or `stop` is set.

@@ -4,6 +4,7 @@
 //! checkpoint before and running from there to the step that is wanted; since runs repeat to the last cycle, the state
 //! there is the one that was. Checkpoints are made on the way.
 
+mod change;
 mod console;
 pub mod expr;
 mod history;
@@ -20,6 +21,7 @@ use relsim_core::run::Core;
 use crate::checkpoint::RestoreError;
 use crate::machine::{Limits, Machine, Pause};
 use crate::report::Exit;
+pub use change::{NotWritten, Place};
 use console::Recorded;
 pub use expr::{Expr, ExprError, Moment, NoValue};
 use history::History;
@@ -129,14 +131,21 @@ impl Session {
                 return Arrival::There;
             }
             let next = (steps / interval + 1).saturating_mul(interval);
+            let change = self.history.next_change(steps);
             let limits = Limits {
-                pause: Pause { steps: next.min(pause.steps), cycle: pause.cycle },
+                pause: Pause {
+                    steps: next.min(pause.steps).min(change.unwrap_or(u64::MAX)),
+                    cycle: pause.cycle,
+                },
                 ..Limits::default()
             };
             let exit = match &mut lookout {
                 Some(lookout) => self.machine.run_observed(limits, &self.stop, *lookout),
                 None => self.machine.run(limits, &self.stop),
             };
+            if change == Some(self.machine.steps()) {
+                self.repeat_change(lookout.as_deref_mut());
+            }
             if let Some(hit) = lookout.as_ref().and_then(|lookout| lookout.stopped_at()) {
                 return Arrival::Hit(hit);
             }

@@ -70,6 +70,15 @@ impl Console for Recorded {
         self.place
     }
 
+    fn forget_future(&mut self) {
+        let place = self.place;
+        self.inner.go_to(place);
+        self.reached = place;
+        self.input.retain(|&(question, _)| question < place.reads);
+        let ended = self.ended.filter(|&question| question <= place.reads);
+        self.ended = ended.or_else(|| self.inner.at_end().then_some(place.reads));
+    }
+
     /// What is not in the record is for the host's console to find.
     fn go_to(&mut self, place: ConsolePlace) {
         if (self.start.reads..=self.reached.reads).contains(&place.reads)

@@ -1,5 +1,7 @@
 //! Checkpoints on the way, dense near the present and sparse in the past.
 
+use std::collections::BTreeSet;
+
 use crate::checkpoint::Checkpoint;
 
 /// What is far away may be as sparse as one part in so many of the distance.
@@ -10,6 +12,8 @@ pub(super) struct History {
     kept: Vec<Checkpoint>,
     /// What each takes beside what it shares with the one before, in bytes of the host's memory.
     bytes: Vec<u64>,
+    /// Steps at which something was changed from outside: the checkpoint there is what it left, and is kept for good.
+    changes: BTreeSet<u64>,
     max_bytes: u64,
 }
 
@@ -18,7 +22,7 @@ impl History {
     /// memory.
     pub fn new(first: Checkpoint, max_bytes: u64) -> Self {
         let bytes = vec![first.own_bytes(None)];
-        Self { kept: vec![first], bytes, max_bytes }
+        Self { kept: vec![first], bytes, changes: BTreeSet::new(), max_bytes }
     }
 
     /// The latest that is not after step `steps`.
@@ -31,6 +35,31 @@ impl History {
     pub fn before_cycle(&self, cycle: u64) -> &Checkpoint {
         let after = self.kept.partition_point(|c| c.cycles() < cycle);
         &self.kept[after.saturating_sub(1)]
+    }
+
+    /// Somebody has changed the machine, which is now as `checkpoint` says: what came after is no more.
+    pub fn cut(&mut self, checkpoint: Checkpoint) {
+        let now = checkpoint.steps();
+        let before = self.kept.partition_point(|c| c.steps() < now);
+        self.kept.truncate(before);
+        self.bytes.truncate(before);
+        self.changes.split_off(&now);
+        self.kept.push(checkpoint);
+        self.bytes.push(0);
+        self.weigh(before);
+        if before > 0 {
+            self.changes.insert(now);
+        }
+    }
+
+    /// The first step after `steps` at which something was changed.
+    pub fn next_change(&self, steps: u64) -> Option<u64> {
+        self.changes.range(steps.saturating_add(1)..).next().copied()
+    }
+
+    /// What the change at step `steps` left, if there was one.
+    pub fn change_at(&self, steps: u64) -> Option<&Checkpoint> {
+        self.changes.contains(&steps).then(|| self.before(steps))
     }
 
     /// How many there are, and how many bytes of the host's memory they take.
@@ -72,7 +101,8 @@ impl History {
             (u128::from(gap_a) * u128::from(far_b)).cmp(&(u128::from(gap_b) * u128::from(far_a)))
         };
         let inner = 1..self.kept.len().saturating_sub(1);
-        let Some(n) = inner.filter(|&n| self.kept[n].steps() != now).min_by(smaller) else { return false };
+        let kept = |n: usize| self.kept[n].steps() == now || self.changes.contains(&self.kept[n].steps());
+        let Some(n) = inner.filter(|&n| !kept(n)).min_by(smaller) else { return false };
         let (gap, far) = gap(n);
         if !must && gap > far / DENSITY {
             return false;

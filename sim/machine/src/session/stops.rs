@@ -132,6 +132,14 @@ impl<'a> Lookout<'a> {
         this
     }
 
+    /// Somebody has changed what `harts` hold: that is no news.
+    pub fn goes_on_from<'h>(&mut self, harts: impl Iterator<Item = &'h Hart>) {
+        for hart in harts {
+            let id = hart.config.id;
+            (self.registers[id], self.privilege[id]) = (registers(hart), hart.privilege);
+        }
+    }
+
     fn total(&self) -> u64 {
         self.steps.iter().sum()
     }
