@@ -58,6 +58,24 @@ pub fn identity(args: &RunArgs, plan: &Plan) -> Result<Identity, String> {
     Ok(identity)
 }
 
+/// Refuses options of `relsim run` that would come to nothing in `command`: a run that goes back and forth has no single
+/// end.
+///
+/// # Errors
+/// [`CliError::NotHeeded`].
+pub fn without_end(command: &'static str, run: &RunArgs) -> Result<(), CliError> {
+    let given = [
+        ("--stats", run.stats.is_some()),
+        ("--commit-log", run.commit_log.is_some()),
+        ("--trace", run.trace.is_some()),
+        ("--signature", run.signature.is_some()),
+        ("--breakdown", run.breakdown),
+        ("--region-name", !run.region_name.is_empty()),
+    ];
+    let option = given.into_iter().find_map(|(option, given)| given.then_some(option));
+    option.map_or(Ok(()), |option| Err(CliError::NotHeeded { command, option }))
+}
+
 impl CheckpointArgs {
     /// What the run of `plan` is a run of, if they ask for checkpoints.
     ///
@@ -140,6 +158,12 @@ pub fn begin(
     let several = left.len() > 1;
     let file = args.checkpoint.clone().unwrap_or_default();
     Ok(Points { identity, left, file, several, quiet })
+}
+
+/// An error with its cause, in a line.
+pub fn said(error: &dyn std::error::Error) -> String {
+    let cause = error.source().map_or(String::new(), |source| format!(": {source}"));
+    format!("{error}{cause}")
 }
 
 /// That the checkpoint in `path` is none for the machine at hand.

@@ -22,6 +22,8 @@ pub struct Control {
     /// Set with every request: the machine returns when it sees it.
     pub stop: AtomicBool,
     quit: AtomicU8,
+    /// Another flag that ends a run: a session's.
+    session: OnceLock<Arc<AtomicBool>>,
     statistics: AtomicBool,
 }
 
@@ -30,6 +32,15 @@ impl Control {
     pub fn quit(&self, why: Quit) {
         self.quit.store(why as u8, Ordering::Relaxed);
         self.stop.store(true, Ordering::Release);
+        if let Some(stop) = self.session.get() {
+            stop.store(true, Ordering::Release);
+        }
+    }
+
+    /// Lets whatever ends the run set `stop`, too.
+    pub fn stops(&self, stop: Arc<AtomicBool>) {
+        // There is one session in a process.
+        let _ = self.session.set(stop);
     }
 
     /// Whether, and why, the run is to end.

@@ -42,6 +42,15 @@ pub enum CliError {
         /// Why not.
         message: String,
     },
+    /// An option of `relsim run` that would come to nothing.
+    #[error("`relsim {command}` does not take {option}")]
+    #[diagnostic(help("its commands show what there is at any place of the run"))]
+    NotHeeded {
+        /// The command that was given.
+        command: &'static str,
+        /// The option.
+        option: &'static str,
+    },
     /// A run that can have no checkpoints, or not this one.
     #[error("no checkpoint can be made or gone on from: {message}")]
     NoCheckpoint {

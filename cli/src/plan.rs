@@ -65,6 +65,18 @@ impl Plan {
     /// # Errors
     /// The first thing that is wrong.
     pub fn new(args: &RunArgs) -> Result<Self, CliError> {
+        Self::of(args, false)
+    }
+
+    /// [`Plan::new`] for a run that goes back in time.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn travelling(args: &RunArgs) -> Result<Self, CliError> {
+        Self::of(args, true)
+    }
+
+    fn of(args: &RunArgs, travels: bool) -> Result<Self, CliError> {
         let mut config = args.machine.config()?;
         if let Some(builtin) = args.builtin() {
             let platform = config.platform.name;
@@ -82,7 +94,7 @@ impl Plan {
         }
         let (mut virtio, mut disks) = (Vec::new(), Vec::new());
         for (index, disk) in args.disk.iter().enumerate() {
-            let (device, info) = disk.open(index)?;
+            let (device, info) = disk.open(index, travels)?;
             virtio.push(device);
             disks.push(info);
         }

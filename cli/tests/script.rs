@@ -3,6 +3,7 @@
 mod common;
 
 use common::*;
+use predicates::prelude::*;
 use predicates::str::{contains, starts_with};
 
 /// Runs a script with the built-in kernel.
@@ -159,4 +160,132 @@ fn families_of_instructions_are_caught() {
     let commands = "catch instruction uipi\ncontinue\n";
     let out = script(&files, commands, &["--builtin", "uintr"]).success();
     out.stdout(contains("stop 1: catch instruction uipi\nstep 8852, cycle 4426, hart 0 M: 0x8000024c"));
+}
+
+/// The places that a script with `guest` answers with: steps, from the lines of JSON.
+fn answers(files: &Files, text: &str, args: &[&str]) -> Vec<serde_json::Value> {
+    let out = script(files, text, &[args, &["--json"]].concat()).success();
+    let out = String::from_utf8(out.get_output().stdout.clone()).unwrap();
+    let line = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["answer"].clone();
+    out.lines().map(line).collect()
+}
+
+/// Forth over calls and traps, and back over the same.
+#[test]
+fn calls_are_gone_back_over() {
+    let files = Files::new();
+    for args in [&["--timing", "functional"][..], &["--timing", "rocket", "--harts", "4"]] {
+        // Into the handler of the first system call; its exit and its entry.
+        let text = "catch trap 8\ncontinue\ncycles\nstep 12 hart\nreverse-finish\nnext\nreverse-next\n\
+                    step hart\nstep hart\nreverse-step 2 hart\n";
+        let all = answers(&files, text, args);
+        let steps = |line: usize| all[line]["steps"].as_u64().unwrap();
+        let hart = |line: usize| all[line]["hart"].as_u64().unwrap();
+        let pc = |line: usize| all[line]["pc"].as_str().unwrap();
+        // The ecall is the step before the trap's end.
+        assert_eq!(steps(4) + 1, steps(2), "{all:?}");
+        assert!(all[4]["instruction"].as_str().unwrap().ends_with("ecall"), "{all:?}");
+        assert!(steps(5) > steps(3), "{all:?}");
+        assert_eq!((pc(6), hart(6)), (pc(4), hart(4)), "{all:?}");
+        assert_eq!((pc(9), hart(9)), (pc(4), hart(4)), "{all:?}");
+    }
+}
+
+#[test]
+fn what_is_set_is_part_of_time() {
+    let files = Files::new();
+    let text = "step 100\nset a0 = 0x1234\nset mem32(sp - 64) = a0 + 1\nset sscratch = 7\nstep 50\n\
+                reverse-step 51\nprint mem32(sp - 64)\nstep 1\nprint mem32(sp - 64)\nprint a0\n\
+                print sscratch\nset pc = 0x80200000\nprint pc\nset f3 = 9\n";
+    let all = answers(&files, text, &[]);
+    let value = |line: usize| all[line]["value"].as_str().unwrap();
+    assert_ne!(value(6), "0x1235", "before it");
+    assert_eq!((value(8), value(9), value(10), value(12)), ("0x1235", "0x1234", "0x7", "0x80200000"));
+    for (line, column, message) in [
+        (
+            "set a9 = 1",
+            5,
+            "expected a register, pc, priv, a CSR, or mem8(ADDRESS) to mem64(ADDRESS), not \"a9\"",
+        ),
+        ("set a0 == 1", 12, "expected `= EXPR`"),
+        ("set a0 =", 9, "expected an expression"),
+        ("set a0 = 1 +", 13, "expected a number, a name or an opening parenthesis"),
+        (
+            "set mem8(1) = 1",
+            5,
+            "there is no memory at 0x1 that can be written: devices and read-only memory cannot",
+        ),
+        ("set mhartid = 1", 5, "this CSR is read-only, or the hart does not have it"),
+        ("set priv = 2", 5, "there is no privilege mode 2"),
+        ("set pc = 1", 5, "no instruction begins at 0x1"),
+    ] {
+        let out = script(&files, &format!("{line}\n"), &[]).code(3);
+        out.stderr(contains(format!(":1:{column}: {message}\n")));
+    }
+}
+
+#[test]
+fn a_session_is_kept_and_gone_on_from() {
+    let files = Files::new();
+    let file = files.path("kept").display().to_string();
+    let text = format!(
+        "goto 1000\ncheckpoint {file}\ngoto 1100000\nrestore {file}\ngoto 1100000\nreverse-continue\n"
+    );
+    let all = answers(&files, &text, &[]);
+    assert!(all[1]["bytes"].as_u64().unwrap() > 1000);
+    assert_eq!(all[0], all[3]);
+    assert_eq!(all[2], all[4]);
+    assert_eq!(all[5]["steps"], all[0]["steps"], "the past begins there");
+    // In another session, and in a run.
+    let again = answers(&files, &format!("restore {file}\ngoto 1100000\n"), &[]);
+    assert_eq!((&again[0], &again[1]), (&all[0], &all[2]));
+    let limit = ["--max-cycles", "1100000", "--restore", &file];
+    let printed = |args: &[&str]| {
+        relsim(&[&["run", "-q"], args].concat()).assert().code(124).get_output().stdout.clone()
+    };
+    assert_eq!(printed(&limit), printed(&limit[..2]));
+    script(&files, &format!("restore {file}\n"), &["--harts", "2"])
+        .code(3)
+        .stderr(contains(":1:9: ").and(contains("another run (harts: 1 there, 2 here)")));
+    script(&files, "checkpoint /no/such/place\n", &[])
+        .code(3)
+        .stderr(contains(":1:12: cannot write the checkpoint"));
+}
+
+/// Options of a run are heeded, or refused.
+#[test]
+fn options_come_to_something() {
+    let files = Files::new();
+    let out = script(&files, "continue\n", &["--max-cycles", "5000"]).success();
+    out.stdout(contains("the cycle limit was reached\nstep 5000, cycle 5000,"));
+    for option in [["--stats", "x"], ["--commit-log", "x"], ["--trace", "x"], ["--signature", "x"]] {
+        let message = format!("`relsim script` does not take {}", option[0]);
+        script(&files, "step\n", &option).code(125).stderr(contains(message));
+    }
+}
+
+/// What firmware and devices store is seen by watchpoints, forwards and backwards, and by `last-write`.
+#[test]
+fn stores_of_firmware_are_seen() {
+    let files = Files::new();
+    // The firmware reads a byte of console input into memory: debug console, function 1.
+    let mut code = set(A7, 0x4442_434e).to_vec();
+    code.extend([addi(A6, 0, 1), addi(A0, 0, 1)]);
+    code.extend([auipc(11, 1), addi(A2, 0, 0), ECALL, addi(T0, 0, 1), LOOP]);
+    let image = elf(RAM + 0x20_0000, &bytes(&code), &[]);
+    let guest = files.add("sbi.elf", &image);
+    let input = files.add("input", b"xyz");
+    let place = "0x80201010";
+    let text = format!(
+        "watch {place}\ncontinue\nlast-write {place}\nstep 20\n\
+         last-write {place}\nreverse-continue\nprint mem8({place})\n"
+    );
+    let args = [guest.to_str().unwrap(), "--stdin", input.to_str().unwrap()];
+    let all = answers(&files, &text, &args);
+    assert_eq!(all[1]["why"], format!("stop 1: watch {place}"), "{all:?}");
+    for line in [2, 4] {
+        assert_eq!((&all[line]["outside"], &all[line]["steps"]), (&true.into(), &all[1]["steps"]), "{all:?}");
+    }
+    assert_eq!(all[5]["steps"], all[1]["steps"], "{all:?}");
+    assert_eq!(all[6]["value"], "0x78", "{all:?}");
 }

@@ -30,7 +30,7 @@ pub struct GdbArgs {
     /// PORT of this host alone; port 0 takes a free one, which is printed. Whoever reaches it can read the guest's memory.
     /// After `detach` the guest runs on, after `kill` relsim ends [default: 127.0.0.1:1234]
     #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = "127.0.0.1:1234")]
-    #[arg(value_parser = parse_address, conflicts_with = "commit_log")]
+    #[arg(value_parser = parse_address, conflicts_with_all = ["commit_log", "trace"])]
     pub gdb: Option<SocketAddr>,
 }
 

@@ -53,11 +53,12 @@ pub fn execute(
     gdb: Option<SocketAddr>,
     checkpoints: &CheckpointArgs,
 ) -> Result<u8, CliError> {
-    let mut plan = Plan::new(args)?;
+    let mut plan = if gdb.is_some() { Plan::travelling(args)? } else { Plan::new(args)? };
     let symbols = Symbols::new(std::mem::take(&mut plan.software.symbols), &args.symbols)?;
     let region_names = symbols.region_names(&args.region_name);
     let traced = Traced::of(args)?;
     let identity = checkpoints.identity(args, &plan)?;
+    let kept = if gdb.is_some() { checkpoint::identity(args, &plan) } else { Err(String::new()) };
     let log_path = args.commit_log.clone().or_else(|| traced.as_ref().and_then(Traced::commit_log));
     let log_file = log_path.as_deref().map(create_log).transpose()?;
     let control = Arc::new(Control::default());
@@ -100,7 +101,7 @@ pub fn execute(
     let begun = Instant::now();
     let mut ended = None;
     if let Some(address) = gdb {
-        (machine, ended) = gdb::serve(machine, address)?;
+        (machine, ended) = gdb::serve(machine, address, args.limits(), kept)?;
         control.watch_signals()?;
     }
     let exit = if let Some(exit) = ended {

@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 
 use relsim_machine::session::Options;
 use relsim_machine::{Machine, Session};
@@ -9,7 +10,9 @@ use serde_json::json;
 
 use super::print;
 use crate::args::ScriptArgs;
+use crate::checkpoint;
 use crate::console::{Collected, Input, InputSource, Output};
+use crate::control::Control;
 use crate::debug::{Command, CommandError, Debugger};
 use crate::error::CliError;
 use crate::plan::Plan;
@@ -21,18 +24,26 @@ use crate::{payload, status};
 /// # Errors
 /// What is wrong with the arguments' files. A command that is wrong is said, and has a status of its own.
 pub fn run(args: &ScriptArgs) -> Result<u8, CliError> {
+    checkpoint::without_end("script", &args.run)?;
     let script = read(&args.script)?;
-    let mut plan = Plan::new(&args.run)?;
+    let mut plan = Plan::travelling(&args.run)?;
     if plan.input_source == InputSource::Terminal {
         plan.input.clear();
     }
     let symbols = Symbols::new(std::mem::take(&mut plan.software.symbols), &args.run.symbols)?;
+    let kept = checkpoint::identity(&args.run, &plan);
     let output = Output::default();
     let console = Collected { output: output.clone(), input: Input::Bytes(plan.input.into()) };
     let machine = Machine::build(plan.config, &plan.software.payload, plan.virtio, Box::new(console))?;
     let mut options = Options::of(&machine);
     options.max_bytes = args.history.unwrap_or(options.max_bytes);
-    let mut debugger = Debugger::new(Session::new(machine, options), symbols);
+    let mut session = Session::new(machine, options);
+    session.set_limits(args.run.limits());
+    let control = Arc::new(Control::default());
+    control.stops(session.stop_flag());
+    control.watch_signals()?;
+    let mut debugger = Debugger::new(session, symbols);
+    debugger.keeps(kept);
     for (line, number) in script.lines().zip(1usize..) {
         let done = match Command::parse(line) {
             Ok(None) => continue,
@@ -57,6 +68,9 @@ pub fn run(args: &ScriptArgs) -> Result<u8, CliError> {
         } else {
             let end = if console.is_empty() || console.ends_with('\n') { "" } else { "\n" };
             print(format!("(relsim) {}\n{console}{end}{}", line.trim(), answer.text).as_bytes())?;
+        }
+        if control.quits().is_some() {
+            return Ok(status::INTERRUPTED);
         }
         if answer.quit {
             break;

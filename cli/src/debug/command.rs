@@ -61,9 +61,12 @@ pub enum Catch {
 pub enum Command {
     Step(u64),
     ReverseStep(u64),
+    StepHart(u64),
+    ReverseStepHart(u64),
     Next,
     ReverseNext,
     Finish,
+    ReverseFinish,
     Continue,
     ReverseContinue,
     Break { place: Text, condition: Option<Text> },
@@ -83,6 +86,9 @@ pub enum Command {
     UserInterrupts,
     Hart(usize),
     Print(Text),
+    Set { target: Text, value: Text },
+    Checkpoint(Text),
+    Restore(Text),
     Cycles,
     Help,
     Quit,
@@ -90,11 +96,15 @@ pub enum Command {
 
 /// The commands for people: how each is written, and what it does.
 pub const HELP: &[(&str, &str)] = &[
-    ("step [N]", "N instructions or traps of whatever hart is next (1)"),
-    ("reverse-step [N]", "as many back"),
+    (
+        "step [N] [hart]",
+        "N instructions or traps (1) of whatever hart is next; with the word hart, of this one",
+    ),
+    ("reverse-step [N] [hart]", "as many back"),
     ("next", "the next instruction of this hart; a call or trap as a whole"),
-    ("reverse-next", "back over the last instruction of this hart; a call or trap as a whole"),
+    ("reverse-next", "back over the last instruction of this hart; over what returned, to its call"),
     ("finish", "up to the return from this function or trap handler"),
+    ("reverse-finish", "back to the call of this function, or to what the trap handler has interrupted"),
     ("continue", "up to a breakpoint, or the guest's end"),
     ("reverse-continue", "back to the last breakpoint that was met, or the start"),
     (
@@ -120,10 +130,16 @@ pub const HELP: &[(&str, &str)] = &[
     ("disassemble [PLACE] [N]", "N instructions (8) from PLACE (the pc)"),
     ("backtrace", "the calls that led here, as far as frame pointers tell"),
     ("goto CYCLE", "to the first place at which a hart has got to core cycle CYCLE"),
-    ("last-write PLACE", "where one of the 8 bytes at PLACE was last written by an instruction"),
+    ("last-write PLACE", "where one of the 8 bytes at PLACE was last written"),
     ("uintr", "sender tables and receivers of user interrupts"),
     ("hart N", "look at hart N from now on"),
     ("print EXPR", "the value of an expression"),
+    (
+        "set TARGET = EXPR",
+        "write to a register, pc, priv, a CSR, or mem8(PLACE) to mem64(PLACE); what came after is forgotten",
+    ),
+    ("checkpoint FILE", "write the machine as it is now to FILE, for restore and `relsim run --restore`"),
+    ("restore FILE", "go on from FILE; the past begins there"),
     ("cycles", "where in time the machine is"),
     ("help", "these lines"),
     ("quit", "no more"),
@@ -182,6 +198,45 @@ impl<'a> Words<'a> {
 
     fn expression(&mut self, what: &str) -> Result<Text, CommandError> {
         self.rest().map_or_else(|| CommandError::new(self.at, format!("expected {what}")), Ok)
+    }
+
+    /// The rest of the line as what is before and what is behind a single `=`.
+    fn assignment(&mut self) -> Result<(Text, Text), CommandError> {
+        let Text { at, text } = self.expression("a register, a CSR, pc or memN(ADDRESS)")?;
+        let bytes = text.as_bytes();
+        let single = |&n: &usize| {
+            let before = n.checked_sub(1).and_then(|n| bytes.get(n));
+            bytes[n] == b'='
+                && bytes.get(n + 1) != Some(&b'=')
+                && !before.is_some_and(|byte| b"=!<>".contains(byte))
+        };
+        let Some(equals) = (0..bytes.len()).find(single) else {
+            return CommandError::new(at + text.len(), "expected `= EXPR`");
+        };
+        let (target, value) = (text[..equals].trim_end(), &text[equals + 1..]);
+        let value_at = at + equals + 1 + value.len() - value.trim_start().len();
+        if value.trim().is_empty() {
+            return CommandError::new(value_at, "expected an expression");
+        }
+        Ok((Text { at, text: target.into() }, Text { at: value_at, text: value.trim().into() }))
+    }
+
+    /// A number of steps, and whether they are those of one hart.
+    fn steps(&mut self) -> Result<(u64, bool), CommandError> {
+        let begin = self.at;
+        let mut steps = 1;
+        if self.next().is_some_and(|(_, word)| word != "hart") {
+            self.at = begin;
+            steps = self.number("a number of steps")?.unwrap_or(1);
+        } else {
+            self.at = begin;
+        }
+        let rest = self.at;
+        let hart = self.next().is_some_and(|(_, word)| word == "hart");
+        if !hart {
+            self.at = rest;
+        }
+        Ok((steps, hart))
     }
 
     fn number(&mut self, what: &str) -> Result<Option<u64>, CommandError> {
@@ -257,7 +312,9 @@ impl Command {
         matches!(
             self,
             Self::ReverseStep(_)
+                | Self::ReverseStepHart(_)
                 | Self::ReverseNext
+                | Self::ReverseFinish
                 | Self::ReverseContinue
                 | Self::GoTo(_)
                 | Self::LastWrite(_)
@@ -270,13 +327,19 @@ impl Command {
         words: &mut Words<'_>,
         condition: Option<Text>,
     ) -> Result<Self, CommandError> {
-        let count = "a number of steps";
         Ok(match name {
-            "step" | "s" => Self::Step(words.number(count)?.unwrap_or(1)),
-            "reverse-step" | "rs" => Self::ReverseStep(words.number(count)?.unwrap_or(1)),
+            "step" | "s" => match words.steps()? {
+                (steps, false) => Self::Step(steps),
+                (steps, true) => Self::StepHart(steps),
+            },
+            "reverse-step" | "rs" => match words.steps()? {
+                (steps, false) => Self::ReverseStep(steps),
+                (steps, true) => Self::ReverseStepHart(steps),
+            },
             "next" | "n" => Self::Next,
             "reverse-next" | "rn" => Self::ReverseNext,
             "finish" => Self::Finish,
+            "reverse-finish" => Self::ReverseFinish,
             "continue" | "c" => Self::Continue,
             "reverse-continue" | "rc" => Self::ReverseContinue,
             "break" | "b" => Self::Break { place: words.expression("a place to stop at")?, condition },
@@ -320,6 +383,12 @@ impl Command {
                 Self::Hart(usize::try_from(words.wanted_number("a hart's number")?).unwrap_or(usize::MAX))
             }
             "print" | "p" => Self::Print(words.expression("an expression")?),
+            "set" => {
+                let (target, value) = words.assignment()?;
+                Self::Set { target, value }
+            }
+            "checkpoint" => Self::Checkpoint(words.expression("a file to write to")?),
+            "restore" => Self::Restore(words.expression("a file to go on from")?),
             "cycles" => Self::Cycles,
             "help" => Self::Help,
             "quit" | "q" => Self::Quit,
@@ -401,6 +470,10 @@ mod tests {
             parse("break trap_entry if a0 == 1"),
             Some(trimmed(Command::Break { place: text(6, "trap_entry "), condition }))
         );
+        assert_eq!(parse("s hart"), Some(Command::StepHart(1)));
+        assert_eq!(parse("rs 7 hart"), Some(Command::ReverseStepHart(7)));
+        let (target, value) = (text(4, "mem32(a0 == 1)"), text(21, "a1 != 2"));
+        assert_eq!(parse("set mem32(a0 == 1) = a1 != 2"), Some(Command::Set { target, value }));
         let format = Format { count: 4, size: 4, style: Style::Unsigned };
         assert_eq!(parse("x/4wu sp + 8"), Some(Command::Examine { format, place: text(6, "sp + 8") }));
         assert_eq!(

@@ -7,6 +7,7 @@ use relsim_machine::session::{Arrival, Expr, Moment, Stop, Trigger, expr, is_of_
 use relsim_machine::{RestoreError, Session};
 use serde_json::{Value, json};
 
+use super::change::Kept;
 use super::command::{Catch, Command, CommandError, HELP, Style, Text};
 use super::lines::is_line;
 use super::places::{hart_json, place};
@@ -41,12 +42,15 @@ pub struct Debugger {
     pub(super) stops: Vec<(Stop, String)>,
     pub(super) next_number: u32,
     pub(super) hart: usize,
+    /// What checkpoints in files are of.
+    pub(super) kept: Kept,
 }
 
 impl Debugger {
     /// With nothing set up yet.
     pub fn new(session: Session, symbols: Symbols) -> Self {
-        Self { session, symbols, stops: Vec::new(), next_number: 1, hart: 0 }
+        let kept = Err("this session keeps no files".into());
+        Self { session, symbols, stops: Vec::new(), next_number: 1, hart: 0, kept }
     }
 
     pub(super) fn core(&self) -> &Core {
@@ -82,12 +86,39 @@ impl Debugger {
                 let arrival = restored(self.session.step_back(*steps))?;
                 self.arrived(&arrival)
             }
-            Command::Next => {
-                let arrival = self.session.next(self.hart);
+            Command::StepHart(steps) => {
+                let mut arrival = Arrival::There;
+                for _ in 0..*steps {
+                    arrival = self.session.step_hart(self.hart, &[]);
+                    if arrival != Arrival::There {
+                        break;
+                    }
+                }
+                self.stays(&arrival)
+            }
+            Command::ReverseStepHart(steps) => {
+                let mut arrival = Arrival::There;
+                for _ in 0..*steps {
+                    arrival = restored(self.session.step_hart_back(self.hart))?;
+                    if arrival != Arrival::There {
+                        break;
+                    }
+                }
                 self.stays(&arrival)
             }
             Command::ReverseNext => {
-                let arrival = restored(self.previous())?;
+                let arrival = restored(self.session.next_back(self.hart))?;
+                self.stays(&arrival)
+            }
+            Command::ReverseFinish => {
+                let arrival = restored(self.session.finish_back(self.hart))?;
+                self.stays(&arrival)
+            }
+            Command::Set { target, value } => self.set(target, value)?,
+            Command::Checkpoint(file) => self.write_checkpoint(file)?,
+            Command::Restore(file) => self.restore(file)?,
+            Command::Next => {
+                let arrival = self.session.next(self.hart);
                 self.stays(&arrival)
             }
             Command::Finish => {
@@ -274,7 +305,7 @@ impl Debugger {
     }
 
     /// After a movement: the hart to look at is the one that it was about.
-    fn arrived(&mut self, arrival: &Arrival) -> Answer {
+    pub(super) fn arrived(&mut self, arrival: &Arrival) -> Answer {
         let next = self.session.machine().next_hart();
         self.hart = match arrival {
             Arrival::Hit(hit) => hit.hart,
@@ -343,9 +374,15 @@ impl Debugger {
         let now = self.session.position().steps;
         let failed = |error: RestoreError| CommandError { at: 0, message: error.to_string() };
         let Some(hit) = self.session.last_write(self.hart, address).map_err(failed)? else {
-            let text = format!("no instruction wrote {} since the start\n", self.place(address));
+            let text = format!("nothing wrote {} since the start\n", self.place(address));
             return Ok(Answer::new((text, json!({"found": false}))));
         };
+        if hit.outside {
+            let text =
+                format!("step {}: a device, or the firmware, before hart {} went on\n", hit.steps, hit.hart);
+            let json = json!({"found": true, "steps": hit.steps, "hart": hit.hart, "outside": true});
+            return Ok(Answer::new((text, json)));
+        }
         // The store is the step before.
         self.session.go_to_step(hit.steps.saturating_sub(1)).map_err(failed)?;
         let pc = self.session.machine().cores[hit.hart].hart.pc;

@@ -1,7 +1,7 @@
 //! `relsim run --gdb`: a stub of gdb's remote protocol on top of a session, so that gdb goes back in time too.
 //!
-//! Harts are threads. gdb can look at everything and change nothing: what it changed would be another run than the one that
-//! the session repeats when it goes back. A connection that breaks, or that speaks something else, is closed, and another is
+//! Harts are threads. What gdb writes to registers and memory is part of the session's time: going back over it takes it back,
+//! going forth makes it again. A connection that breaks, or that speaks something else, is closed, and another is
 //! waited for; the machine stays where it was.
 
 mod arch;
@@ -20,7 +20,7 @@ use gdbstub::conn::Connection;
 use gdbstub::stub::state_machine::GdbStubStateMachine;
 use gdbstub::stub::{DisconnectReason, GdbStub, GdbStubError};
 use relsim_machine::session::Options;
-use relsim_machine::{Exit, Machine, RestoreError, Session};
+use relsim_machine::{Exit, Identity, Limits, Machine, RestoreError, Session};
 
 use crate::error::CliError;
 use connection::{Inbox, Outbox};
@@ -40,16 +40,23 @@ enum Parting {
     Lost(String),
 }
 
-/// Waits for gdb at `address` and does as it says. Gives the machine back, and how its run ended; without that, it runs on.
+/// Waits for gdb at `address` and does as it says, up to `limits`; `kept` is what checkpoints in files are of. Gives the machine back, and how its run ended; without that, it runs on.
 ///
 /// # Errors
 /// [`CliError::Listen`].
-pub fn serve(machine: Machine, address: SocketAddr) -> Result<(Machine, Option<Exit>), CliError> {
+pub fn serve(
+    machine: Machine,
+    address: SocketAddr,
+    limits: Limits,
+    kept: Result<Identity, String>,
+) -> Result<(Machine, Option<Exit>), CliError> {
     let failed = |source| CliError::Listen { address, source };
     let listener = TcpListener::bind(address).map_err(failed)?;
     let place = listener.local_addr().map_err(failed)?;
     let options = Options::of(&machine);
-    let mut target = Debugged::new(Session::new(machine, options));
+    let mut session = Session::new(machine, options);
+    session.set_limits(limits);
+    let mut target = Debugged::new(session, kept);
     eprintln!("relsim: waiting for gdb: target remote {place}");
     loop {
         let stream = match listener.accept() {

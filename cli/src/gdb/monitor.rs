@@ -1,20 +1,26 @@
 //! gdb's `monitor` commands: what the protocol has no packets for.
 
+use std::path::Path;
+
 use gdbstub::outputln;
 use gdbstub::target::ext::monitor_cmd::{ConsoleOutput, MonitorCmd};
 use relsim_machine::session::Arrival;
 use relsim_machine::{Exit, RestoreError};
 
 use super::target::Debugged;
+use crate::checkpoint::{self, said};
 use crate::status;
 use crate::units::parse_number;
 
 /// Every command: how it is written, and what it does.
 const HELP: &[(&str, &str)] = &[
+    ("checkpoint FILE", "Write the machine as it is now to FILE, for `relsim run --restore`"),
     ("cycles", "Show where in time the machine is"),
     ("goto CYCLE", "Go to that core cycle, back or forth; then `maintenance flush register-cache`"),
     ("help", "Show this list"),
     ("history", "Show how many checkpoints there are, and their size"),
+    ("restore FILE", "Go on from FILE, where the past begins; then as after goto"),
+    ("seek CYCLE", "As goto"),
     ("stats", "Show instructions, cycles and traps of every hart"),
 ];
 
@@ -23,14 +29,16 @@ impl MonitorCmd for Debugged {
         let text = String::from_utf8_lossy(cmd);
         let words: Vec<&str> = text.split_whitespace().collect();
         match words[..] {
-            [] | ["help"] => HELP.iter().for_each(|(form, what)| outputln!(out, "{form:<12} {what}")),
+            [] | ["help"] => HELP.iter().for_each(|(form, what)| outputln!(out, "{form:<15} {what}")),
             ["cycles"] => self.say_position(&mut out),
             ["history"] => {
                 let (count, bytes) = self.session.history_size();
                 outputln!(out, "{count} checkpoints, {} KiB", bytes >> 10);
             }
             ["stats"] => self.say_counts(&mut out),
-            ["goto", cycle] => match parse_number(cycle) {
+            ["checkpoint", ..] => self.write_checkpoint(rest_of(&text), &mut out),
+            ["restore", ..] => self.restore(rest_of(&text), &mut out),
+            ["goto" | "seek", cycle] => match parse_number(cycle) {
                 Ok(cycle) => {
                     if let Arrival::End(exit) = self.session.go_to_cycle(cycle)? {
                         outputln!(out, "{}", status::message(&exit));
@@ -45,7 +53,39 @@ impl MonitorCmd for Debugged {
     }
 }
 
+/// What follows the command: a file may have blanks in its name.
+fn rest_of(text: &str) -> &Path {
+    let text = text.trim();
+    Path::new(text.split_once(char::is_whitespace).map_or("", |(_, rest)| rest.trim_start()))
+}
+
 impl Debugged {
+    fn write_checkpoint(&mut self, path: &Path, out: &mut ConsoleOutput<'_>) {
+        let written = match &self.kept {
+            Ok(identity) => {
+                checkpoint::write(self.session.machine_mut(), identity, path).map_err(|error| said(&error))
+            }
+            Err(why) => Err(why.clone()),
+        };
+        match written {
+            Ok(bytes) => outputln!(out, "{}, {} KiB", path.display(), bytes.div_ceil(1024)),
+            Err(why) => outputln!(out, "checkpoint: {why}"),
+        }
+    }
+
+    fn restore(&mut self, path: &Path, out: &mut ConsoleOutput<'_>) {
+        let begun = match &self.kept {
+            Ok(identity) => checkpoint::read(self.session.machine(), identity, path)
+                .map_err(|error| said(&error))
+                .and_then(|checkpoint| self.session.begin_at(&checkpoint).map_err(|error| error.to_string())),
+            Err(why) => Err(why.clone()),
+        };
+        match begun {
+            Ok(()) => self.say_position(out),
+            Err(why) => outputln!(out, "restore: {why}"),
+        }
+    }
+
     fn say_position(&self, out: &mut ConsoleOutput<'_>) {
         let position = self.session.position();
         outputln!(out, "cycle {}, step {}", position.cycles, position.steps);

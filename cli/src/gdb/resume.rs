@@ -32,9 +32,6 @@ pub enum Action {
     ReverseStep(Tid),
 }
 
-/// The number of the stop that a step is.
-const STEP: u32 = 0;
-
 impl Debugged {
     /// Does what gdb wanted. `None` if it is not done, because the session's stop flag was set; what goes backwards does not
     /// look at that.
@@ -50,7 +47,7 @@ impl Debugged {
                 Ok(self.reason(arrival, None))
             }
             Action::Step(tid) => {
-                let arrival = self.step(tid, stops);
+                let arrival = self.session.step_hart(tid.get() - 1, &stops);
                 self.before_access(&arrival)?;
                 Ok(self.reason(arrival, Some(tid)))
             }
@@ -62,53 +59,9 @@ impl Debugged {
                 Ok(self.reason(arrival, None))
             }
             Action::ReverseStep(tid) => {
-                let arrival = self.step_back(tid)?;
+                let arrival = self.session.step_hart_back(tid.get() - 1)?;
                 Ok(self.reason(arrival, Some(tid)))
             }
-        }
-    }
-
-    /// How often the hart of thread `tid` has moved.
-    fn own_steps(&self, tid: Tid) -> u64 {
-        self.hart(tid).map_or(0, |hart| hart.steps())
-    }
-
-    fn is_next(&self, tid: Tid) -> bool {
-        self.machine().next_hart().map(thread) == Some(tid)
-    }
-
-    /// One step of the hart of thread `tid`. The others go on up to where it is that hart's turn, and no further: gdb steps
-    /// over a breakpoint with all others lifted.
-    fn step(&mut self, tid: Tid, stops: Vec<Stop>) -> Arrival {
-        let turn = Stop { number: STEP, trigger: Trigger::Hart(tid.get() - 1), condition: None };
-        let with_turn: Vec<Stop> = stops.iter().cloned().chain([turn]).collect();
-        let begin = self.own_steps(tid);
-        loop {
-            if !self.is_next(tid) {
-                match self.session.run_to(&with_turn) {
-                    Arrival::Hit(Hit { number: STEP, .. }) => {}
-                    arrival => return arrival,
-                }
-            }
-            let arrival = self.session.step_to(&stops, 1);
-            if arrival != Arrival::There || self.own_steps(tid) != begin {
-                return arrival;
-            }
-        }
-    }
-
-    /// Back to before the last step of the hart of thread `tid`.
-    fn step_back(&mut self, tid: Tid) -> Result<Arrival, RestoreError> {
-        let end = self.own_steps(tid);
-        // Mostly it was the last that moved.
-        let arrival = self.session.step_back(1)?;
-        if arrival != Arrival::There || self.own_steps(tid) < end {
-            return Ok(arrival);
-        }
-        let turn = Stop { number: STEP, trigger: Trigger::Hart(tid.get() - 1), condition: None };
-        match self.session.run_back_to(&[turn])? {
-            Arrival::Hit(_) => Ok(Arrival::There),
-            arrival => Ok(arrival),
         }
     }
 
@@ -117,6 +70,7 @@ impl Debugged {
     fn before_access(&mut self, arrival: &Arrival) -> Result<(), RestoreError> {
         if let Arrival::Hit(hit) = arrival
             && let Some(Point::Watch(..)) = self.points.get(hit.number)
+            && !hit.outside
         {
             self.session.go_to_step(hit.steps.saturating_sub(1))?;
         }

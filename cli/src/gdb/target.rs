@@ -12,7 +12,8 @@ use gdbstub::target::ext::target_description_xml_override::{
 use gdbstub::target::ext::thread_extra_info::{ThreadExtraInfo, ThreadExtraInfoOps};
 use gdbstub::target::{Target, TargetError, TargetResult};
 use relsim_core::hart::Hart;
-use relsim_machine::{Exit, Machine, RestoreError, Session};
+use relsim_machine::session::{NotWritten, Place};
+use relsim_machine::{Exit, Identity, Machine, RestoreError, Session};
 
 use super::arch::{CoreRegisters, Register, Rv64};
 use super::points::Points;
@@ -21,6 +22,8 @@ use super::{description, memory};
 
 /// `EFAULT`: what gdb shows as memory that it cannot access.
 const FAULT: u8 = 14;
+/// `EINVAL`.
+const INVALID: u8 = 22;
 /// `EPERM`.
 const NOT_PERMITTED: u8 = 1;
 
@@ -34,15 +37,18 @@ pub struct Debugged {
     pub action: Action,
     /// How the run ended, once it has.
     pub ended: Option<Exit>,
+    /// What checkpoints in files are of, or why there are none.
+    pub kept: Result<Identity, String>,
     description: String,
 }
 
 impl Debugged {
     /// With nothing set up yet.
-    pub fn new(session: Session) -> Self {
+    pub fn new(session: Session, kept: Result<Identity, String>) -> Self {
         let hart = session.machine().cores.first().map(|core| &core.hart);
         let description = hart.map(description::xml).unwrap_or_default();
-        Self { session, points: Points::default(), action: Action::Continue, ended: None, description }
+        let points = Points::default();
+        Self { session, points, action: Action::Continue, ended: None, kept, description }
     }
 
     /// The machine.
@@ -53,6 +59,22 @@ impl Debugged {
     /// The hart that thread `tid` is.
     pub fn hart(&self, tid: Tid) -> Option<&Hart> {
         self.machine().cores.get(tid.get() - 1).map(|core| &core.hart)
+    }
+
+    fn write(&mut self, tid: Tid, register: Register, value: u64) -> TargetResult<(), Self> {
+        let hart = self.hart(tid).ok_or(TargetError::NonFatal)?;
+        let place = match register {
+            Register::X(r) => Place::Register(r),
+            Register::Pc => Place::Pc,
+            Register::F(r) if description::float_bits(hart).is_some() => Place::Float(r),
+            Register::F(_) => return Err(TargetError::NonFatal),
+            Register::Csr(num) => Place::Csr(num),
+            Register::Privilege => Place::Privilege,
+        };
+        self.session.write(tid.get() - 1, place, value).map_err(|why| match why {
+            NotWritten::Csr => TargetError::Errno(NOT_PERMITTED),
+            _ => TargetError::Errno(INVALID),
+        })
     }
 
     fn register(&self, tid: Tid, register: Register) -> Option<u64> {
@@ -126,9 +148,17 @@ impl MultiThreadBase for Debugged {
         Ok(())
     }
 
-    /// Refused: a changed machine would have a past that is another one's.
-    fn write_registers(&mut self, _: &CoreRegisters, _: Tid) -> TargetResult<(), Self> {
-        Err(TargetError::Errno(NOT_PERMITTED))
+    fn write_registers(&mut self, regs: &CoreRegisters, tid: Tid) -> TargetResult<(), Self> {
+        let mut now = CoreRegisters::default();
+        self.read_registers(&mut now, tid)?;
+        // What stays needs no change: the pc of a hart that sleeps would wake it.
+        for (r, (&value, _)) in (0..).zip(regs.x.iter().zip(&now.x)).filter(|(_, (new, old))| new != old) {
+            self.write(tid, Register::X(r), value)?;
+        }
+        if regs.pc != now.pc {
+            self.write(tid, Register::Pc, regs.pc)?;
+        }
+        Ok(())
     }
 
     fn support_single_register_access(&mut self) -> Option<SingleRegisterAccessOps<'_, Tid, Self>> {
@@ -147,9 +177,11 @@ impl MultiThreadBase for Debugged {
         }
     }
 
-    /// Refused, as [`Self::write_registers`] is.
-    fn write_addrs(&mut self, _: u64, _: &[u8], _: Tid) -> TargetResult<(), Self> {
-        Err(TargetError::Errno(NOT_PERMITTED))
+    fn write_addrs(&mut self, start_addr: u64, data: &[u8], tid: Tid) -> TargetResult<(), Self> {
+        if data.is_empty() {
+            return Ok(());
+        }
+        self.session.write_memory(tid.get() - 1, start_addr, data).map_err(|_| TargetError::Errno(FAULT))
     }
 
     fn list_active_threads(&mut self, thread_is_active: &mut dyn FnMut(Tid)) -> Result<(), RestoreError> {
@@ -178,9 +210,14 @@ impl SingleRegisterAccess<Tid> for Debugged {
         Ok(size)
     }
 
-    /// Refused, as [`Self::write_registers`] is.
-    fn write_register(&mut self, _: Tid, _: Register, _: &[u8]) -> TargetResult<(), Self> {
-        Err(TargetError::Errno(NOT_PERMITTED))
+    fn write_register(&mut self, tid: Tid, reg_id: Register, val: &[u8]) -> TargetResult<(), Self> {
+        let value = match val.len() {
+            // A number of single precision among registers of 64 bits is boxed.
+            4 => val.try_into().ok().map(|bytes| u64::from(u32::from_le_bytes(bytes)) | 0xffff_ffff << 32),
+            8 => val.try_into().ok().map(u64::from_le_bytes),
+            _ => None,
+        };
+        self.write(tid, reg_id, value.ok_or(TargetError::Errno(INVALID))?)
     }
 }
 

@@ -60,15 +60,13 @@ pub struct Engine {
     sources: Sources,
     /// Numbers of breakpoints, and the commands that made them.
     made: Vec<(u64, String)>,
-    /// Whether the past may be gone through just to show it.
-    replays: bool,
 }
 
 impl Engine {
-    /// For `debugger` with `sources`; `replays`: whether a replay is without consequences outside of the machine.
-    pub fn new(debugger: Debugger, sources: Sources, replays: bool) -> Self {
+    /// For `debugger` with `sources`.
+    pub fn new(debugger: Debugger, sources: Sources) -> Self {
         let before = Before::now(&debugger);
-        Self { debugger, before, sources, made: Vec::new(), replays }
+        Self { debugger, before, sources, made: Vec::new() }
     }
 
     /// The debugger.
@@ -94,7 +92,6 @@ impl Engine {
             },
             Job::Look => None,
         };
-        look.recent &= self.replays;
         let view = View::take(&mut self.debugger, &look, &self.before, &mut self.sources);
         let there: Vec<u64> = self.debugger.stop_places().map(|(number, ..)| number.into()).collect();
         self.made.retain(|(number, _)| there.contains(number));

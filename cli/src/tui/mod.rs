@@ -24,6 +24,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossterm::event::Event;
@@ -31,10 +32,10 @@ use relsim_machine::session::Options;
 use relsim_machine::{Machine, Session};
 
 use crate::args::DebugArgs;
+use crate::checkpoint;
 use crate::console::{Collected, Input, InputSource, Output, Typed};
 use crate::control::Control;
 use crate::debug::Debugger;
-use crate::disk::Writes;
 use crate::error::CliError;
 use crate::plan::Plan;
 use crate::status;
@@ -69,7 +70,9 @@ struct Setup {
 impl Setup {
     /// What `args` describe; with `keyboard`, the guest reads what is typed.
     fn new(args: &DebugArgs, keyboard: bool) -> Result<Self, CliError> {
-        let mut plan = Plan::new(&args.run)?;
+        checkpoint::without_end("debug", &args.run)?;
+        let mut plan = Plan::travelling(&args.run)?;
+        let kept = checkpoint::identity(&args.run, &plan);
         let symbols = Symbols::new(std::mem::take(&mut plan.software.symbols), &args.run.symbols)?;
         let output = Output::default();
         let (input, typed) = if keyboard && plan.input_source == InputSource::Terminal {
@@ -88,12 +91,13 @@ impl Setup {
         let completer = Completer::new(&machine, symbols.clone());
         let mut options = Options::of(&machine);
         options.max_bytes = args.history.unwrap_or(options.max_bytes);
-        let debugger = Debugger::new(Session::new(machine, options), symbols);
-        // To go through the past again would write to the disk again.
-        let replays = !args.run.disk.iter().any(|disk| disk.writes == Writes::Through);
+        let mut session = Session::new(machine, options);
+        session.set_limits(args.run.limits());
+        let mut debugger = Debugger::new(session, symbols);
+        debugger.keeps(kept);
         let notes = plan.software.notes.into_iter().chain(plan.notes).collect();
         Ok(Self {
-            engine: Engine::new(debugger, Sources::new(args.source.clone()), replays),
+            engine: Engine::new(debugger, Sources::new(args.source.clone())),
             title,
             typed,
             output,
@@ -110,6 +114,7 @@ struct Worker {
     replies: Receiver<Reply>,
     stop: Arc<AtomicBool>,
     progress: Arc<AtomicU64>,
+    thread: JoinHandle<()>,
 }
 
 impl Worker {
@@ -119,14 +124,22 @@ impl Worker {
         let (requests, asked) = channel::<Request>();
         let (done, replies) = channel();
         // It ends when there is nobody left to ask or to answer.
-        std::thread::spawn(move || {
+        let thread = std::thread::spawn(move || {
             while let Ok(request) = asked.recv() {
                 if done.send(engine.perform(request)).is_err() {
                     return;
                 }
             }
         });
-        Self { requests, replies, stop, progress }
+        Self { requests, replies, stop, progress, thread }
+    }
+
+    /// Stops what it does, and waits until the machine is gone: disks get then what was written to them.
+    fn end(self) {
+        self.stop.store(true, Ordering::Release);
+        drop((self.requests, self.replies));
+        // Whatever has gone wrong there has been said.
+        let _ = self.thread.join();
     }
 }
 
@@ -153,8 +166,8 @@ pub fn run(args: &DebugArgs) -> Result<u8, CliError> {
     let worker = Worker::start(engine);
     let mut screen = Screen::new()?;
     let shown = show(&mut app, &mut screen, &worker, &kept, typed.as_ref(), &output, &control);
-    worker.stop.store(true, Ordering::Release);
     drop(screen);
+    worker.end();
     let status = shown?;
     if let Some(file) = file
         && let Err(message) = file.save(&app.kept())

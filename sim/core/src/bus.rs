@@ -272,6 +272,7 @@ impl Bus {
         act: impl FnOnce(&mut dyn Device, &mut DeviceCx<'_>, u64) -> R,
     ) -> R {
         let clock_before = self.clock;
+        self.ram.from_outside(true);
         let Self { ram, lines, clock, exit, console, slots, now, .. } = self;
         let mut cx = DeviceCx { now: *now, hart, clock, ram, lines, console: &mut **console, exit };
         let base = slots[index].base;
@@ -288,6 +289,7 @@ impl Bus {
                 slot.next_event = slot.device.next_event(cx.clock);
             }
         }
+        self.ram.from_outside(false);
         if self.clock != clock_before {
             self.resync_events();
         } else {

@@ -189,6 +189,9 @@ pub struct Hart {
     /// Cycles that each instruction inside a block adds to `cycle`: 1 in functional mode, 0 where the
     /// timing model keeps `cycle` up to date.
     pub cycles_per_op: u64,
+    /// [`Hart::steps`] when an instruction was about to execute, and had to wait until it is its turn among other harts, or
+    /// until it is the first of a block: it is the same instruction if it is still at that step.
+    pub waited: Option<u64>,
     /// The trap that the last [`Stop::Trap`] stands for.
     pub raised: Trap,
     /// Exceptions taken since an instruction last retired.
@@ -320,6 +323,7 @@ impl Hart {
             instret: 0,
             cycle: 0,
             cycles_per_op: 1,
+            waited: None,
             raised: Trap::default(),
             futile: FutileTraps::default(),
             access: Access::default(),

@@ -21,6 +21,8 @@ pub struct Ram {
     /// Lines (numbered from `base`) that somebody outside waits for a store to; their code bit stays set.
     watched: Vec<u64>,
     watch_hit: bool,
+    /// Stores that no instruction made, for whoever asks for them.
+    outside: OutsideStores,
     /// Counts pages that came to hold code; see [`Ram::code_pages_epoch`].
     code_pages_epoch: u64,
     /// How many entries were dropped from the front of `code_log`.
@@ -28,6 +30,15 @@ pub struct Ram {
     /// What memory was when it was last saved or restored, and which pages may have changed since.
     saved: Image,
     changed: Vec<bool>,
+}
+
+/// See [`Ram::record_outside_stores`].
+#[derive(Default)]
+struct OutsideStores {
+    wanted: bool,
+    /// One is being made.
+    happens: bool,
+    stores: Vec<(u64, u64)>,
 }
 
 /// A scalar that guest memory can hold, little-endian.
@@ -80,6 +91,7 @@ impl Ram {
             code_pages_epoch: 0,
             watched: Vec::new(),
             watch_hit: false,
+            outside: OutsideStores::default(),
             code_log_start: 0,
             saved: Image::zeroed(pages as usize),
             changed: vec![false; pages as usize],
@@ -186,8 +198,26 @@ impl Ram {
         }
     }
 
+    /// Begins a new record of stores by devices and firmware, or none.
+    pub fn record_outside_stores(&mut self, wanted: bool) {
+        self.outside = OutsideStores { wanted, ..OutsideStores::default() };
+    }
+
+    /// The record: where, and how many bytes, in order of time.
+    pub fn outside_stores(&self) -> &[(u64, u64)] {
+        &self.outside.stores
+    }
+
+    /// What is stored from now on is stored by devices or firmware, or it is not.
+    pub fn from_outside(&mut self, happens: bool) {
+        self.outside.happens = happens;
+    }
+
     #[inline]
     fn note_store(&mut self, at: u64, len: u64) -> bool {
+        if self.outside.happens && self.outside.wanted {
+            self.outside.stores.push((self.base + at, len));
+        }
         let (first, last) = (at / LINE_BYTES, (at + len - 1) / LINE_BYTES);
         let mut hit = false;
         for page in first / 64..=last / 64 {

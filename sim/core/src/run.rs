@@ -372,6 +372,7 @@ impl Core {
                     if O::ON && observer.wants_stop() {
                         return SliceEnd::Stopped(now!());
                     }
+                    hart.waited = Some(hart.steps());
                     if op.index == 0 {
                         // A model's turn is not only for devices: nothing has to be looked at.
                         return if T::ORDERS_MEMORY { SliceEnd::Limit } else { SliceEnd::Device };

@@ -292,6 +292,7 @@ impl Machine {
     /// may have a reason to wake up.
     pub fn look_around(&mut self) {
         self.paused = None;
+        self.cores.iter_mut().for_each(|core| core.hart.waited = None);
         let now = self.cycles();
         let mut model = std::mem::take(&mut self.model);
         model.with(Wake { machine: self, now });
@@ -353,7 +354,9 @@ impl Machine {
 
     fn serve_htif(&mut self, now: u64) {
         if let Some((words, htif)) = &mut self.htif {
+            self.bus.ram.from_outside(true);
             htif.poll_memory(words.tohost, words.fromhost, &mut self.bus.device_cx(now));
+            self.bus.ram.from_outside(false);
             self.bus.ram.take_watch_hit();
             self.next_htif_poll = now + HTIF_POLL_CYCLES;
         }
@@ -425,7 +428,9 @@ impl Machine {
                 SliceEnd::Watch => self.serve_htif(now),
                 SliceEnd::FirmwareCall => {
                     if let Some(firmware) = &mut self.firmware {
+                        self.bus.ram.from_outside(true);
                         firmware.call(&mut self.cores, &mut self.bus, index, self.config.sbi_call_cycles);
+                        self.bus.ram.from_outside(false);
                     }
                     self.wake(model, self.cores[index].hart.cycle);
                 }

@@ -8,6 +8,7 @@ mod change;
 mod console;
 pub mod expr;
 mod history;
+mod single;
 mod stops;
 
 use std::sync::Arc;
@@ -73,6 +74,7 @@ pub struct Session {
     machine: Machine,
     history: History,
     options: Options,
+    limits: Limits,
     stop: Arc<AtomicBool>,
     progress: Arc<AtomicU64>,
 }
@@ -83,7 +85,19 @@ impl Session {
         let inner = std::mem::replace(&mut machine.bus.console, Box::new(NoConsole));
         machine.bus.console = Box::new(Recorded::new(inner));
         let history = History::new(machine.checkpoint(), options.max_bytes);
-        Self { machine, history, options, stop: Arc::default(), progress: Arc::default() }
+        Self {
+            machine,
+            history,
+            options,
+            limits: Limits::default(),
+            stop: Arc::default(),
+            progress: Arc::default(),
+        }
+    }
+
+    /// Ends the run at `limits`, whose pause is left out.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = Limits { pause: Pause::default(), ..limits };
     }
 
     /// The machine as it is now.
@@ -137,12 +151,17 @@ impl Session {
                     steps: next.min(pause.steps).min(change.unwrap_or(u64::MAX)),
                     cycle: pause.cycle,
                 },
-                ..Limits::default()
+                ..self.limits
             };
+            let looks = lookout.as_mut().is_some_and(|lookout| lookout.looks_outside());
+            self.machine.bus.ram.record_outside_stores(looks);
             let exit = match &mut lookout {
                 Some(lookout) => self.machine.run_observed(limits, &self.stop, *lookout),
                 None => self.machine.run(limits, &self.stop),
             };
+            if let Some(lookout) = &mut lookout {
+                lookout.paused(&self.machine);
+            }
             if change == Some(self.machine.steps()) {
                 self.repeat_change(lookout.as_deref_mut());
             }

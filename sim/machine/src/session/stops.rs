@@ -10,6 +10,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::expr::{Expr, Moment};
+use crate::machine::Machine;
 
 /// What a stop waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,14 +73,49 @@ pub struct Hit {
     pub hart: usize,
     /// Steps of all harts before.
     pub steps: u64,
+    /// A device, or the built-in firmware, has made the access, before the hart goes on.
+    pub outside: bool,
+}
+
+/// Steps of each hart, as they are seen.
+#[derive(Default)]
+pub(super) struct Steps(Vec<u64>);
+
+impl Steps {
+    pub fn of<'h>(harts: impl Iterator<Item = &'h Hart>) -> Self {
+        Self(harts.map(Hart::steps).collect())
+    }
+
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    /// `op` is next.
+    pub fn before(&mut self, hart: &Hart, op: &Op) {
+        self.0[hart.config.id] = hart.instret_at(op) + hart.counts.traps();
+    }
+
+    /// `op` executes: a call of the built-in firmware retires where nobody sees it.
+    pub fn served_by_firmware(&mut self, hart: &Hart, op: &Op) {
+        let call = op.class == OpClass::Call && op.raw == ECALL;
+        let firmware = call && hart.privilege == Priv::S && hart.config.firmware_calls;
+        self.0[hart.config.id] += u64::from(firmware);
+    }
+
+    pub fn retired(&mut self, hart: &Hart) {
+        self.0[hart.config.id] += 1;
+    }
+
+    pub fn trapped(&mut self, hart: &Hart) {
+        self.0[hart.config.id] = hart.steps();
+    }
 }
 
 /// Looks out for stops.
 pub(super) struct Lookout<'a> {
     stops: &'a [Stop],
     decoder: Arc<Decoder>,
-    /// Steps of each hart.
-    steps: Vec<u64>,
+    steps: Steps,
     /// What is met here is what the run has stopped at already.
     begin: u64,
     /// What is met from here on does not count.
@@ -95,6 +131,8 @@ pub(super) struct Lookout<'a> {
     cycles: Vec<u64>,
     /// Calls and traps of each hart without a return.
     depth: Vec<i64>,
+    /// How many stores of devices have been looked at.
+    outside_seen: usize,
 }
 
 impl<'a> Lookout<'a> {
@@ -110,7 +148,7 @@ impl<'a> Lookout<'a> {
         let mut this = Self {
             stops,
             decoder,
-            steps: Vec::new(),
+            steps: Steps::default(),
             begin: 0,
             end,
             stopping: keep == 0,
@@ -120,9 +158,10 @@ impl<'a> Lookout<'a> {
             privilege: Vec::new(),
             cycles: Vec::new(),
             depth: Vec::new(),
+            outside_seen: 0,
         };
         for hart in harts {
-            this.steps.push(hart.steps());
+            this.steps.0.push(hart.steps());
             this.registers.push(registers(hart));
             this.privilege.push(hart.privilege);
             this.cycles.push(hart.cycle);
@@ -130,6 +169,23 @@ impl<'a> Lookout<'a> {
         }
         this.begin = this.total();
         this
+    }
+
+    /// Whether stores of devices are of interest, of which a new record begins.
+    pub fn looks_outside(&mut self) -> bool {
+        self.outside_seen = 0;
+        self.stops.iter().any(|stop| matches!(stop.trigger, Trigger::Access { write: true, .. }))
+    }
+
+    /// `machine` has come to a pause: what was stored since an instruction was last seen.
+    pub fn paused(&mut self, machine: &Machine) {
+        let next = machine.next_hart().unwrap_or(0);
+        if machine.bus.ram.outside_stores().len() > self.outside_seen
+            && let Some(core) = machine.cores.get(next)
+        {
+            self.steps = Steps::of(machine.cores.iter().map(|core| &core.hart));
+            self.look_outside(&core.hart, &machine.bus);
+        }
     }
 
     /// Somebody has changed what `harts` hold: that is no news.
@@ -141,7 +197,7 @@ impl<'a> Lookout<'a> {
     }
 
     fn total(&self) -> u64 {
-        self.steps.iter().sum()
+        self.steps.total()
     }
 
     /// Where it stopped, if it was to.
@@ -150,6 +206,37 @@ impl<'a> Lookout<'a> {
     }
 
     fn meet(&mut self, stop: &Stop, moment: &Moment<'_>) {
+        self.meet_by(stop, moment, false);
+    }
+
+    /// What devices and firmware have stored since the last look.
+    #[inline]
+    fn look_outside(&mut self, hart: &Hart, bus: &Bus) {
+        let stores = bus.ram.outside_stores();
+        if stores.len() > self.outside_seen {
+            self.met_outside(hart, bus, &stores[self.outside_seen..]);
+            self.outside_seen = stores.len();
+        }
+    }
+
+    #[cold]
+    fn met_outside(&mut self, hart: &Hart, bus: &Bus, stores: &[(u64, u64)]) {
+        let moment = Moment::of(hart, bus);
+        let stops = self.stops;
+        for stop in stops {
+            let Trigger::Access { bytes, physical, write: true, .. } = &stop.trigger else { continue };
+            // Devices know no virtual addresses: where the first of the bytes is now.
+            let start =
+                if *physical { Some(*bytes.start()) } else { hart.debug_address(bus, *bytes.start()) };
+            let Some(start) = start else { continue };
+            let bytes = start..=start.saturating_add(bytes.end() - bytes.start());
+            if stores.iter().any(|&(at, size)| touches(&bytes, at, size)) {
+                self.meet_by(stop, &moment, true);
+            }
+        }
+    }
+
+    fn meet_by(&mut self, stop: &Stop, moment: &Moment<'_>, outside: bool) {
         if self.total() >= self.end {
             return;
         }
@@ -158,7 +245,7 @@ impl<'a> Lookout<'a> {
         {
             return;
         }
-        let hit = Hit { number: stop.number, hart: moment.hart.config.id, steps: self.total() };
+        let hit = Hit { number: stop.number, hart: moment.hart.config.id, steps: self.total(), outside };
         // Of several stops at a place the first counts.
         if self.hits.last().is_some_and(|last| last.steps == hit.steps)
             || self.stopping && !self.hits.is_empty()
@@ -252,15 +339,18 @@ impl Observer for Lookout<'_> {
 
     fn before(&mut self, hart: &Hart, bus: &Bus, op: &Op, pc: u64) {
         let id = hart.config.id;
-        self.steps[id] = hart.instret_at(op) + hart.counts.traps();
+        self.steps.before(hart, op);
+        self.look_outside(hart, bus);
         let moment = Moment { hart, bus, pc, instret: hart.instret_at(op), cycle: hart.cycle_at(op) };
         if !self.stopping || self.total() > self.begin {
+            // One that has waited for its turn is where it was met before, with the others elsewhere.
+            let new = hart.waited != Some(self.steps.0[id]);
             let stops = self.stops;
             for stop in stops {
                 let met = match stop.trigger {
-                    Trigger::Address(address) => pc == address,
-                    Trigger::Hart(hart) => hart == id,
-                    Trigger::Instruction(name) => is_of_family(self.decoder.row(op.row).name, name),
+                    Trigger::Address(address) => new && pc == address,
+                    Trigger::Hart(hart) => hart == id && (new || self.stopping),
+                    Trigger::Instruction(name) => new && is_of_family(self.decoder.row(op.row).name, name),
                     _ => false,
                 };
                 if met {
@@ -268,15 +358,14 @@ impl Observer for Lookout<'_> {
                 }
             }
         }
-        // A call of the built-in firmware retires where nobody sees it.
-        let call = op.class == OpClass::Call && op.raw == ECALL;
-        let firmware = call && hart.privilege == Priv::S && hart.config.firmware_calls;
-        self.steps[id] += u64::from(firmware && !self.wants_stop());
+        if !self.wants_stop() {
+            self.steps.served_by_firmware(hart, op);
+        }
     }
 
     fn retired(&mut self, hart: &Hart, bus: &Bus, op: &Op, pc: u64, _: Priv) {
         let id = hart.config.id;
-        self.steps[id] += 1;
+        self.steps.retired(hart);
         let instret = hart.instret_at(op) + 1;
         let moment = Moment { hart, bus, pc, instret, cycle: hart.cycle_at(op) + hart.cycles_per_op };
         let depth_before = self.depth[id];
@@ -307,7 +396,7 @@ impl Observer for Lookout<'_> {
     }
 
     fn trapped(&mut self, hart: &Hart, bus: &Bus, trap: &TrapTaken) {
-        self.steps[hart.config.id] = hart.steps();
+        self.steps.trapped(hart);
         self.depth[hart.config.id] += 1;
         let moment = Moment::of(hart, bus);
         let stops = self.stops;
