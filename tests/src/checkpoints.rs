@@ -4,7 +4,11 @@ use std::io::{Read, Write};
 use std::sync::atomic::AtomicBool;
 
 use lz4_flex::frame::{FrameDecoder, FrameEncoder};
-use relsim_machine::{Checkpoint, Exit, Identity, Limits, Machine};
+use relsim_core::device::NoConsole;
+use relsim_core::hart::Priv;
+use relsim_machine::{
+    Checkpoint, Exit, Identity, Limits, Machine, MachineConfig, Payload, Piece, Timing, platform,
+};
 use sha2::{Digest, Sha256};
 
 use crate::lockstep::rng::Rng;
@@ -76,18 +80,58 @@ pub fn change(state: &mut Vec<u8>, rng: &mut Rng) {
         }
         4 => state.insert(at, rng.bits() as u8),
         _ => {
-            // Numbers are written 7 bits at a time, with the highest bit of all bytes but the last set.
-            let begin = state[..at].iter().rposition(|byte| byte & 0x80 == 0).map_or(0, |last| last + 1);
-            let end = begin + 1 + state[begin..].iter().take_while(|&&byte| byte & 0x80 != 0).count();
             let number = match rng.below(3) {
                 0 => rng.below(256),
                 1 => rng.bits() >> rng.below(64),
                 _ => u64::MAX - rng.below(4),
             };
-            let number = varint(number);
-            state.splice(begin..end.min(state.len()), number);
+            replace_number(state, at, number);
         }
     }
+}
+
+/// Lets the whole number that byte `at` of `state` belongs to be `number`.
+pub fn replace_number(state: &mut Vec<u8>, at: usize, number: u64) {
+    // Numbers are written 7 bits at a time, with the highest bit of all bytes but the last set.
+    let Some(before) = state.get(..at) else { return };
+    let begin = before.iter().rposition(|byte| byte & 0x80 == 0).map_or(0, |last| last + 1);
+    let end = begin + 1 + state[begin..].iter().take_while(|&&byte| byte & 0x80 != 0).count();
+    let end = end.min(state.len());
+    state.splice(begin..end, varint(number));
+}
+
+/// A machine of 64 KiB whose harts load, store, multiply and divide for ever, together.
+///
+/// # Panics
+/// Never: the machine fits together.
+pub fn small(model: &str, harts: usize) -> Machine {
+    // loop: auipc t3, 8; addi t0, t0, 1; sw t0, 0(t3); amoadd.w t2, t0, (t3); mul t4, t0, t2; div t5, t4, t0;
+    // lw t6, 8(t3); bne t0, x0, loop
+    const LOOP: [u32; 8] = [
+        0x0000_8e17,
+        0x0012_8293,
+        0x005e_2023,
+        0x005e_23af,
+        0x0272_8eb3,
+        0x025e_cf33,
+        0x008e_2f83,
+        0xfe02_92e3,
+    ];
+    let mut config = MachineConfig::new(&platform::VIRT, &[]).expect("the platform's own ISA");
+    config.harts = harts;
+    config.ram_bytes = 64 << 10;
+    config.timing = Timing::by_name(model).expect("a timing model");
+    let entry = config.platform.ram_base;
+    let bytes = LOOP.iter().flat_map(|word| word.to_le_bytes()).collect();
+    let payload = Payload {
+        pieces: vec![Piece { name: "loop".into(), address: entry, bytes }],
+        entry,
+        privilege: Priv::M,
+        next_stage: None,
+        dtb_address: 0,
+        htif: None,
+    };
+    Machine::build(config, &payload, Vec::new(), Box::new(NoConsole)).expect("a machine")
 }
 
 fn varint(mut number: u64) -> Vec<u8> {

@@ -59,7 +59,7 @@ fn run(shape: u16, program: &[u8]) -> (String, u64, u64) {
     }
     let mut machine =
         Machine::build_with(tables, config, &payload, virtio, Box::new(NoConsole)).expect("it fits");
-    let limits = Limits { max_cycles: CYCLES, max_instructions: INSTRUCTIONS };
+    let limits = Limits { max_cycles: CYCLES, max_instructions: INSTRUCTIONS, ..Limits::default() };
     let exit = machine.run(limits, &AtomicBool::new(false));
     (format!("{exit:?}"), machine.cycles(), machine.instructions())
 }
