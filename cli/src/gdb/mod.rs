@@ -40,7 +40,8 @@ enum Parting {
     Lost(String),
 }
 
-/// Waits for gdb at `address` and does as it says, up to `limits`; `kept` is what checkpoints in files are of. Gives the machine back, and how its run ended; without that, it runs on.
+/// Waits for gdb at `address` and does as it says, up to `limits`; `kept` is what checkpoints in files are of. Gives the
+/// machine back, and how its run ended; without that, it runs on.
 ///
 /// # Errors
 /// [`CliError::Listen`].
