@@ -51,7 +51,7 @@ pub const SCRIPT: u8 = 3;
 pub fn script_help() -> String {
     let mut text = String::from("Exit status:\n      0  every command was carried out\n");
     text.push_str(&format!("  {SCRIPT:>5}  a command is wrong; those after it were not carried out\n"));
-    for (status, meaning) in TABLE.iter().filter(|row| [USAGE, FAILED].contains(&row.0)) {
+    for (status, meaning) in TABLE.iter().filter(|row| [USAGE, FAILED, INTERRUPTED].contains(&row.0)) {
         text.push_str(&format!("  {status:>5}  {meaning}\n"));
     }
     text

@@ -159,11 +159,15 @@ fn gdb_keeps_checkpoints() {
     let stub = Stub::new(&[&guest]);
     let (out, err) = stub.gdb(&format!(
         "stepi 5\nmonitor checkpoint {0}\nmonitor cycles\nstepi 2\nmonitor restore {0}\nmonitor seek 6\n\
-         monitor restore /no/such\nmonitor checkpoint\nkill\n",
+         monitor restore /no/such\nmonitor checkpoint\nmonitor trace 4 {0}.jsonl\n\
+         monitor trace 4 /no/such\nkill\n",
         file.display()
     ));
     let all = format!("{out}{err}");
-    assert_eq!(lines(&err, "cycle "), ["5, step 5", "5, step 5", "6, step 6"], "{all}");
+    assert_eq!(lines(&err, "cycle "), ["5, step 5", "5, step 5", "6, step 6", "6, step 6"], "{all}");
+    assert!(all.contains("trace: cannot write the trace /no/such"), "{all}");
+    let trace = std::fs::read_to_string(format!("{}.jsonl", file.display())).unwrap();
+    assert!(trace.lines().count() >= 4, "{trace}");
     assert!(all.contains("restore: cannot read the checkpoint /no/such"), "{all}");
     assert!(all.contains("checkpoint: cannot write the checkpoint"), "{all}");
     let run = relsim(&["run", "-q", &guest, "--restore"]).arg(file).assert();

@@ -289,3 +289,32 @@ fn stores_of_firmware_are_seen() {
     assert_eq!(all[5]["steps"], all[1]["steps"], "{all:?}");
     assert_eq!(all[6]["value"], "0x78", "{all:?}");
 }
+
+/// Ctrl-C ends the command that runs, which says where, and the script.
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_a_script() {
+    use std::io::{BufRead, BufReader, Read};
+    use std::process::{Command, Stdio};
+    let files = Files::new();
+    let script = files.add("script", b"step 3\ncontinue\nstep 1\n");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_relsim"))
+        .arg("script")
+        .arg(script)
+        .arg(files.guest(&[LOOP]))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut text = String::new();
+    // What the first command says comes when the handler is there.
+    for _ in 0..2 {
+        out.read_line(&mut text).unwrap();
+    }
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    out.read_to_string(&mut text).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{text}");
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[2..4], ["(relsim) continue", "interrupted"], "{text}");
+    assert!(lines[4].starts_with("step ") && lines.len() == 5, "{text}");
+}

@@ -20,6 +20,8 @@ mod trace;
 
 use std::path::Path;
 
+pub use trace::Traced;
+
 use crate::args::Command;
 use crate::error::CliError;
 

@@ -1,5 +1,6 @@
 //! gdb's `monitor` commands: what the protocol has no packets for.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use gdbstub::outputln;
@@ -8,8 +9,11 @@ use relsim_machine::session::Arrival;
 use relsim_machine::{Exit, RestoreError};
 
 use super::target::Debugged;
+use crate::args::RunArgs;
 use crate::checkpoint::{self, said};
+use crate::commands::Traced;
 use crate::status;
+use crate::symbols::Symbols;
 use crate::units::parse_number;
 
 /// Every command: how it is written, and what it does.
@@ -22,6 +26,10 @@ const HELP: &[(&str, &str)] = &[
     ("restore FILE", "Go on from FILE, where the past begins; then as after goto"),
     ("seek CYCLE", "As goto"),
     ("stats", "Show instructions, cycles and traps of every hart"),
+    (
+        "trace N FILE",
+        "Write what happens in the next N cycles to FILE, as `relsim run --trace` does, and come back",
+    ),
 ];
 
 impl MonitorCmd for Debugged {
@@ -38,6 +46,13 @@ impl MonitorCmd for Debugged {
             ["stats"] => self.say_counts(&mut out),
             ["checkpoint", ..] => self.write_checkpoint(rest_of(&text), &mut out),
             ["restore", ..] => self.restore(rest_of(&text), &mut out),
+            ["trace", cycles, file, ..] => match parse_number(cycles) {
+                Ok(cycles) => {
+                    let at = text.find(file).unwrap_or(0);
+                    self.trace(cycles, Path::new(text[at..].trim_end()), &mut out)?;
+                }
+                Err(why) => outputln!(out, "trace: {why}"),
+            },
             ["goto" | "seek", cycle] => match parse_number(cycle) {
                 Ok(cycle) => {
                     if let Arrival::End(exit) = self.session.go_to_cycle(cycle)? {
@@ -60,6 +75,35 @@ fn rest_of(text: &str) -> &Path {
 }
 
 impl Debugged {
+    fn trace(&mut self, cycles: u64, path: &Path, out: &mut ConsoleOutput<'_>) -> Result<(), RestoreError> {
+        // gdb knows the symbols; the trace has addresses.
+        let args = RunArgs { trace: Some(path.into()), ..RunArgs::default() };
+        let tracer = Traced::of(&args).and_then(|traced| match traced {
+            Some(traced) if traced.commit_log().is_none() && traced.profile().is_none() => {
+                traced.tracer(self.machine(), Symbols::default(), BTreeMap::new()).map(Some)
+            }
+            _ => Ok(None),
+        });
+        let mut tracer = match tracer {
+            Ok(Some(tracer)) => tracer,
+            Ok(None) => {
+                outputln!(out, "trace: only traces of events can be written from here");
+                return Ok(());
+            }
+            Err(error) => {
+                outputln!(out, "trace: {}", said(&error));
+                return Ok(());
+            }
+        };
+        let to = self.session.position().cycles.saturating_add(cycles);
+        self.session.show(to, &mut tracer)?;
+        match tracer.finish() {
+            Ok(_) => self.say_position(out),
+            Err(error) => outputln!(out, "trace: {error}"),
+        }
+        Ok(())
+    }
+
     fn write_checkpoint(&mut self, path: &Path, out: &mut ConsoleOutput<'_>) {
         let written = match &self.kept {
             Ok(identity) => {

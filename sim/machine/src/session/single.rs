@@ -148,9 +148,19 @@ impl Session {
         if op.is_some_and(|op| call_depth(&op) < 0) { self.finish_back(hart) } else { Ok(arrival) }
     }
 
+    /// Shows `observer` what happens from here until a hart has got to core cycle `cycle`, and comes back.
+    ///
+    /// # Errors
+    /// As [`Session::go_to_step`].
+    pub fn show(&mut self, cycle: u64, observer: &mut impl Observer) -> Result<Arrival, RestoreError> {
+        let here = self.machine.steps();
+        self.run_watched(Pause { cycle, ..Pause::default() }, observer);
+        self.go_to_step(here)
+    }
+
     /// Runs to `pause` with `observer`; changes are made on the way.
     fn run_watched(&mut self, pause: Pause, observer: &mut impl Observer) {
-        while self.machine.steps() < pause.steps {
+        while self.machine.steps() < pause.steps && self.machine.cycles() < pause.cycle {
             let change = self.history.next_change(self.machine.steps());
             let steps = pause.steps.min(change.unwrap_or(u64::MAX));
             let limits = Limits { pause: Pause { steps, ..pause }, ..self.limits };
