@@ -5,13 +5,18 @@ use std::sync::atomic::AtomicBool;
 
 use lz4_flex::frame::{FrameDecoder, FrameEncoder};
 use relsim_core::device::NoConsole;
+use relsim_core::extension::IsaExtension;
 use relsim_core::hart::Priv;
+use relsim_devices::CowDisk;
 use relsim_machine::{
-    Checkpoint, Exit, Identity, Limits, Machine, MachineConfig, Payload, Piece, Timing, platform,
+    Checkpoint, Exit, Identity, Limits, Machine, MachineConfig, Payload, Peer, Piece, Timing, Virtio,
+    platform,
 };
 use sha2::{Digest, Sha256};
 
 use crate::lockstep::rng::Rng;
+
+static EXTENSIONS: &[&IsaExtension] = &[&relsim_uintr::UINTR];
 
 /// Magic number and version.
 const START_BYTES: usize = 12;
@@ -100,7 +105,7 @@ pub fn replace_number(state: &mut Vec<u8>, at: usize, number: u64) {
     state.splice(begin..end, varint(number));
 }
 
-/// A machine of 64 KiB whose harts load, store, multiply and divide for ever, together.
+/// A machine of 64 KiB with all kinds of devices whose harts load, store, multiply and divide for ever, together.
 ///
 /// # Panics
 /// Never: the machine fits together.
@@ -117,7 +122,7 @@ pub fn small(model: &str, harts: usize) -> Machine {
         0x008e_2f83,
         0xfe02_92e3,
     ];
-    let mut config = MachineConfig::new(&platform::VIRT, &[]).expect("the platform's own ISA");
+    let mut config = MachineConfig::new(&platform::VIRT, EXTENSIONS).expect("the platform's own ISA");
     config.harts = harts;
     config.ram_bytes = 64 << 10;
     config.timing = Timing::by_name(model).expect("a timing model");
@@ -131,7 +136,10 @@ pub fn small(model: &str, harts: usize) -> Machine {
         dtb_address: 0,
         htif: None,
     };
-    Machine::build(config, &payload, Vec::new(), Box::new(NoConsole)).expect("a machine")
+    let disk =
+        Virtio::Block { backend: Box::new(CowDisk::new(vec![3; 5000])), id: "disk".into(), read_only: false };
+    let virtio = vec![disk, Virtio::Net(Peer::Echo), Virtio::Net(Peer::Load), Virtio::Console];
+    Machine::build(config, &payload, virtio, Box::new(NoConsole)).expect("a machine")
 }
 
 fn varint(mut number: u64) -> Vec<u8> {

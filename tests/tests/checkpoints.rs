@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use relsim_core::device::NoConsole;
 use relsim_machine::{Checkpoint, Exit, Identity, Limits, Machine, Pause, ReadError, Report, Timing};
 use relsim_tests::boot::Boot;
-use relsim_tests::checkpoints::{Fate, Parts, change, summed, try_out};
+use relsim_tests::checkpoints::{Fate, Parts, change, small, summed, try_out};
 use relsim_tests::lockstep::program::Program;
 use relsim_tests::lockstep::rng::Rng;
 use relsim_tests::lockstep::simulators;
@@ -110,15 +110,16 @@ fn random_programs_go_on_in_another_machine() {
 fn changed_checkpoints_are_refused_or_run() {
     let count: u64 = std::env::var("RELSIM_CHECKPOINT_CHANGES").map_or(250, |text| text.parse().unwrap());
     for model in ["functional", "simple", "rocket"] {
-        for (file, harts) in [("kernel.elf", 1), ("kernel-smp.elf", 4)] {
-            let mut machine = guest(file, harts, model);
+        for (file, harts) in [("kernel.elf", 1), ("kernel-smp.elf", 4), ("", 1), ("", 4)] {
+            let make = || if file.is_empty() { small(model, harts) } else { guest(file, harts, model) };
+            let mut machine = make();
             let identity = identity(&machine);
             let mut rng = Rng::new(harts as u64);
             let mut fates = [0; 3];
             let mut parts = Parts::of(&written(&mut machine, &identity));
             for n in 0..count {
                 if n % 100 == 0 {
-                    machine = guest(file, harts, model);
+                    machine = make();
                     run(&mut machine, steps(rng.below(END)));
                     parts = Parts::of(&written(&mut machine, &identity));
                 }
