@@ -89,7 +89,7 @@ mod tests {
             ..Completer::default()
         };
         for (line, completed, choices) in [
-            ("rev", "reverse-", 3),
+            ("rev", "reverse-", 4),
             ("disas", "disassemble ", 1),
             ("catch user", "catch user-interrupt ", 1),
             ("print (ss", "print (ss", 2),
