@@ -150,7 +150,12 @@ fn back_by_an_instruction_of_this_hart() {
     let commands = "break trap_entry\ncontinue\ndelete\nreverse-step\nnext\nreverse-next\n";
     let out = script(&files, commands, &[]).success();
     let out = String::from_utf8(out.get_output().stdout.clone()).unwrap();
-    assert!(out.ends_with("step 310454, cycle 310454, hart 0 U: 0x198f2a <kernel_user::bootinfo::init+0x16>: ecall\n"), "{out}");
+    assert!(
+        out.ends_with(
+            "step 310454, cycle 310454, hart 0 U: 0x198f2a <kernel_user::bootinfo::init+0x16>: ecall\n"
+        ),
+        "{out}"
+    );
 }
 
 /// All instructions of a family.

@@ -26,7 +26,7 @@ fuzz_target!(|text: &str| {
     let mut seed = text.len() as u64;
     let mut outcome = || {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        if seed % 3 == 0 {
+        if seed.is_multiple_of(3) {
             return Outcome::Failed(text.into());
         }
         let size = seed >> (seed % 64);
