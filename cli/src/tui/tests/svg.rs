@@ -39,8 +39,9 @@ fn look(cell: &Cell) -> (String, String, bool) {
     if cell.modifier.contains(Modifier::REVERSED) { (paper, ink, bold) } else { (ink, paper, bold) }
 }
 
+/// As text of an element: several spaces in a row, too.
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace(' ', "\u{a0}")
 }
 
 /// A picture of `buffer`, called `title`.
@@ -51,8 +52,7 @@ pub fn picture(buffer: &Buffer, title: &str) -> String {
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height}\" role=\"img\">\n\
          <title>{}</title>\n<rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"{PAPER}\"/>\n\
-         <g font-family=\"ui-monospace,Menlo,Consolas,'DejaVu Sans Mono',monospace\" font-size=\"14\" \
-         xml:space=\"preserve\">\n",
+         <g font-family=\"ui-monospace,Menlo,Consolas,'DejaVu Sans Mono',monospace\" font-size=\"14\">\n",
         escaped(title)
     );
     for y in 0..area.height {
@@ -72,12 +72,16 @@ pub fn picture(buffer: &Buffer, title: &str) -> String {
                 );
             }
             if !text.trim().is_empty() {
+                // Browsers take spaces at the ends away, and stretch what is left to the whole length.
+                let spaces = text.chars().take_while(|&c| c == ' ').count();
+                let left = left + spaces as f64 * WIDTH;
+                let length = text.trim().chars().count() as f64 * WIDTH;
                 let weight = if bold { " font-weight=\"bold\"" } else { "" };
                 let _ = writeln!(
                     svg,
                     "<text x=\"{left:.1}\" y=\"{}\" fill=\"{ink}\"{weight} textLength=\"{length:.1}\">{}</text>",
                     top + 14,
-                    escaped(&text)
+                    escaped(text.trim())
                 );
             }
             x += run.len() as u16;
