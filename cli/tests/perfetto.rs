@@ -108,11 +108,11 @@ fn calls_are_arrows_between_threads() {
     assert_eq!(runs, 2 * calls + 1, "the client begins, and each call is two switches");
     // What the guest measures goes on over its traps.
     let region = &seen["tracks"]["1/hart 0: regions of user mode"];
-    assert_eq!(region["slices"], json!({ "region 1": 1 }));
+    assert_eq!(region["slices"], json!({ "measured": 1 }));
     let measured =
         stats["harts"][0]["regions"].as_array().unwrap().iter().find(|one| one["id"] == 1).unwrap();
     assert_eq!(
-        region["nanoseconds"]["region 1"],
+        region["nanoseconds"]["measured"],
         10 * measured["cycles"]["total"].as_u64().unwrap(),
         "{measured}"
     );
