@@ -14,23 +14,6 @@ fn counts(path: &std::path::Path) -> Value {
     stats
 }
 
-/// A `virt` guest that sends its console input back until it sees a zero byte, then ends.
-fn echo() -> Vec<u32> {
-    let mut code = vec![
-        lui(T0, 0x10000),
-        load(4, T1, T0, 5),
-        andi(T1, T1, 1),
-        beqz(T1, -8),
-        load(4, T1, T0, 0),
-        beqz(T1, 12),
-        sb(T1, T0, 0),
-        // jal x0, -24
-        0xfe9f_f06f,
-    ];
-    code.extend(finish(0x5555));
-    code
-}
-
 /// A run that goes on from a checkpoint prints the rest and ends with the same statistics.
 #[test]
 fn a_run_goes_on_with_the_rest() {

@@ -6,24 +6,6 @@ use common::*;
 use predicates::str::contains;
 use serde_json::Value;
 
-/// A `virt` guest that sends its console input back until it sees a zero byte, then ends.
-fn echo() -> Vec<u32> {
-    let mut code = vec![
-        lui(T0, 0x10000),
-        // Wait for LSR.DR, read, send.
-        load(4, T1, T0, 5),
-        andi(T1, T1, 1),
-        beqz(T1, -8),
-        load(4, T1, T0, 0),
-        beqz(T1, 12),
-        sb(T1, T0, 0),
-        // jal x0, -24
-        0xfe9f_f06f,
-    ];
-    code.extend(finish(0x5555));
-    code
-}
-
 #[test]
 fn console_input_comes_from_a_file_or_from_standard_input() {
     let files = Files::new();

@@ -1,27 +1,13 @@
 //! What a debugger writes is part of time: replays across it make it again, and what comes before it stays as it was.
 
-use std::path::PathBuf;
-
 use relsim_core::device::NoConsole;
 use relsim_machine::session::{Arrival, NotWritten, Options, Place, Stop, Trigger};
-use relsim_machine::{Machine, Session, Timing};
+use relsim_machine::{Machine, Session};
 use relsim_tests::boot::Boot;
 
 fn kernel(harts: usize, model: &str) -> Machine {
     let file = if harts > 1 { "kernel-smp.elf" } else { "kernel.elf" };
-    let boot = Boot {
-        harts,
-        ram_bytes: 64 << 20,
-        firmware: None,
-        kernel: PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../cli/guests").join(file),
-        initrd: None,
-        append: String::new(),
-        disk: None,
-        script: Vec::new(),
-        timing: Timing::by_name(model).expect("a timing model"),
-        max_instructions: u64::MAX,
-    };
-    boot.machine(Box::new(NoConsole))
+    Boot::builtin(file, harts, model).machine(Box::new(NoConsole))
 }
 
 fn session(harts: usize, model: &str) -> Session {

@@ -1,7 +1,6 @@
 //! Checkpoints that are written and read again: a machine that goes on from one ends as one that was never interrupted,
 //! and what is damaged, made up or of another run is refused.
 
-use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use relsim_core::device::NoConsole;
@@ -21,18 +20,7 @@ fn timing(name: &str) -> Timing {
 
 /// A guest that is built into relsim, with a disk.
 fn guest(file: &str, harts: usize, model: &str) -> Machine {
-    let boot = Boot {
-        harts,
-        ram_bytes: 64 << 20,
-        firmware: None,
-        kernel: PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../cli/guests").join(file),
-        initrd: None,
-        append: String::new(),
-        disk: Some(vec![7; 5000]),
-        script: Vec::new(),
-        timing: timing(model),
-        max_instructions: u64::MAX,
-    };
+    let boot = Boot { disk: Some(vec![7; 5000]), ..Boot::builtin(file, harts, model) };
     boot.machine(Box::new(NoConsole))
 }
 

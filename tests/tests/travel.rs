@@ -1,7 +1,6 @@
 //! Going back in time: a machine that is restored from a checkpoint goes on as the first one did, to the last cycle; and
 //! one that is paused goes on as if it had not been.
 
-use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use relsim_core::bus::Bus;
@@ -31,18 +30,7 @@ fn timing(name: &str) -> Timing {
 /// The built-in kernel with its root task.
 fn kernel(harts: usize, model: &str) -> Machine {
     let file = if harts > 1 { "kernel-smp.elf" } else { "kernel.elf" };
-    let boot = Boot {
-        harts,
-        ram_bytes: 512 << 20,
-        firmware: None,
-        kernel: PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../cli/guests").join(file),
-        initrd: None,
-        append: String::new(),
-        disk: None,
-        script: Vec::new(),
-        timing: timing(model),
-        max_instructions: u64::MAX,
-    };
+    let boot = Boot { ram_bytes: 512 << 20, ..Boot::builtin(file, harts, model) };
     boot.machine(Box::new(NoConsole))
 }
 

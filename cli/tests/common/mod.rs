@@ -116,6 +116,24 @@ pub fn finish(value: u32) -> Vec<u32> {
     code
 }
 
+/// A `virt` guest that sends its console input back until it sees a zero byte, then ends.
+pub fn echo() -> Vec<u32> {
+    let mut code = vec![
+        lui(T0, 0x10000),
+        // Wait for LSR.DR, read, send.
+        load(4, T1, T0, 5),
+        andi(T1, T1, 1),
+        beqz(T1, -8),
+        load(4, T1, T0, 0),
+        beqz(T1, 12),
+        sb(T1, T0, 0),
+        // jal x0, -24
+        0xfe9f_f06f,
+    ];
+    code.extend(finish(0x5555));
+    code
+}
+
 /// Two instructions that set `rd`, sign-extended from 32 bits.
 pub fn set(rd: u32, value: u32) -> [u32; 2] {
     let low = ((value & 0xfff) as i32) << 20 >> 20;

@@ -86,6 +86,25 @@ impl Boot {
         }
     }
 
+    /// A guest that is built into relsim, by the name of its image, in 64 MiB under timing model `model`.
+    ///
+    /// # Panics
+    /// If there is no such model.
+    pub fn builtin(image: &str, harts: usize, model: &str) -> Self {
+        Self {
+            harts,
+            ram_bytes: 64 << 20,
+            firmware: None,
+            kernel: PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../cli/guests").join(image),
+            initrd: None,
+            append: String::new(),
+            disk: None,
+            script: Vec::new(),
+            timing: Timing::by_name(model).expect("a timing model"),
+            max_instructions: u64::MAX,
+        }
+    }
+
     /// The machine, before its first instruction.
     ///
     /// # Panics
