@@ -65,6 +65,103 @@ impl Prediction {
     }
 }
 
+/// A prediction in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Packed(u32);
+
+impl Packed {
+    const HIT: u32 = 1;
+    const TAKEN: u32 = 1 << 1;
+    const BRIDX: u32 = 1 << 2;
+    const DIRECTION: u32 = 1 << 3;
+    const ENTRY: u32 = 0xff << 8;
+    /// No prediction.
+    const ODD: Self = Self(u32::MAX);
+
+    #[inline(always)]
+    pub fn is_odd(self) -> bool {
+        self == Self::ODD
+    }
+
+    #[inline(always)]
+    pub fn new(made: &Prediction) -> Self {
+        Self(
+            u32::from(made.hit)
+                | u32::from(made.taken) << 1
+                | u32::from(made.bridx & 1) << 2
+                | u32::from(made.bht_taken) << 3
+                | u32::from(made.entry) << 8
+                | u32::from(made.place) << 16,
+        )
+    }
+
+    /// What a lookup gave: a direction alone makes no prediction.
+    pub fn looked_up(made: &Prediction) -> Self {
+        Self::new(&Prediction { taken: made.hit && made.taken, ..*made })
+    }
+
+    /// Of a lookup that finds nothing, at a place in the history, with the direction there.
+    #[inline(always)]
+    const fn nothing(place: u8, direction: u8) -> Self {
+        Self((direction as u32) << 3 | (place as u32) << 16)
+    }
+
+    #[inline(always)]
+    const fn found(self, entry: u8, hit: bool, taken: bool, bridx: u8) -> Self {
+        Self(self.0 | (entry as u32) << 8 | hit as u32 | (taken as u32) << 1 | (bridx as u32) << 2)
+    }
+
+    pub fn prediction(self) -> Prediction {
+        Prediction {
+            hit: self.hit(),
+            taken: self.taken(),
+            bridx: self.bridx() as u8,
+            entry: self.entry(),
+            bht_taken: self.direction(),
+            place: (self.0 >> 16) as u8,
+            origin: Origin::default(),
+        }
+    }
+
+    #[inline(always)]
+    pub const fn hit(self) -> bool {
+        self.0 & Self::HIT != 0
+    }
+
+    /// It predicts a transfer that is taken: of what a lookup gives, that it hits, too.
+    #[inline(always)]
+    pub const fn taken(self) -> bool {
+        self.0 & Self::TAKEN != 0
+    }
+
+    #[inline(always)]
+    pub const fn bridx(self) -> u32 {
+        self.0 >> 2 & 1
+    }
+
+    #[inline(always)]
+    pub const fn direction(self) -> bool {
+        self.0 & Self::DIRECTION != 0
+    }
+
+    pub const fn entry(self) -> u8 {
+        (self.0 >> 8) as u8
+    }
+
+    /// Where the group ends, in halves.
+    #[inline(always)]
+    pub const fn halves(self) -> u32 {
+        2 - (self.0 >> 1 & !(self.0 >> 2) & 1)
+    }
+
+    /// The group ends in the transfer at half `idx`, as predecode found.
+    #[inline(always)]
+    pub const fn bends(self, idx: u8) -> Self {
+        let rest = self.0 & !(Self::BRIDX | Self::ENTRY);
+        Self(rest | Self::TAKEN | (idx as u32) << 2 | (NO_ENTRY as u32) << 8)
+    }
+}
+
 /// A change to the BTB: takes effect one cycle later, with the fetch address of that cycle as the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct BtbUpdate {
@@ -112,12 +209,22 @@ pub struct Btb {
     stack_before: Option<ReturnStack>,
     #[serde(skip)]
     repeats: Repeats,
-    /// How often an entry has changed.
+    /// How often an entry has come to have a tag that none ever had.
     #[serde(skip, default = "first_generation")]
     generation: u64,
+    /// The tags that an entry ever had, a bit each.
+    #[serde(skip, default = "no_tags")]
+    ever: Box<[u64; TAGS / 64]>,
+    /// The contents of the entries.
+    #[serde(skip, default = "no_contents")]
+    said: Box<[Content; ROOM]>,
     /// What is asked of the predictor and told to it, while somebody wants to know.
     #[serde(skip)]
     pub(super) recorder: Recorder,
+}
+
+fn no_contents() -> Box<[Content; ROOM]> {
+    Box::new([Content { page: NO_PAGE, found: Found::default() }; ROOM])
 }
 
 /// Whether a block that was timed before is being repeated, which may fail.
@@ -255,6 +362,8 @@ impl Default for Btb {
             before: Box::default(),
             repeats: Repeats::No,
             generation: first_generation(),
+            ever: no_tags(),
+            said: no_contents(),
             recorder: Recorder::default(),
         }
     }
@@ -284,6 +393,10 @@ impl Entries {
 
 fn no_slots() -> Box<[u8; TAGS]> {
     Box::new([SLOT_FREE; TAGS])
+}
+
+fn no_tags() -> Box<[u64; TAGS / 64]> {
+    Box::new([0; TAGS / 64])
 }
 
 fn first_generation() -> u64 {
@@ -357,6 +470,10 @@ impl Btb {
     /// Brings the slot of `tag` up to date with the entries.
     fn index(&mut self, tag: u16) {
         let hits = self.matching(u64::from(tag) << 1);
+        if hits != 0 && !self.was_ever(tag) {
+            self.ever[usize::from(tag) / 64 % (TAGS / 64)] |= 1 << (tag % 64);
+            self.generation += 1;
+        }
         self.slots[usize::from(tag)] = match hits.count_ones() {
             0 => SLOT_FREE,
             1 => hits.trailing_zeros() as u8 + 1,
@@ -438,21 +555,17 @@ impl Btb {
         }
     }
 
-    /// How often an entry has changed: while that is the same, lookups find the same.
+    /// Whether an entry ever had `tag`.
+    #[inline(always)]
+    pub(super) fn was_ever(&self, tag: u16) -> bool {
+        self.ever[usize::from(tag) / 64 % (TAGS / 64)] >> (tag % 64) & 1 == 1
+    }
+
+    /// Changes when an entry comes to have a tag that none ever had: while it is the same, no lookup of another tag finds
+    /// anything.
     #[inline(always)]
     pub(super) fn generation(&self) -> u64 {
         self.generation
-    }
-
-    /// The tree learns of the latest use, and of others that make `least` and `most` of it ([`Plru::access_all`]); then
-    /// comes that of `last`.
-    #[inline(always)]
-    pub(super) fn uses_all(&mut self, least: Plru<BTB_ENTRIES>, most: Plru<BTB_ENTRIES>, last: Option<u8>) {
-        if self.settled() {
-            self.touch();
-        }
-        self.recent.plru.access_all(least, most);
-        self.recent.used = last.or(self.recent.used);
     }
 
     /// Entry `way` is used: the tree learns of it in the next cycle.
@@ -472,6 +585,55 @@ impl Btb {
         let bht_taken = self.bht[bht_index(pc, (self.registers.history >> 56) as u8)] != 0;
         let made = Prediction { place: self.registers.place, bht_taken, ..Prediction::default() };
         (made, 0)
+    }
+
+    /// [`Btb::look_up`] of a group whose direction does not matter if it is `plain`, if no entry has its tag and nothing
+    /// changes; [`Packed::is_odd`] otherwise, before anything is done.
+    #[inline(always)]
+    pub(super) fn look_up_plain(&mut self, pc: u64, plain: u32) -> Packed {
+        let slot = self.slots[usize::from(low(pc))];
+        if slot != SLOT_FREE || self.recent.update.is_some() || plain == 0 {
+            return Packed::ODD;
+        }
+        if let Some(way) = self.recent.used.take() {
+            self.recent.plru.access(usize::from(way));
+        }
+        Packed::nothing(self.registers.place, 0)
+    }
+
+    /// [`Btb::look_up`], which gives where fetch goes, instead of `next` if it predicts a transfer.
+    #[inline(never)]
+    pub(super) fn look_up_odd(&mut self, pc: u64, next: u64) -> (Packed, u64) {
+        let (made, to) = self.look_up(pc);
+        (made, if made.taken() { to } else { next })
+    }
+
+    /// [`Btb::cycle`] where nobody listens.
+    #[inline(always)]
+    pub(super) fn look_up(&mut self, pc: u64) -> (Packed, u64) {
+        let slot = self.slots[usize::from(low(pc))];
+        if self.recent.update.is_some() || slot == SLOT_SHARED {
+            let (made, to) = self.full_cycle(pc);
+            return (Packed::looked_up(&made), to);
+        }
+        if let Some(way) = self.recent.used.take() {
+            self.recent.plru.access(usize::from(way));
+        }
+        let direction = self.bht[bht_index(pc, (self.registers.history >> 56) as u8)];
+        let nothing = Packed::nothing(self.registers.place, direction);
+        if slot == SLOT_FREE {
+            return (nothing, 0);
+        }
+        let way = slot - 1;
+        let Content { page: there, found } = &self.said[usize::from(way) % ROOM];
+        // An entry for another page names itself all the same.
+        let hit = *there == page(pc);
+        let taken = hit && (!found.branches || direction != 0);
+        if taken {
+            self.recent.used = Some(way);
+        }
+        let to = if found.returns { self.ras_head().unwrap_or(found.to) } else { found.to };
+        (nothing.found(way, hit, taken, found.bridx), to)
     }
 
     /// The entries that have the tag of `pc`.
@@ -544,7 +706,6 @@ impl Btb {
         self.settle(pc);
         if let Some(left) = left {
             self.keeps_entries();
-            self.generation += 1;
             let changed = self.entries.valid ^ left;
             self.entries.valid = left;
             for n in (0..BTB_ENTRIES).filter(|n| changed >> n & 1 == 1) {
@@ -579,7 +740,9 @@ impl Btb {
         let page = if has_page { entries.pages[tag_page] } else { NO_PAGE };
         let found = Found { entry: 0, hit: has_page, ..self.combine(0, 1 << way) };
         let next = self.contents.len() as u32;
-        self.entries.contents[way] = *self.contents.entry(Content { page, found }).or_insert(next);
+        let content = Content { page, found };
+        self.said[way] = content;
+        self.entries.contents[way] = *self.contents.entry(content).or_insert(next);
     }
 
     /// Forgets the numbers of contents that no entry has.
@@ -596,7 +759,6 @@ impl Btb {
             return;
         }
         self.keeps_entries();
-        self.generation += 1;
         let rotate = |set: u8| (set << 1 | set >> (PAGES - 1)) & ((1 << PAGES) - 1);
         let page_hit = self.page_match(target);
         let update_hit = self.page_match(update.pc);
@@ -666,7 +828,6 @@ impl Btb {
     pub fn flush(&mut self) {
         self.recorder.act(Act::Flush);
         self.keeps_entries();
-        self.generation += 1;
         for n in (0..BTB_ENTRIES).filter(|n| self.entries.valid >> n & 1 == 1) {
             self.slots[usize::from(self.entries.tags[n])] = SLOT_FREE;
         }
@@ -748,9 +909,9 @@ impl Btb {
             self.registers.stack = stack;
         }
         if self.repeats == Repeats::WithChanges {
-            self.generation += 1;
             let changed = std::mem::replace(&mut self.entries, *self.before).tags;
             changed.into_iter().chain(self.entries.tags).for_each(|tag| self.index(tag));
+            (0..BTB_ENTRIES).for_each(|way| self.number(way));
         }
         self.repeats = Repeats::No;
     }

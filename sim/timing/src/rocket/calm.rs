@@ -5,8 +5,9 @@
 use relsim_core::timing::CycleCause as Cause;
 
 use super::btb::Cfi;
-use super::fetch::{Group, QUEUE, RING, Scan, is_rvc};
+use super::fetch::{Group, QUEUE, RING};
 use super::pipeline::Pipeline;
+use super::scan::{self, Scan, is_memory, is_rvc, transfers};
 use super::uncore::Env;
 
 /// What decode does in a cycle.
@@ -104,22 +105,22 @@ impl Pipeline {
         if !fire && fetch.misfits(env.bus) {
             return false;
         }
-        let (mut partial, mut scan) = (fetch.state.partial, None);
+        let (mut partial, mut scanned) = (fetch.state.partial, None);
         if fire {
             let base = fetch.state.s2_pa & !3;
             let Some(word) = env.bus.ram.get::<u32>(base) else { return false };
             let mut made = fetch.state.s2_made;
             made.taken &= made.hit;
-            if made.hit || fetch.transfers(word) {
+            if made.hit || transfers(word, scan::left_over(partial)) {
                 let found = fetch.predecode(word);
                 if !made.taken && found.taken {
                     made.bridx = found.taken_idx;
                     made.taken = true;
                     made.entry = super::btb::NO_ENTRY;
                 }
-                scan = Some(found);
+                scanned = Some(found);
             } else {
-                partial = fetch.plain(word).partial;
+                partial = Scan::plain(fetch.state.s2_pc, word, scan::left_over(partial)).left_over();
             }
             fetch.state.queue[(fetch.state.head + fetch.state.queued) % RING] =
                 Group { pc: fetch.state.s2_pc, data: word, made, again: false };
@@ -177,7 +178,7 @@ impl Pipeline {
             next = to;
         }
         let (mut bends, mut wanted) = (false, None);
-        match &scan {
+        match &scanned {
             Some(scan) => {
                 bends = fetch.tell(scan, queued_before, &mut wanted, &mut next);
             }
@@ -227,7 +228,7 @@ impl Pipeline {
             }
         }
         let leaves = matches!(decode, Decode::Leaves);
-        self.accesses = self.accesses << 1 | u8::from(leaves && super::fetch::is_memory(low));
+        self.accesses = self.accesses << 1 | u8::from(leaves && is_memory(low));
         self.executing = leaves.then_some(pc);
         if leaves {
             self.made = made_here;

@@ -11,9 +11,10 @@ use relsim_core::bus::Bus;
 use relsim_core::hart::Priv;
 use relsim_core::saved::{Impossible, require};
 
-use super::btb::{Btb, BtbUpdate, Cfi, NO_ENTRY, Prediction};
+use super::btb::{Btb, BtbUpdate, NO_ENTRY, Packed, Prediction};
 use super::icache::Icache;
-use super::memo::{Act, BEFORE, Origin};
+use super::memo::{Act, BEFORE};
+use super::scan::{self, Scan, Transfers, is_memory, is_rvc, transfers};
 use super::tlb::{Context, Tlb};
 use super::uncore::Env;
 use super::walker::Walker;
@@ -148,60 +149,6 @@ pub struct Fetch {
     pub(super) scan: Scan,
 }
 
-/// What predecode found in the group that is in the second stage.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Scan {
-    pub(super) taken: bool,
-    pub(super) taken_idx: u8,
-    pub(super) npc: Option<u64>,
-    pub(super) unpredicted: bool,
-    pub(super) call: Option<u64>,
-    pub(super) ret: bool,
-    pub(super) branch: bool,
-    pub(super) update: Option<Cfi>,
-    pub(super) partial: Option<u16>,
-    pub(super) flush: bool,
-}
-
-pub(super) fn is_rvc(bits: u16) -> bool {
-    bits & 3 != 3
-}
-
-/// Whether the instruction that begins with `low` reads or writes memory.
-pub(super) fn is_memory(low: u16) -> bool {
-    match low & 3 {
-        3 => matches!(low >> 2 & 31, 0 | 1 | 8 | 9 | 11),
-        1 => false,
-        // Quadrants 0 and 2: all but c.addi4spn, c.slli and the register moves.
-        _ => !matches!(low >> 13, 0 | 4),
-    }
-}
-
-fn sext(value: u32, bits: u32) -> i64 {
-    i64::from((value << (32 - bits)) as i32 >> (32 - bits))
-}
-
-fn jal_offset(w: u32) -> i64 {
-    sext((w >> 31 & 1) << 20 | (w >> 12 & 0xff) << 12 | (w >> 20 & 1) << 11 | (w >> 21 & 0x3ff) << 1, 21)
-}
-
-fn branch_offset(w: u32) -> i64 {
-    sext((w >> 31 & 1) << 12 | (w >> 7 & 1) << 11 | (w >> 25 & 0x3f) << 5 | (w >> 8 & 0xf) << 1, 13)
-}
-
-fn cj_offset(w: u32) -> i64 {
-    let b = |at: u32, to: u32| (w >> at & 1) << to;
-    let imm = b(12, 11) | b(11, 4) | b(10, 9) | b(9, 8) | b(8, 10) | b(7, 6) | b(6, 7);
-    sext(imm | (w >> 3 & 7) << 1 | b(2, 5), 12)
-}
-
-fn cb_offset(w: u32) -> i64 {
-    sext(
-        (w >> 12 & 1) << 8 | (w >> 10 & 3) << 3 | (w >> 5 & 3) << 6 | (w >> 3 & 3) << 1 | (w >> 2 & 1) << 5,
-        9,
-    )
-}
-
 impl Fetch {
     /// After reset, about to fetch from `pc`.
     pub fn new(pc: u64) -> Self {
@@ -254,11 +201,7 @@ impl Fetch {
                     half(base) | half(base + 2) << 16
                 })
             };
-            self.scan = if self.state.s2_made.hit || self.transfers(word) {
-                self.predecode(word)
-            } else {
-                self.plain(word)
-            };
+            self.scan = self.predecode(word);
             let mut made = self.state.s2_made;
             let by_btb = made.hit && made.taken;
             made.taken = by_btb;
@@ -356,116 +299,23 @@ impl Fetch {
         offer
     }
 
-    /// Whether the group may have a control transfer in it.
-    #[inline(always)]
-    pub(super) fn transfers(&self, word: u32) -> bool {
-        let half =
-            |bits: u32| bits & 0x73 == 0x63 || (bits & 3 == 1 && bits >= 0xa000) || bits & 0xe07f == 0x8002;
-        half(word & 0xffff) || half(word >> 16) || self.state.partial.is_some_and(|bits| half(bits.into()))
-    }
-
-    /// [`Fetch::predecode`] of a group without control transfers.
-    #[inline(always)]
-    pub(super) fn plain(&self, word: u32) -> Scan {
-        let first_begins = self.state.s2_pc & 2 == 0 && self.state.partial.is_none();
-        let (low, high) = (word as u16, (word >> 16) as u16);
-        let second_begins = !first_begins || is_rvc(low);
-        Scan { partial: (second_begins && !is_rvc(high)).then_some(high | 3), ..Scan::default() }
-    }
-
+    /// What predecode finds in the second stage's group, which is `word`.
     pub(super) fn predecode(&mut self, word: u32) -> Scan {
-        let mut scan = Scan::default();
-        let base = self.state.s2_pc & !3;
-        let start = (self.state.s2_pc >> 1 & 1) as u8;
-        let made = self.state.s2_made;
-        let by_btb = made.hit && made.taken;
-        let mut previous = self.state.partial;
+        let partial = scan::left_over(self.state.partial);
+        if !self.state.s2_made.hit && !transfers(word, partial) {
+            return Scan::plain(self.state.s2_pc, word, partial);
+        }
+        let group = Transfers::new(self.state.s2_pc, word, partial);
         let ras = self.btb.ras_head();
-        for idx in 0..2u8 {
-            let prev_rvi = previous.is_some_and(|bits| !is_rvc(bits));
-            let valid = idx >= start && !prev_rvi;
-            let bits = (word >> (16 * idx)) as u16;
-            let rvc = is_rvc(bits);
-            let w = u32::from(bits) << 16 | u32::from(previous.unwrap_or(0));
-            let (rvi_branch, rvi_jump, rvi_jalr) =
-                (prev_rvi && w & 0x7f == 0x63, prev_rvi && w & 0x7f == 0x6f, prev_rvi && w & 0x7f == 0x67);
-            let link = w >> 7 & 1 == 1;
-            let rvi_return = rvi_jalr && !link && matches!(w >> 15 & 31, 1 | 5);
-            let rvi_call = (rvi_jalr || rvi_jump) && link;
-            let c = u32::from(bits);
-            let c_branch = valid && c & 0xc003 == 0xc001;
-            let c_jump = valid && c & 0xe003 == 0xa001;
-            let c_jr = valid && c & 0xf07f == 0x8002;
-            let c_jalr = valid && c & 0xf07f == 0x9002;
-            let c_return = c_jr && matches!(c >> 7 & 31, 1 | 5);
-            let predict = made.bht_taken;
-            let taken = rvi_jump
-                || rvi_jalr
-                || rvi_branch && predict
-                || c_jump
-                || c_jalr
-                || c_jr
-                || c_branch && predict;
-            if rvi_return || c_return {
+        for kind in group.kinds {
+            if kind & scan::RETURN != 0 {
                 self.btb.recorder.act(Act::Returns(ras));
             }
-            if rvi_branch || c_branch {
-                self.btb.recorder.directs(self.s2_act, predict);
+            if kind & scan::BRANCH != 0 {
+                self.btb.recorder.directs(self.s2_act, self.state.s2_made.bht_taken);
             }
-            let predict_return = ras.is_some() && (rvi_return || c_return);
-            let predict_jump = rvi_jump || c_jump;
-            let predict_branch = predict && (rvi_branch || c_branch);
-            if made.hit && made.bridx == idx && valid && !rvc {
-                scan.flush = true;
-            }
-            if !scan.taken {
-                scan.taken_idx = idx;
-                let call = rvi_call || c_jalr;
-                let ret = rvi_return || c_return;
-                scan.call = call.then(|| base + 2 * (u64::from(idx) + 1));
-                scan.ret = ret && !call;
-                if !by_btb {
-                    scan.unpredicted |= taken && !predict_branch && !predict_jump && !predict_return;
-                    if predict_branch || predict_jump {
-                        let pc = base + 2 * u64::from(idx);
-                        let (from, offset) = if rvi_jump {
-                            (pc.wrapping_sub(2), jal_offset(w))
-                        } else if rvi_branch {
-                            (pc.wrapping_sub(2), branch_offset(w))
-                        } else if c_jump {
-                            (pc, cj_offset(c))
-                        } else {
-                            (pc, cb_offset(c))
-                        };
-                        scan.npc = Some(from.wrapping_add_signed(offset));
-                    }
-                    if predict_return {
-                        scan.npc = ras;
-                    }
-                }
-                scan.branch |= rvi_branch || c_branch;
-                if !made.hit && (predict_branch || predict_jump || predict_return) {
-                    scan.update = Some(if ret {
-                        Cfi::Return
-                    } else if call {
-                        Cfi::Call
-                    } else if rvi_branch || c_branch {
-                        Cfi::Branch
-                    } else {
-                        Cfi::Jump
-                    });
-                }
-                if idx == 1 && valid && !rvc {
-                    scan.partial = Some(bits | 3);
-                }
-            }
-            scan.taken |= taken;
-            previous = valid.then_some(bits);
         }
-        if by_btb || scan.taken {
-            scan.partial = None;
-        }
-        scan
+        group.scan(Packed::looked_up(&self.state.s2_made), ras)
     }
 
     /// Whether the group in the second stage, which does not get into the queue, makes the BTB forget everything:
@@ -484,12 +334,12 @@ impl Fetch {
         if self.btb.recorder.on && !bus.ram.line_has_code(self.state.output) {
             self.btb.recorder.once(Act::Word { pa: self.state.output, word });
         }
-        let (low, high) = (word as u16, (word >> 16) as u16);
-        let first_begins = self.state.s2_pc & 2 == 0 && self.state.partial.is_none();
-        match self.state.s2_made.bridx {
-            0 => first_begins && !is_rvc(low),
-            _ => (!first_begins || is_rvc(low)) && !is_rvc(high),
-        }
+        scan::begins(
+            self.state.s2_pc,
+            word,
+            scan::left_over(self.state.partial),
+            self.state.s2_made.bridx.into(),
+        )
     }
 
     /// Privilege and translation of fetches change.
@@ -498,7 +348,7 @@ impl Fetch {
         self.tlb.context_changes();
     }
 
-    /// Changes whenever an entry of the BTB or a line of the cache does.
+    /// Changes whenever an entry of the BTB has a tag that none ever had, or a line of the cache comes or goes.
     #[inline(always)]
     pub(super) fn generation(&self) -> u64 {
         self.btb.generation().wrapping_add(self.icache.generation)
@@ -507,7 +357,7 @@ impl Fetch {
     /// Whether it matters which direction the lookup gave that goes with the group in the second stage.
     pub(super) fn direction_matters(&self, bus: &Bus) -> bool {
         let word = bus.ram.get::<u32>(self.state.s2_pa & !3);
-        self.state.s2_valid && word.is_none_or(|word| self.transfers(word))
+        self.state.s2_valid && word.is_none_or(|word| transfers(word, scan::left_over(self.state.partial)))
     }
 
     /// What a cycle depends on beside the predictor.
@@ -531,34 +381,11 @@ impl Fetch {
 
     /// What the group that leaves the second stage tells the predictor: gives the entry that it wants.
     pub(super) fn second_stage(&mut self, scan: &Scan, queued_before: usize) -> Option<BtbUpdate> {
-        let wrong_path = self.state.wrong_path;
-        if scan.flush {
-            self.btb.flush();
-            self.state.wrong_path = true;
-        }
-        if !wrong_path {
-            if let Some(address) = scan.call {
-                self.btb.push(address);
-            } else if scan.ret {
-                self.btb.pop();
-            }
-            if scan.branch {
-                self.btb.advance_history(&self.state.s2_made);
-            }
-        }
-        if scan.unpredicted {
-            self.state.wrong_path = true;
-        }
-        self.state.partial = scan.partial;
-        let update = |cfi| BtbUpdate {
-            entry: NO_ENTRY,
-            origin: Origin::default(),
-            valid: true,
-            pc: self.state.s2_pc & !3,
-            br_pc: self.state.s2_pc & !3 | u64::from(scan.taken_idx) << 1,
-            cfi,
-        };
-        scan.update.filter(|_| !wrong_path && queued_before < 2).map(update)
+        let Self { btb, state, .. } = self;
+        let (wrong_path, update) =
+            scan.tell(btb, state.s2_pc, &state.s2_made, state.wrong_path, queued_before >= 2);
+        (state.wrong_path, state.partial) = (wrong_path, scan.left_over());
+        update
     }
 
     /// Ends the cycle `now`. `ready`: decode is not stalled; `redirect`: start anew; `update`: what the

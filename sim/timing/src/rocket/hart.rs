@@ -22,9 +22,6 @@ use crate::parts::saved::Latest;
 /// Cycles from issue to write-back.
 pub const WRITE_BACK: u64 = 3;
 
-/// Of an instruction that accesses, multiplies and divides nothing.
-const NO_FACT: Fact = Fact { a: 0, b: 0 };
-
 /// An instruction on its way to its issue: its address, and what holds it back until when.
 pub(super) type Start = (u64, u64, Cause);
 
@@ -112,6 +109,7 @@ impl HartModel {
     pub(super) fn settle(&mut self, own: &Self, latest: Latest) -> Result<(), Impossible> {
         self.pipe.settle(&own.pipe, latest)?;
         self.board.check(latest)?;
+        self.board.complete();
         self.memory.check(&own.memory, latest)?;
         latest.all([self.issue, self.interrupt_at, self.coprocessor_free])?;
         require(self.progress.loads.is_none_or(|(rd, cycles)| rd < 64 && cycles <= latest.0), "no register")?;
@@ -358,28 +356,33 @@ impl HartModel {
 
     /// Times the instructions of a block one by one.
     pub fn time_block(&mut self, env: &mut Env<'_>, run: &BlockRun<'_>) {
-        let mut facts = (0u8..).zip(run.facts);
-        let last = run.ops.len() - 1;
-        for (n, op) in run.ops.iter().enumerate() {
-            let pc = env.hart.pc_of(op);
-            // A lone hart waits for nobody.
-            let _ = self.issue(env, op, pc);
-            if let Some(kind) = op.fact {
-                let (number, &fact) = facts.next().unwrap_or((0, &NO_FACT));
-                env.fact = fact;
-                self.pipe.fetch.btb.recorder.fact = number;
-                if kind == FactKind::Floats {
-                    self.floats = (env.fact.a, env.fact.b);
-                }
-                if kind != FactKind::Access {
-                    let cycles = operand_cycles(op, (env.fact.a, env.fact.b), env.params);
-                    let operands = Act::Operands { fact: number, op: n as u8, cycles };
-                    self.pipe.fetch.btb.recorder.act(operands);
-                }
+        let mut facts = 0;
+        (0..run.ops.len()).for_each(|n| self.time_op(env, run, n, &mut facts));
+    }
+
+    /// Times instruction number `n` of a block; so many `facts` are about those before it.
+    #[inline]
+    pub(super) fn time_op(&mut self, env: &mut Env<'_>, run: &BlockRun<'_>, n: usize, facts: &mut usize) {
+        let op = &run.ops[n];
+        let pc = env.hart.pc_of(op);
+        // A lone hart waits for nobody.
+        let _ = self.issue(env, op, pc);
+        if let Some(kind) = op.fact {
+            env.fact = run.facts.get(*facts).copied().unwrap_or_default();
+            self.pipe.fetch.btb.recorder.fact = *facts as u8;
+            if kind == FactKind::Floats {
+                self.floats = (env.fact.a, env.fact.b);
             }
-            let next = if n == last { run.next } else { pc.wrapping_add(u64::from(op.len)) };
-            self.retired(env, op, pc, next);
+            if kind != FactKind::Access {
+                let cycles = operand_cycles(op, (env.fact.a, env.fact.b), env.params);
+                let operands = Act::Operands { fact: *facts as u8, op: n as u8, cycles };
+                self.pipe.fetch.btb.recorder.act(operands);
+            }
+            *facts += 1;
         }
+        let last = n + 1 == run.ops.len();
+        let next = if last { run.next } else { pc.wrapping_add(u64::from(op.len)) };
+        self.retired(env, op, pc, next);
     }
 }
 

@@ -23,6 +23,7 @@ use smallvec::SmallVec;
 
 use super::hart::HartModel;
 use super::snapshot::{Snapshot, predictions};
+use super::swift::Swift;
 use super::uncore::Env;
 use crate::parts::tags::{NO_LINE, line_of};
 pub(super) use origin::Origin;
@@ -34,6 +35,16 @@ use tree::Tree;
 
 /// Nodes at a time; beyond that all are forgotten.
 const MAX_NODES: usize = 1 << 14;
+/// What learning a path costs, in blocks that are timed swiftly.
+const LEARNING: u32 = 128;
+/// What may be spent on learning for a path that was followed.
+const FOLLOWED: u32 = 4;
+/// Saved up before somebody begins to learn: a single path leads nowhere.
+const TO_BEGIN: u32 = 8 * LEARNING;
+/// No more is ever saved up.
+const MAX_CREDIT: u32 = 1 << 18;
+/// The longest pause, in blocks.
+const MAX_PAUSE: u32 = 64;
 /// "Not at a node".
 const NOWHERE: u32 = u32::MAX;
 
@@ -136,6 +147,12 @@ pub struct Memo {
     key: Vec<u64>,
     steps: Vec<Step>,
     remember: bool,
+    /// Times what is not remembered, unless somebody has to listen.
+    swift: Swift,
+    /// What learning may cost ([`LEARNING`]): a share of the time that is spent without, and more where it pays.
+    credit: u32,
+    /// Blocks to go until somebody looks whether the state is a node, and how many these were the last time.
+    pause: (u32, u32),
 }
 
 impl Memo {
@@ -152,6 +169,9 @@ impl Memo {
             key: Vec::new(),
             steps: Vec::new(),
             remember,
+            swift: Swift::default(),
+            credit: 0,
+            pause: (0, 0),
         }
     }
 
@@ -165,6 +185,7 @@ impl Memo {
             }
             self.at = NOWHERE;
         }
+        self.swift.leave(hart);
     }
 
     /// Times the plain instructions at the beginning of a block.
@@ -173,15 +194,81 @@ impl Memo {
         let pc = env.hart.pc;
         let expected =
             run.whole && hart.next == pc && hart.issued.is_none() && env.hart.cycle == hart.takes_effect();
+        if expected && self.at == NOWHERE && self.remember {
+            self.looks_around(hart, env);
+        }
         if expected && self.goes_on(hart, env, run, pc) {
             hart.next = run.next;
-            return;
-        }
-        if self.remember {
+            self.earns(FOLLOWED);
+        } else if self.may_learn() {
             self.learn(hart, env, run, pc, expected, |hart, env| hart.time_block(env, run));
         } else {
-            hart.time_block(env, run);
+            self.swiftly(hart, env, run);
         }
+    }
+
+    /// Times `run` without listening.
+    #[inline(never)]
+    fn swiftly(&mut self, hart: &mut HartModel, env: &mut Env<'_>, run: &BlockRun<'_>) {
+        if self.at != NOWHERE {
+            self.leave(hart);
+        }
+        self.earns(1);
+        self.swift.block(hart, env, run);
+    }
+
+    #[inline(always)]
+    fn earns(&mut self, credit: u32) {
+        self.credit = (self.credit + credit).min(MAX_CREDIT);
+    }
+
+    /// Whether learning a path may cost what it costs; if so, it does.
+    #[inline]
+    fn may_learn(&mut self) -> bool {
+        let needed = if self.at == NOWHERE { TO_BEGIN } else { LEARNING };
+        if !self.remember || self.credit < needed {
+            return false;
+        }
+        self.credit -= LEARNING;
+        true
+    }
+
+    /// Now and again, sees whether the state is a node.
+    #[inline]
+    fn looks_around(&mut self, hart: &mut HartModel, env: &Env<'_>) {
+        if self.pause.0 > 0 {
+            self.pause.0 -= 1;
+        } else if self.comes_back(hart, env) {
+            self.pause = (0, 0);
+        } else {
+            let pause = (2 * self.pause.1 + 1).min(MAX_PAUSE);
+            self.pause = (pause, pause);
+        }
+    }
+
+    /// Comes to the node that the state is, if it is one; whether it is.
+    #[inline(never)]
+    fn comes_back(&mut self, hart: &mut HartModel, env: &Env<'_>) -> bool {
+        if env.bus.ram.code_log_end() != self.code_epoch {
+            return false;
+        }
+        self.swift.leave(hart);
+        let given = hart.pipe.fetch.direction_matters(env.bus);
+        self.key.clear();
+        if !Snapshot::describe(hart, given, &mut self.key) {
+            return false;
+        }
+        let Some(&node) = self.ids.get(&self.key[..]) else { return false };
+        self.comes_to(hart, node);
+        true
+    }
+
+    /// Is at `node` from now on.
+    fn comes_to(&mut self, hart: &mut HartModel, node: u32) {
+        for (made, place) in predictions(hart).zip(self.named.places()) {
+            *place = made.entry;
+        }
+        self.at = node;
     }
 
     /// Issues `op` at `pc`, which is not timed together with others: whether that was remembered, or is now.
@@ -194,6 +281,8 @@ impl Memo {
         let step = &single(op, ISSUES, pc);
         if expected && self.step_goes_on(hart, env, step, pc) {
             hart.issues_again(env, op, pc);
+        } else if !self.may_learn() {
+            return false;
         } else {
             self.learn(hart, env, step, pc, expected, |hart, env| {
                 // A lone hart waits for nobody.
@@ -215,6 +304,8 @@ impl Memo {
         if expected && self.step_goes_on(hart, env, step, pc) {
             hart.issued = None;
             hart.next = next;
+        } else if !self.may_learn() {
+            return false;
         } else {
             self.learn(hart, env, step, pc, expected, |hart, env| hart.retired(env, op, pc, next));
         }
@@ -232,6 +323,8 @@ impl Memo {
         if expected && self.step_goes_on(hart, env, step, trap.epc) {
             hart.issued = None;
             hart.next = env.hart.pc;
+        } else if !self.may_learn() {
+            return false;
         } else {
             self.learn(hart, env, step, trap.epc, expected, |hart, env| {
                 hart.trapped(env, trap);
@@ -255,7 +348,7 @@ impl Memo {
                     return false;
                 };
                 let generation = hart.pipe.fetch.generation();
-                if let Some(short) = self.tree.followed(end, missed, generation, &self.named) {
+                if let Some(short) = self.tree.followed(end, missed, generation, &hart.pipe.fetch.btb) {
                     next.short = short;
                 }
                 end
@@ -379,10 +472,7 @@ impl Memo {
                 to
             }
         };
-        for (made, place) in predictions(hart).zip(self.named.places()) {
-            *place = made.entry;
-        }
-        self.at = to;
+        self.comes_to(hart, to);
         Some(to)
     }
 

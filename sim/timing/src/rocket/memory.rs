@@ -95,7 +95,8 @@ impl Memory {
     }
 
     /// What the load of `mask` in `word`, issued in cycle `issue`, finds in the store buffer.
-    fn conflict(&mut self, issue: u64, word: u64, mask: u8) -> Conflict {
+    #[inline]
+    pub(super) fn conflict(&mut self, issue: u64, word: u64, mask: u8) -> Conflict {
         self.drain(issue);
         let same = |s: &Pending| s.live && s.word == word && s.mask & mask != 0;
         let live = |n: usize| u8::from(self.stores[n].live) << n;
@@ -128,12 +129,20 @@ impl Memory {
         }
     }
 
-    fn reads(&mut self, issue: u64) {
+    #[inline(always)]
+    pub(super) fn reads(&mut self, issue: u64) {
         let cycle = issue + 1;
         self.read_run = if cycle == self.read_run.1 + 1 { (self.read_run.0, cycle) } else { (cycle, cycle) };
     }
 
-    fn stores(&mut self, word: u64, mask: u8, from: u64) {
+    /// Whether there may be a store in the buffer.
+    #[inline(always)]
+    pub(super) fn has_stores(&self) -> bool {
+        self.stores[0].live || self.stores[1].live
+    }
+
+    #[inline(always)]
+    pub(super) fn stores(&mut self, word: u64, mask: u8, from: u64) {
         self.stores[0] = self.stores[1];
         self.stores[1] = Pending { word, mask, from, live: true };
     }

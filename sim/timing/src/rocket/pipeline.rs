@@ -48,6 +48,18 @@ pub(super) struct Restart {
     pub(super) cause: Cause,
 }
 
+/// What the jump `op` is to the predictor (RocketCore.scala, bht_update and btb_update; BTB.scala, CFIType).
+#[inline(always)]
+pub(super) fn jump_kind(op: &Op) -> Cfi {
+    let link = op.len == 4 && op.raw >> 7 & 1 == 1
+        || op.len == 2 && op.class == OpClass::JumpIndirect && op.raw & 0x1000 != 0;
+    match op.class {
+        _ if link => Cfi::Call,
+        OpClass::JumpIndirect if matches!(op.rs1, 1 | 5) => Cfi::Return,
+        _ => Cfi::Jump,
+    }
+}
+
 /// Fetch side and what is between decode and write-back.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Pipeline {
@@ -181,14 +193,7 @@ impl Pipeline {
 
     /// A control transfer issued; `goes`: if it is a branch, it is taken.
     pub fn control(&mut self, issue: u64, pc: u64, op: &Op, next: u64, goes: bool) {
-        let link = op.len == 4 && op.raw >> 7 & 1 == 1
-            || op.len == 2 && op.class == OpClass::JumpIndirect && op.raw & 0x1000 != 0;
-        let kind = match op.class {
-            OpClass::Branch => Cfi::Branch,
-            _ if link => Cfi::Call,
-            OpClass::JumpIndirect if matches!(op.rs1, 1 | 5) => Cfi::Return,
-            _ => Cfi::Jump,
-        };
+        let kind = if op.class == OpClass::Branch { Cfi::Branch } else { jump_kind(op) };
         let taken = kind != Cfi::Branch || goes;
         self.expect(Resolve {
             cycle: issue + 2,

@@ -37,6 +37,9 @@ pub struct Scoreboard {
     fdiv_from: u64,
     fdiv_until: u64,
     flags_busy: u64,
+    /// From when on no register is waited for, and no unit.
+    #[serde(skip)]
+    busy: u64,
 }
 
 impl Default for Scoreboard {
@@ -53,6 +56,7 @@ impl Default for Scoreboard {
             fdiv_from: 0,
             fdiv_until: 0,
             flags_busy: 0,
+            busy: 0,
         }
     }
 }
@@ -169,6 +173,12 @@ impl Scoreboard {
         ])
     }
 
+    /// Works out what is left out of a state that was read.
+    pub(super) fn complete(&mut self) {
+        let registers = self.x.iter().chain(&self.f).copied().max().unwrap_or(0);
+        self.busy = registers.max(self.muldiv_free).max(self.fdiv_until + 1);
+    }
+
     /// Moves everything that is under way by `by` cycles, seen from cycle `now`.
     pub fn shift(&mut self, now: u64, by: u64) {
         for at in self.x.iter_mut().chain(&mut self.f) {
@@ -184,6 +194,7 @@ impl Scoreboard {
             &mut self.fdiv_from,
             &mut self.fdiv_until,
             &mut self.flags_busy,
+            &mut self.busy,
         ] {
             *at = at.wrapping_add(by);
         }
@@ -221,6 +232,24 @@ impl Scoreboard {
             if self.fdiv_until > now { self.fdiv_from.wrapping_sub(now) } else { 0 },
             ahead(self.fdiv_until),
         ]);
+    }
+
+    /// Whether nothing that issues in cycle `at` or later has to wait.
+    #[inline(always)]
+    pub fn is_idle(&self, at: u64) -> bool {
+        self.busy <= at && self.late.is_none()
+    }
+
+    /// `op`, which leaves its result for the next instruction, issued in cycle `issue`.
+    #[inline(always)]
+    pub fn computes(&mut self, op: &Op, issue: u64) {
+        if self.late.is_some() {
+            self.write_back(issue, true);
+            self.set_x(op.rd, issue + 1, Cause::Result);
+        } else {
+            // It has waited for whatever was to come to its register: nobody waits for that any more.
+            self.last_write_back = issue + 3;
+        }
     }
 
     /// The earliest cycle in which `op` can issue, and for what reason.
@@ -275,6 +304,7 @@ impl Scoreboard {
                 let (rd, at) = (usize::from(late.rd), free);
                 self.late = None;
                 self.muldiv_free = at;
+                self.busy = self.busy.max(at);
                 if rd != usize::from(X_SINK) {
                     self.x[rd] = self.x[rd].max(at);
                     self.x_why[rd] = Cause::MulDiv;
@@ -288,6 +318,7 @@ impl Scoreboard {
 
     fn set_x(&mut self, rd: u8, at: u64, why: Cause) {
         if rd < X_SINK {
+            self.busy = self.busy.max(at);
             self.x[usize::from(rd)] = at;
             self.x_why[usize::from(rd)] = why;
         }
@@ -296,6 +327,7 @@ impl Scoreboard {
     /// A load delivers register `rd` for instructions that issue at `at`.
     pub fn loaded(&mut self, op: &Op, at: u64, why: Cause) {
         if file(op, 0) == File::F as u8 {
+            self.busy = self.busy.max(at);
             self.f[usize::from(op.rd & 31)] = at;
         } else {
             self.set_x(op.rd, at, why);
@@ -324,6 +356,7 @@ impl Scoreboard {
                 let at = issue + 2 + operand_cycles(op, operands, params);
                 self.set_x(op.rd, issue + 4, Cause::MulDiv);
                 self.muldiv_free = issue + 2;
+                self.busy = self.busy.max(at);
                 self.late = Some(Late { rd: op.rd, at });
             }
             OpClass::FpArithSingle => self.float(op, issue, params.fma_single),
@@ -358,6 +391,7 @@ impl Scoreboard {
         self.port_busy_until = self.port_busy_until.max(write);
         // Beyond three cycles the scoreboard is needed, which is read a cycle after it was cleared.
         let at = if latency > 3 { write + 1 } else { issue + 4 };
+        self.busy = self.busy.max(at);
         self.f[usize::from(op.rd & 31)] = at;
         self.flags_busy = self.flags_busy.max(write + 1);
     }
@@ -366,6 +400,7 @@ impl Scoreboard {
         self.fdiv_from = issue + 3;
         self.fdiv_until = issue + 2 + latency;
         self.f[usize::from(op.rd & 31)] = self.fdiv_until + 1;
+        self.busy = self.busy.max(self.fdiv_until + 1);
         self.flags_busy = self.flags_busy.max(self.fdiv_until + 1);
     }
 

@@ -40,7 +40,7 @@ impl History {
 }
 
 /// Where in the direction table something is, after the history that the block begins with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Place {
     address: u16,
     left: u8,

@@ -1,11 +1,11 @@
-//! Short cuts. Most of what a path asks is which entries the BTB has and which lines the instruction cache has; and most
-//! of the time none of these has changed since the path was followed last. A path in which none changes either has a
-//! short cut: what is left to ask while the entries and lines are the same, and what all of its uses of entries come to.
+//! Short cuts. Most of what a path asks is which entries the BTB has; and few of the addresses that are looked up ever have
+//! one. A path that changes no entry in its middle has a short cut: which entries there are among those tags that ever had
+//! one, and what else is left to ask while no other tag comes to have one and no line of the instruction cache comes or
+//! goes. All of that stands together, whatever the path asks, so that nobody has to look what is asked next.
 
 use smallvec::SmallVec;
 
-use super::super::btb::{BTB_ENTRIES, Btb};
-use super::super::replace::Plru;
+use super::super::btb::Btb;
 use super::history::Place;
 use super::origin::Named;
 use super::steps::{End, NO_LOOKUP, Side, Sides, Step};
@@ -14,6 +14,17 @@ use super::steps::{End, NO_LOOKUP, Side, Sides, Step};
 pub(super) const TRIES: usize = 4;
 /// Lookups that a short cut names at most.
 const NAMES: usize = 4;
+/// Entries of the BTB that a short cut asks for at most, or whether there are none.
+const CHECKS: usize = 6;
+/// Directions that it asks for at most, and learns.
+const DIRECTIONS: usize = 4;
+const LEARNS: usize = 3;
+/// Uses of entries that it tells the BTB's tree of at most.
+const TOUCHES: usize = 4;
+/// No entry has the tag.
+const FREE: u32 = u32::MAX;
+/// No check.
+const NO_CHECK: u8 = u8::MAX;
 /// No short cut.
 pub(super) const NO_SHORT: u32 = u32::MAX;
 
@@ -22,8 +33,8 @@ pub(super) const NO_SHORT: u32 = u32::MAX;
 pub(super) enum Miss {
     /// There is none.
     First,
-    /// A direction of this one, by its number among all, is the other one.
-    Direction(u32, u32),
+    /// A direction of this one, by its number, is the other one.
+    Direction(u32, usize),
     /// The accesses, or what else this one asks, are not the same.
     Otherwise(u32),
 }
@@ -55,75 +66,115 @@ pub(super) struct Short {
     pub writes: u32,
     /// The short cut to try where its accesses, or what else it asks, are not the same.
     otherwise: u32,
-    /// Where its directions, and the ones that it learns, begin, and how many they are.
-    directions: (u32, u8),
-    learns: (u32, u8),
-    others: (u32, u8),
     /// Whether there is one.
     possible: bool,
-    /// The entry that is used last.
-    used: Option<u8>,
-    /// How many lookups are named, with what they have found.
+    /// How many directions it asks for, and how many it learns.
+    asks: u8,
+    learns: u8,
+    /// Tags with the content of their entry, or [`FREE`].
+    checks: u8,
+    tags: [u16; CHECKS],
+    contents: [u32; CHECKS],
+    /// The checks that find the entries that are used, in order; the one of the last use, of which the tree does not learn
+    /// yet.
+    touches: u8,
+    touched: [u8; TOUCHES],
+    used: u8,
+    /// How many lookups are named, with the checks that find their entries.
     names: u8,
     named: [(u8, u8); NAMES],
-    /// What the uses make of a tree with no bit set, and of one with all.
-    least: Plru<BTB_ENTRIES>,
-    most: Plru<BTB_ENTRIES>,
+    directions: [Direction; DIRECTIONS],
+    learnt: [Learns; LEARNS],
+    /// Where what else it asks and tells begins, and how much that is.
+    others: (u32, u8),
+    /// What the path comes to.
+    pub end: End,
+}
+
+/// What a path asks the BTB for.
+#[derive(Default)]
+struct Lookups {
+    /// Tags that no entry has.
+    free: SmallVec<[u16; 12]>,
+    /// Lookups that find an entry: number, tag, content.
+    found: SmallVec<[(u8, u16, u32); 4]>,
+    /// The lookups whose entries are used, in order; the last of them if the tree has not learnt of it.
+    touched: SmallVec<[u8; 4]>,
+    used: Option<u8>,
 }
 
 /// All short cuts, by the numbers of their paths' ends.
 #[derive(Default)]
 pub(super) struct Shorts {
     all: Vec<Short>,
-    /// The lookups whose entries each uses, in order; the last of them if the tree has not learnt of it.
-    uses: Vec<(SmallVec<[u8; 8]>, Option<u8>)>,
-    directions: Vec<Direction>,
-    learns: Vec<Learns>,
+    lookups: Vec<Lookups>,
     others: Vec<Step>,
 }
 
 impl Shorts {
     /// The next path is one of `steps` to `end`.
-    pub fn add(&mut self, steps: &[Step], end: &End, sides: &Sides) {
-        let from = (self.directions.len(), self.learns.len(), self.others.len());
+    pub fn add(&mut self, steps: &[Step], end: End, sides: &Sides) {
+        let from = self.others.len();
         let mut short = Short {
             generation: 0,
             facts: 0,
             writes: 0,
             otherwise: NO_SHORT,
-            directions: (from.0 as u32, 0),
-            learns: (from.1 as u32, 0),
-            others: (from.2 as u32, 0),
             possible: true,
-            used: None,
+            asks: 0,
+            learns: 0,
+            checks: 0,
+            tags: [0; CHECKS],
+            contents: [FREE; CHECKS],
+            touches: 0,
+            touched: [0; TOUCHES],
+            used: NO_CHECK,
             names: 0,
             named: [(0, 0); NAMES],
-            least: Plru::default(),
-            most: Plru::default(),
+            directions: [Direction { place: Place::default(), learnt: 0, taken: false, other: NO_SHORT };
+                DIRECTIONS],
+            learnt: [Learns { place: Place::default(), taken: false }; LEARNS],
+            others: (from as u32, 0),
+            end,
         };
-        let (mut touched, mut used) = (SmallVec::new(), None);
+        let mut lookups = Lookups::default();
         let (mut stacked, mut updates) = (false, None);
         for &step in steps {
             match step {
                 Step::Free { touches, .. } | Step::Entry { touches, .. } if touches => {
-                    touched.extend(used.take())
+                    let used = lookups.used.take();
+                    lookups.touched.extend(used);
                 }
                 _ => {}
             }
             match step {
-                Step::Free { .. } | Step::Line { .. } => {}
-                Step::Entry { uses: true, n, .. } | Step::Use { n } => used = Some(n),
-                Step::Entry { .. } => {}
+                Step::Line { .. } => {}
+                Step::Free { tags, .. } => lookups.free.push(tags[0]),
+                Step::Use { n } => lookups.used = Some(n),
+                Step::Entry { uses, n, tag, content, .. } => {
+                    lookups.found.push((n, tag, content));
+                    lookups.used = if uses { Some(n) } else { lookups.used };
+                }
                 Step::Settled { facts, writes } => {
                     (short.facts, short.writes) = (short.facts | facts, short.writes | writes);
                 }
                 Step::Direction { place, learnt, taken, uses } => {
-                    self.directions.push(Direction { place, learnt, taken, other: NO_SHORT });
+                    match short.directions.get_mut(usize::from(short.asks)) {
+                        Some(direction) => *direction = Direction { place, learnt, taken, other: NO_SHORT },
+                        None => short.possible = false,
+                    }
+                    short.asks = short.asks.saturating_add(1);
                     if uses != NO_LOOKUP {
-                        used = Some(uses);
+                        lookups.used = Some(uses);
                     }
                 }
-                Step::Learn { place, taken } => self.learns.push(Learns { place, taken }),
+                Step::Learn { place, taken } => {
+                    match short.learnt.get_mut(usize::from(short.learns)) {
+                        Some(learns) => *learns = Learns { place, taken },
+                        None => short.possible = false,
+                    }
+                    short.learns = short.learns.saturating_add(1);
+                }
                 Step::Push(_) | Step::Pop => {
                     stacked = true;
                     self.others.push(step);
@@ -160,22 +211,14 @@ impl Shorts {
             }
             short.names += 1;
         }
-        let count = |all: usize, from: usize| u8::try_from(all - from).ok();
-        let counts = (
-            count(self.directions.len(), from.0),
-            count(self.learns.len(), from.1),
-            count(self.others.len(), from.2),
-        );
-        if let ((Some(directions), Some(learns), Some(others)), true) = (counts, short.possible) {
-            (short.directions.1, short.learns.1, short.others.1) = (directions, learns, others);
-            self.uses.push((touched, used));
-        } else {
-            self.directions.truncate(from.0);
-            self.learns.truncate(from.1);
-            self.others.truncate(from.2);
-            short.possible = false;
-            self.uses.push((SmallVec::new(), None));
+        match u8::try_from(self.others.len() - from) {
+            Ok(others) if short.possible => short.others.1 = others,
+            _ => {
+                self.others.truncate(from);
+                short.possible = false;
+            }
         }
+        self.lookups.push(if short.possible { lookups } else { Lookups::default() });
         self.all.push(short);
     }
 
@@ -185,22 +228,35 @@ impl Shorts {
         self.all.get(n as usize).filter(|short| short.generation == generation)
     }
 
-    /// Its directions, from number `from` among all of them on: the number of the first that is another one.
+    /// The path number `n`.
     #[inline(always)]
-    pub fn differs(&self, short: &Short, from: u32, btb: &Btb) -> Option<u32> {
+    pub fn path(&self, n: u32) -> &Short {
+        &self.all[n as usize]
+    }
+
+    /// How many paths there are.
+    pub fn count(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Its directions, from number `from` on: the number of the first that is another one.
+    #[inline(always)]
+    pub fn differs(short: &Short, from: usize, btb: &Btb) -> Option<usize> {
         let history = btb.history();
-        let end = short.directions.0 + u32::from(short.directions.1);
-        (from..end).find(|&n| {
-            let direction = &self.directions[n as usize];
+        for n in from..usize::from(short.asks).min(DIRECTIONS) {
+            let direction = &short.directions[n];
             let index = direction.place.index(history);
             let mut taken = btb.direction(index);
-            for learns in &self.learns[short.learns.0 as usize..][..direction.learnt.into()] {
+            for learns in short.learnt.iter().take(direction.learnt.into()) {
                 if learns.place.index(history) == index {
                     taken = learns.taken;
                 }
             }
-            taken != direction.taken
-        })
+            if taken != direction.taken {
+                return Some(n);
+            }
+        }
+        None
     }
 
     /// The number of the short cut to try where `short` does not hold.
@@ -209,39 +265,21 @@ impl Shorts {
         short.otherwise
     }
 
-    /// Number `other` is the short cut for the other direction than number `n` of all, which is one of `number`, if it agrees
-    /// with that up to there: what else they ask may have led elsewhere before. Whether it does.
-    pub fn turns(&mut self, number: u32, n: u32, other: u32) -> bool {
-        let agrees = self.agree(&self.all[number as usize], n, &self.all[other as usize]);
-        if agrees {
-            self.directions[n as usize].other = other;
+    /// Number `other` is the short cut for the other direction than number `n` of `number`, if it agrees with that up to
+    /// there: what else they ask may have led elsewhere before. Whether it does.
+    pub fn turns(&mut self, number: u32, n: usize, other: u32) -> bool {
+        let agrees = self.path(number).agrees(n, self.path(other));
+        if agrees && let Some(direction) = self.all[number as usize].directions.get_mut(n) {
+            direction.other = other;
         }
         agrees
     }
 
-    fn agree(&self, one: &Short, n: u32, two: &Short) -> bool {
-        let directions = |short: &Short| {
-            self.directions.iter().skip(short.directions.0 as usize).take(short.directions.1.into())
-        };
-        let learns =
-            |short: &Short, count: u8| self.learns.iter().skip(short.learns.0 as usize).take(count.into());
-        let asked = (n - one.directions.0) as usize + 1;
-        let same = |(n, (a, b)): (usize, (&Direction, &Direction))| {
-            (a.place, a.learnt) == (b.place, b.learnt)
-                && (a.taken == b.taken) == (n + 1 < asked)
-                && learns(one, a.learnt).eq(learns(two, a.learnt))
-        };
-        (one.facts, one.writes) == (two.facts, two.writes)
-            && directions(two).count() >= asked
-            && directions(one).zip(directions(two)).take(asked).enumerate().all(same)
-    }
-
-    /// The short cut for the other direction than number `n` of `short`, and its direction behind that.
+    /// The short cut for the other direction than number `n` of `short`.
     #[inline(always)]
-    pub fn other(&self, short: &Short, n: u32, generation: u64) -> Option<(u32, &Short, u32)> {
-        let number = self.directions[n as usize].other;
-        let other = self.get(number, generation)?;
-        Some((number, other, other.directions.0 + (n - short.directions.0) + 1))
+    pub fn other(&self, short: &Short, n: usize, generation: u64) -> Option<(u32, &Short)> {
+        let number = short.directions[n % DIRECTIONS].other;
+        Some((number, self.get(number, generation)?))
     }
 
     /// The short cut to try where that of number `n` does not hold.
@@ -250,47 +288,132 @@ impl Shorts {
         &mut self.all[n as usize].otherwise
     }
 
-    /// Where the directions of `short` begin.
-    #[inline(always)]
-    pub fn first_direction(short: &Short) -> u32 {
-        short.directions.0
-    }
-
     /// What else it asks and tells.
     #[inline(always)]
     pub fn others(&self, short: &Short) -> &[Step] {
         &self.others[short.others.0 as usize..][..short.others.1.into()]
     }
 
-    /// Does what the path of `short` does to the predictor, and names what it found.
+    /// Whether the BTB has the entries that `short` asks for, and none of the others: if so, which these are, by check.
     #[inline(always)]
-    pub fn tell(&self, short: &Short, btb: &mut Btb, named: &mut Named) {
-        btb.uses_all(short.least, short.most, short.used);
+    pub fn finds(short: &Short, btb: &Btb) -> Option<[u8; CHECKS]> {
+        let mut ways = [0; CHECKS];
+        let asked = ways.iter_mut().zip(short.tags.iter().zip(&short.contents));
+        for (way, (&tag, &content)) in asked.take(short.checks.into()) {
+            if content == FREE {
+                if !btb.are_free([tag]) {
+                    return None;
+                }
+            } else {
+                *way = btb.entry_of(tag, content)?;
+            }
+        }
+        Some(ways)
+    }
+
+    /// Does what the path of `short` does to the predictor, whose entries are `ways`, and names what it found.
+    #[inline(always)]
+    pub fn tell(short: &Short, ways: &[u8; CHECKS], btb: &mut Btb, named: &mut Named) {
+        let way = |check: u8| ways[usize::from(check) % CHECKS];
+        if btb.settled() {
+            btb.touch();
+        }
+        for &check in short.touched.iter().take(short.touches.into()) {
+            btb.uses(way(check));
+            btb.touch();
+        }
+        if short.used != NO_CHECK {
+            btb.uses(way(short.used));
+        }
         let history = btb.history();
-        for learns in &self.learns[short.learns.0 as usize..][..short.learns.1.into()] {
+        for learns in short.learnt.iter().take(short.learns.into()) {
             btb.set_direction(learns.place.index(history), learns.taken);
         }
-        for &(n, entry) in short.named.iter().take(short.names.into()) {
-            named.finds(n, entry);
+        for &(n, check) in short.named.iter().take(short.names.into()) {
+            named.finds(n, way(check));
         }
     }
 
-    /// The path to end `n` has been followed in `generation`, with lookups as `named` says: whether there is a short cut.
-    pub fn followed(&mut self, n: u32, generation: u64, named: &Named) -> bool {
+    /// The path to end `n` has been followed in `generation`: whether there is a short cut.
+    #[inline]
+    pub fn followed(&mut self, n: u32, generation: u64, btb: &Btb) -> bool {
         let short = &mut self.all[n as usize];
         if short.possible && short.generation != generation {
             short.generation = generation;
-            let (touched, used) = &self.uses[n as usize];
-            (short.least, short.most) = (Plru::default(), Plru::all());
-            for &n in touched {
-                short.least.access(named.lookup(n).into());
-                short.most.access(named.lookup(n).into());
-            }
-            short.used = used.map(|n| named.lookup(n));
-            for (n, entry) in short.named.iter_mut().take(short.names.into()) {
-                *entry = named.lookup(*n);
-            }
+            short.possible = short.works_out(&self.lookups[n as usize], btb);
         }
         short.possible
+    }
+}
+
+impl Short {
+    /// Whether it asks the same as `other` up to direction `n`, in which they differ.
+    fn agrees(&self, n: usize, other: &Self) -> bool {
+        let same = |(at, (a, b)): (usize, (&Direction, &Direction))| {
+            let learnt = usize::from(a.learnt).min(LEARNS);
+            (a.place, a.learnt) == (b.place, b.learnt)
+                && (a.taken == b.taken) == (at < n)
+                && self.learnt[..learnt] == other.learnt[..learnt]
+        };
+        (self.facts, self.writes) == (other.facts, other.writes)
+            && usize::from(other.asks) > n
+            && self.directions.iter().zip(&other.directions).take(n + 1).enumerate().all(same)
+    }
+
+    /// Works out what to ask for, now that the entries have come to have the tags that they ever had; whether it fits.
+    fn works_out(&mut self, lookups: &Lookups, btb: &Btb) -> bool {
+        self.checks = 0;
+        for &(_, tag, content) in &lookups.found {
+            if !self.check(tag, content) {
+                return false;
+            }
+        }
+        for &tag in lookups.free.iter().filter(|&&tag| btb.was_ever(tag)) {
+            if !self.check(tag, FREE) {
+                return false;
+            }
+        }
+        let check = |n: u8| {
+            let &(_, tag, _) = lookups.found.iter().find(|found| found.0 == n)?;
+            let at = self.tags.iter().take(self.checks.into()).position(|&other| other == tag)?;
+            Some(at as u8)
+        };
+        let (mut touches, mut touched) = (0, [0; TOUCHES]);
+        for (n, &use_of) in lookups.touched.iter().enumerate() {
+            // Only the last of several in a row matters.
+            if lookups.touched.get(n + 1) == Some(&use_of) {
+                continue;
+            }
+            let (Some(place), Some(check)) = (touched.get_mut(touches), check(use_of)) else { return false };
+            *place = check;
+            touches += 1;
+        }
+        let used = match lookups.used {
+            Some(n) => match check(n) {
+                Some(check) => check,
+                None => return false,
+            },
+            None => NO_CHECK,
+        };
+        let mut named = self.named;
+        for (n, at) in named.iter_mut().take(self.names.into()) {
+            let Some(check) = check(*n) else { return false };
+            *at = check;
+        }
+        (self.touches, self.touched, self.used, self.named) = (touches as u8, touched, used, named);
+        true
+    }
+
+    fn check(&mut self, tag: u16, content: u32) -> bool {
+        let n = usize::from(self.checks);
+        if let Some(known) = self.tags[..n].iter().position(|&other| other == tag) {
+            return self.contents[known] == content;
+        }
+        let (Some(tags), Some(contents)) = (self.tags.get_mut(n), self.contents.get_mut(n)) else {
+            return false;
+        };
+        (*tags, *contents) = (tag, content);
+        self.checks += 1;
+        true
     }
 }

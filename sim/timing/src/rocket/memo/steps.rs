@@ -214,7 +214,7 @@ impl Sides {
 pub(super) type Charge = (Priv, CycleCause, u16);
 
 /// What a path comes to when every question is answered.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct End {
     /// The node behind it.
     pub to: u32,

@@ -34,7 +34,6 @@ struct Place {
 #[derive(Default)]
 pub(super) struct Tree {
     places: Vec<Place>,
-    ends: Vec<End>,
     shorts: Shorts,
     /// What the steps refer to.
     pub sides: Sides,
@@ -131,9 +130,8 @@ impl Tree {
             }
         }
         let begin = self.places.len() as u32;
-        let end_number = self.ends.len() as u32;
-        self.shorts.add(steps, &end, &self.sides);
-        self.ends.push(end);
+        let end_number = self.shorts.count() as u32;
+        self.shorts.add(steps, end, &self.sides);
         while let Some((step, count)) = Step::first_of(&steps[known..]) {
             self.places.push(Place { step, otherwise: UNKNOWN });
             known += count;
@@ -167,7 +165,7 @@ impl Tree {
         loop {
             let place = &self.places[at as usize];
             if let Step::End(number) = place.step {
-                let end = &self.ends[number as usize];
+                let end = &self.shorts.path(number).end;
                 hart.pipe.fetch.btb.keep();
                 learnt.write(&mut hart.pipe.fetch.btb);
                 Self::arrive(end, hart, env, run, named, translates);
@@ -192,7 +190,7 @@ impl Tree {
     /// The node behind end number `end`.
     #[inline(always)]
     pub fn behind(&self, end: u32) -> u32 {
-        self.ends[end as usize].to
+        self.shorts.path(end).end.to
     }
 
     /// Takes the short cut number `first`, or another one from the same node: gives the number of its path's end. If that
@@ -214,25 +212,29 @@ impl Tree {
         for _ in 0..TRIES {
             let mut short = shorts.get(number, generation).ok_or(miss)?;
             miss = Miss::Otherwise(number);
-            // All that begin like it ask for the same accesses.
             if !Self::are_settled(short.facts, short.writes, &mut hart.memory, env, run, translates) {
                 number = Shorts::next(short);
                 continue;
             }
-            let mut from = Shorts::first_direction(short);
-            while let Some(n) = shorts.differs(short, from, &hart.pipe.fetch.btb) {
-                (number, short, from) =
-                    shorts.other(short, n, generation).ok_or(Miss::Direction(number, n))?;
+            let mut from = 0;
+            while let Some(n) = Shorts::differs(short, from, &hart.pipe.fetch.btb) {
+                (number, short) = shorts.other(short, n, generation).ok_or(Miss::Direction(number, n))?;
+                from = n + 1;
             }
+            let Some(ways) = Shorts::finds(short, &hart.pipe.fetch.btb) else {
+                miss = Miss::Otherwise(number);
+                number = Shorts::next(short);
+                continue;
+            };
             let others = shorts.others(short);
             if !others.is_empty() && !self.are_same(others, hart, env, run, translates) {
                 miss = Miss::Otherwise(number);
                 number = Shorts::next(short);
                 continue;
             }
-            shorts.tell(short, &mut hart.pipe.fetch.btb, named);
+            Shorts::tell(short, &ways, &mut hart.pipe.fetch.btb, named);
             others.iter().for_each(|step| self.tells(step, &mut hart.pipe.fetch, named));
-            Self::arrive(&self.ends[number as usize], hart, env, run, named, translates);
+            Self::arrive(&short.end, hart, env, run, named, translates);
             return Ok(number);
         }
         Err(miss)
@@ -294,8 +296,8 @@ impl Tree {
 
     /// The path to `end` has been followed, which a short cut missed: the short cut to begin with, if that is to change.
     #[inline]
-    pub fn followed(&mut self, end: u32, missed: Miss, generation: u64, named: &Named) -> Option<u32> {
-        if !self.shorts.followed(end, generation, named) {
+    pub fn followed(&mut self, end: u32, missed: Miss, generation: u64, btb: &Btb) -> Option<u32> {
+        if !self.shorts.followed(end, generation, btb) {
             return None;
         }
         match missed {
