@@ -28,7 +28,7 @@ impl Lfsr {
 }
 
 /// A pseudo-LRU tree over `N` ways (util/Replacement.scala, PseudoLRU), which need not be a power of two.
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Plru<const N: usize>(u32);
 
 const fn ceil_log2(n: usize) -> u32 {

@@ -239,7 +239,7 @@ enum Repeats {
 }
 
 /// What every lookup may change.
-#[derive(Clone, Copy, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct Recent {
     plru: Plru<BTB_ENTRIES>,
     /// Way whose use the tree learns of in the next cycle.
@@ -875,6 +875,11 @@ impl Btb {
     /// The return address that the stack predicts.
     pub fn ras_head(&self) -> Option<u64> {
         self.registers.stack.head()
+    }
+
+    /// What every lookup may change.
+    pub(super) fn recent(&self) -> Recent {
+        self.recent
     }
 
     /// The place in the history, modulo 256.

@@ -11,8 +11,8 @@ use relsim_core::bus::Bus;
 use relsim_core::hart::Priv;
 use relsim_core::saved::{Impossible, require};
 
-use super::btb::{Btb, BtbUpdate, NO_ENTRY, Packed, Prediction};
-use super::icache::Icache;
+use super::btb::{Btb, BtbUpdate, NO_ENTRY, Packed, Prediction, Recent};
+use super::icache::{Icache, Stages};
 use super::memo::{Act, BEFORE};
 use super::scan::{self, Scan, Transfers, is_memory, is_rvc, transfers};
 use super::tlb::{Context, Tlb};
@@ -29,7 +29,7 @@ pub(super) const RING: usize = 8;
 pub(super) const NO_DATA: u64 = u64::MAX;
 
 /// A fetch group: four bytes, of which the first or the last two may be void.
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct Group {
     pub(super) pc: u64,
     pub(super) data: u32,
@@ -86,7 +86,7 @@ pub struct Redirect {
 }
 
 /// What is in the stages of fetch, in the queue and in the aligner.
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct FetchState {
     pub(super) s1_valid: bool,
     pub(super) s1_pc: u64,
@@ -120,6 +120,15 @@ impl FetchState {
     pub(super) fn guesses(&self, taken: bool) -> bool {
         self.s1_speculative | (self.s2_valid & !self.s2_speculative) | taken
     }
+}
+
+/// All that a cycle of fetch depends on and may change while a line is on its way, as long as nobody redirects it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Waiting {
+    state: FetchState,
+    cache: Stages,
+    recent: Recent,
+    place: u8,
 }
 
 /// The fetch pipeline.
@@ -346,6 +355,14 @@ impl Fetch {
     pub(super) fn enter(&mut self, context: Context) {
         self.context = context;
         self.tlb.context_changes();
+    }
+
+    /// What it is like while a line is on its way, if it walks for nothing.
+    pub(super) fn waiting(&self) -> Option<Waiting> {
+        let Self { state, icache, btb, .. } = self;
+        let waiting =
+            Waiting { state: *state, cache: icache.stages(), recent: btb.recent(), place: btb.place() };
+        (!self.tlb.walking()).then_some(waiting)
     }
 
     /// Changes whenever an entry of the BTB has a tag that none ever had, or a line of the cache comes or goes.

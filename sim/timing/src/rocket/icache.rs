@@ -23,6 +23,17 @@ pub(super) struct Refill {
     beats: Option<(u64, u64)>,
 }
 
+/// What is in the stages of the cache.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stages {
+    s1_valid: bool,
+    s2_valid: bool,
+    s2_hit: bool,
+    could_request: bool,
+    latched: u64,
+    beat: bool,
+}
+
 fn no_lines() -> Box<[u64; QUICK]> {
     Box::new([NO_LINE; QUICK])
 }
@@ -90,6 +101,17 @@ impl Icache {
     /// Whether a line is on its way.
     pub fn refilling(&self) -> bool {
         self.refill.is_some()
+    }
+
+    /// When the line that is on its way begins to come, if that is known.
+    pub(super) fn comes_at(&self) -> Option<u64> {
+        Some(self.refill?.beats?.0)
+    }
+
+    /// What of its state is neither lines nor the refill.
+    pub(super) fn stages(&self) -> Stages {
+        let Self { s1_valid, s2_valid, s2_hit, could_request, latched, beat, .. } = *self;
+        Stages { s1_valid, s2_valid, s2_hit, could_request, latched, beat }
     }
 
     /// Whether a line is asked for, and it is not known when it comes.

@@ -9,7 +9,7 @@ use relsim_core::saved::{Impossible, require};
 use relsim_core::timing::{CycleCause as Cause, Ledger};
 
 use super::btb::{BHT_ENTRIES, BtbUpdate, Cfi, Prediction};
-use super::fetch::{Fetch, Offer, Redirect};
+use super::fetch::{Fetch, Offer, Redirect, Waiting};
 use super::hart::WRITE_BACK;
 use super::memo::{Act, Origin};
 use super::shadow;
@@ -38,6 +38,10 @@ pub(super) const READY: u64 = u64::MAX - 1;
 const DOZE: u64 = u64::MAX - 2;
 /// Cycles in which fetch runs on when the hart falls asleep: until its queue is full.
 const DOZES: u64 = 16;
+/// Fetch tries again what has missed every so many cycles.
+const PERIOD: u64 = 2;
+/// Cycles until a line comes that are worth to be passed together.
+const WORTH: u64 = 4 * PERIOD;
 /// No line comes to a cache sooner than this after the latest cycle for which that is not known.
 const SURE: u64 = 4;
 
@@ -323,6 +327,7 @@ impl Pipeline {
         let waits = !DRAIN && at >= READY;
         self.limit = if at == DOZE { self.now + DOZES } else { u64::MAX };
         let (unfenced, unfenced_why) = (at, why);
+        let mut waiting = None;
         loop {
             let (mut at, mut why) = (unfenced, unfenced_why);
             if self.wrong_fence && self.accesses_memory && self.memory_idle > at {
@@ -477,6 +482,40 @@ impl Pipeline {
             if DRAIN && restarts {
                 return Ok(now);
             }
+            if let Some(comes) = self.fetch.icache.comes_at()
+                && comes > now + WORTH
+            {
+                self.wait_for_line(&mut waiting, comes, at, cause);
+            }
+        }
+    }
+
+    /// While a line is on its way that comes in cycle `comes`, fetch tries again and again, every other cycle. If it is as it
+    /// was two cycles ago, and nobody else does anything, goes on to just before something happens: the line comes, or decode
+    /// is no longer held, in cycle `at`. Until then each cycle has the cause of this one.
+    #[inline(never)]
+    fn wait_for_line(&mut self, before: &mut Option<(u64, Waiting)>, comes: u64, at: u64, cause: Cause) {
+        let quiet = self.nothing_restarts()
+            && self.resolve_count == 0
+            && self.executing.is_none()
+            && self.stray.is_none()
+            && (!self.fetch.btb.recorder.on || self.fetch.btb.recorder.is_spoilt());
+        let Some(now_waiting) = self.fetch.waiting().filter(|_| quiet) else {
+            *before = None;
+            return;
+        };
+        match before {
+            Some((then, waiting)) if *then + PERIOD == self.now && *waiting == now_waiting => {
+                let held = if self.now < at { at - 1 } else { u64::MAX };
+                let until = (comes - PERIOD).min(held).min(self.limit);
+                let cycles = until.saturating_sub(self.now) / PERIOD * PERIOD;
+                self.ledger.charge(self.fetch.context.privilege, cause, cycles);
+                self.now += cycles;
+                self.accesses = self.accesses.checked_shl(cycles.min(8) as u32).unwrap_or(0);
+                *before = None;
+            }
+            Some((then, _)) if self.now < *then + PERIOD => {}
+            _ => *before = Some((self.now, now_waiting)),
         }
     }
 

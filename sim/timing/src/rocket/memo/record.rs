@@ -118,6 +118,11 @@ impl Recorder {
         self.acts.clear();
     }
 
+    /// Whether there was something that cannot be repeated.
+    pub fn is_spoilt(&self) -> bool {
+        self.spoilt
+    }
+
     /// Something that cannot be repeated.
     #[inline(always)]
     pub fn spoil(&mut self) {
