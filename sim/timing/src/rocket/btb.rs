@@ -212,6 +212,9 @@ pub struct Btb {
     /// How often an entry has come to have a tag that none ever had.
     #[serde(skip, default = "first_generation")]
     generation: u64,
+    /// How often an entry has changed.
+    #[serde(skip, default = "first_generation")]
+    changes: u64,
     /// The tags that an entry ever had, a bit each.
     #[serde(skip, default = "no_tags")]
     ever: Box<[u64; TAGS / 64]>,
@@ -362,6 +365,7 @@ impl Default for Btb {
             before: Box::default(),
             repeats: Repeats::No,
             generation: first_generation(),
+            changes: first_generation(),
             ever: no_tags(),
             said: no_contents(),
             recorder: Recorder::default(),
@@ -555,6 +559,12 @@ impl Btb {
         }
     }
 
+    /// How often an entry has changed: while it is the same, lookups find the same.
+    #[inline(always)]
+    pub(super) fn changes(&self) -> u64 {
+        self.changes
+    }
+
     /// Whether an entry ever had `tag`.
     #[inline(always)]
     pub(super) fn was_ever(&self, tag: u16) -> bool {
@@ -706,6 +716,7 @@ impl Btb {
         self.settle(pc);
         if let Some(left) = left {
             self.keeps_entries();
+            self.changes += 1;
             let changed = self.entries.valid ^ left;
             self.entries.valid = left;
             for n in (0..BTB_ENTRIES).filter(|n| changed >> n & 1 == 1) {
@@ -749,6 +760,7 @@ impl Btb {
     pub(super) fn renumber(&mut self) {
         self.contents.clear();
         self.generation += 1;
+        self.changes += 1;
         (0..BTB_ENTRIES).for_each(|way| self.number(way));
     }
 
@@ -759,6 +771,7 @@ impl Btb {
             return;
         }
         self.keeps_entries();
+        self.changes += 1;
         let rotate = |set: u8| (set << 1 | set >> (PAGES - 1)) & ((1 << PAGES) - 1);
         let page_hit = self.page_match(target);
         let update_hit = self.page_match(update.pc);
@@ -828,6 +841,7 @@ impl Btb {
     pub fn flush(&mut self) {
         self.recorder.act(Act::Flush);
         self.keeps_entries();
+        self.changes += 1;
         for n in (0..BTB_ENTRIES).filter(|n| self.entries.valid >> n & 1 == 1) {
             self.slots[usize::from(self.entries.tags[n])] = SLOT_FREE;
         }
@@ -914,6 +928,7 @@ impl Btb {
             self.registers.stack = stack;
         }
         if self.repeats == Repeats::WithChanges {
+            self.changes += 1;
             let changed = std::mem::replace(&mut self.entries, *self.before).tags;
             changed.into_iter().chain(self.entries.tags).for_each(|tag| self.index(tag));
             (0..BTB_ENTRIES).for_each(|way| self.number(way));

@@ -75,6 +75,9 @@ pub(super) struct Short {
     checks: u8,
     tags: [u16; CHECKS],
     contents: [u32; CHECKS],
+    /// How often an entry had changed when the checks were made last, and which entries they found.
+    made: u64,
+    ways: [u8; CHECKS],
     /// The checks that find the entries that are used, in order; the one of the last use, of which the tree does not learn
     /// yet.
     touches: u8,
@@ -126,6 +129,8 @@ impl Shorts {
             checks: 0,
             tags: [0; CHECKS],
             contents: [FREE; CHECKS],
+            made: 0,
+            ways: [0; CHECKS],
             touches: 0,
             touched: [0; TOUCHES],
             used: NO_CHECK,
@@ -294,27 +299,17 @@ impl Shorts {
         &self.others[short.others.0 as usize..][..short.others.1.into()]
     }
 
-    /// Whether the BTB has the entries that `short` asks for, and none of the others: if so, which these are, by check.
+    /// Whether the BTB has the entries that number `n` asks for, and none of the others. If so, it knows which these are.
     #[inline(always)]
-    pub fn finds(short: &Short, btb: &Btb) -> Option<[u8; CHECKS]> {
-        let mut ways = [0; CHECKS];
-        let asked = ways.iter_mut().zip(short.tags.iter().zip(&short.contents));
-        for (way, (&tag, &content)) in asked.take(short.checks.into()) {
-            if content == FREE {
-                if !btb.are_free([tag]) {
-                    return None;
-                }
-            } else {
-                *way = btb.entry_of(tag, content)?;
-            }
-        }
-        Some(ways)
+    pub fn finds(&mut self, n: u32, btb: &Btb) -> bool {
+        let short = &mut self.all[n as usize];
+        short.made == btb.changes() || short.asks_for_entries(btb)
     }
 
-    /// Does what the path of `short` does to the predictor, whose entries are `ways`, and names what it found.
+    /// Does what the path of `short` does to the predictor, and names what it found.
     #[inline(always)]
-    pub fn tell(short: &Short, ways: &[u8; CHECKS], btb: &mut Btb, named: &mut Named) {
-        let way = |check: u8| ways[usize::from(check) % CHECKS];
+    pub fn tell(short: &Short, btb: &mut Btb, named: &mut Named) {
+        let way = |check: u8| short.ways[usize::from(check) % CHECKS];
         if btb.settled() {
             btb.touch();
         }
@@ -347,6 +342,26 @@ impl Shorts {
 }
 
 impl Short {
+    #[inline]
+    fn asks_for_entries(&mut self, btb: &Btb) -> bool {
+        let mut ways = [0; CHECKS];
+        let mut n = 0;
+        while n < usize::from(self.checks).min(CHECKS) {
+            let (tag, content) = (self.tags[n], self.contents[n]);
+            if content == FREE {
+                if !btb.are_free([tag]) {
+                    return false;
+                }
+            } else {
+                let Some(way) = btb.entry_of(tag, content) else { return false };
+                ways[n] = way;
+            }
+            n += 1;
+        }
+        (self.made, self.ways) = (btb.changes(), ways);
+        true
+    }
+
     /// Whether it asks the same as `other` up to direction `n`, in which they differ.
     fn agrees(&self, n: usize, other: &Self) -> bool {
         let same = |(at, (a, b)): (usize, (&Direction, &Direction))| {
@@ -362,7 +377,7 @@ impl Short {
 
     /// Works out what to ask for, now that the entries have come to have the tags that they ever had; whether it fits.
     fn works_out(&mut self, lookups: &Lookups, btb: &Btb) -> bool {
-        self.checks = 0;
+        (self.checks, self.made) = (0, 0);
         for &(_, tag, content) in &lookups.found {
             if !self.check(tag, content) {
                 return false;

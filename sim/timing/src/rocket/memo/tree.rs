@@ -197,7 +197,7 @@ impl Tree {
     /// does not lead to an end, nothing has changed.
     #[inline(always)]
     pub fn shortens(
-        &self,
+        &mut self,
         first: u32,
         hart: &mut HartModel,
         env: &mut Env<'_>,
@@ -205,12 +205,11 @@ impl Tree {
         named: &mut Named,
     ) -> Result<u32, Miss> {
         let generation = hart.pipe.fetch.generation();
-        let shorts = &self.shorts;
         let translates = translates(env.hart);
         let mut number = first;
         let mut miss = Miss::First;
         for _ in 0..TRIES {
-            let mut short = shorts.get(number, generation).ok_or(miss)?;
+            let mut short = self.shorts.get(number, generation).ok_or(miss)?;
             miss = Miss::Otherwise(number);
             if !Self::are_settled(short.facts, short.writes, &mut hart.memory, env, run, translates) {
                 number = Shorts::next(short);
@@ -218,21 +217,23 @@ impl Tree {
             }
             let mut from = 0;
             while let Some(n) = Shorts::differs(short, from, &hart.pipe.fetch.btb) {
-                (number, short) = shorts.other(short, n, generation).ok_or(Miss::Direction(number, n))?;
+                (number, short) =
+                    self.shorts.other(short, n, generation).ok_or(Miss::Direction(number, n))?;
                 from = n + 1;
             }
-            let Some(ways) = Shorts::finds(short, &hart.pipe.fetch.btb) else {
-                miss = Miss::Otherwise(number);
-                number = Shorts::next(short);
+            let next = Shorts::next(short);
+            if !self.shorts.finds(number, &hart.pipe.fetch.btb) {
+                (miss, number) = (Miss::Otherwise(number), next);
                 continue;
-            };
-            let others = shorts.others(short);
+            }
+            let short = self.shorts.path(number);
+            let others = self.shorts.others(short);
             if !others.is_empty() && !self.are_same(others, hart, env, run, translates) {
                 miss = Miss::Otherwise(number);
                 number = Shorts::next(short);
                 continue;
             }
-            Shorts::tell(short, &ways, &mut hart.pipe.fetch.btb, named);
+            Shorts::tell(short, &mut hart.pipe.fetch.btb, named);
             others.iter().for_each(|step| self.tells(step, &mut hart.pipe.fetch, named));
             Self::arrive(&short.end, hart, env, run, named, translates);
             return Ok(number);
