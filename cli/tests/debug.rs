@@ -193,7 +193,10 @@ fn what_runs_long_is_stopped() {
     let terminal = Terminal::new(&format!("--no-state '{}'", guest.display()), (80, 24));
     terminal.wait("step 0");
     terminal.typed("bpc + 0x1000");
-    terminal.keys(&["Enter", "c"]);
+    terminal.keys(&["Enter"]);
+    // A breakpoint is stopped, too, while it is set.
+    terminal.wait("1: break 0x2000");
+    terminal.keys(&["c"]);
     terminal.wait("Esc stops it");
     terminal.keys(&["Escape"]);
     terminal.wait("interrupted");
