@@ -1,6 +1,6 @@
 //! `relsim run --gdb` as a child, and both ways to talk to it: gdb, and bytes.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::time::Duration;
@@ -54,7 +54,15 @@ impl Stub {
 
     /// A connection without gdb.
     pub fn connect(&self) -> Wire {
-        let stream = TcpStream::connect(&self.address).unwrap();
+        // Of many short connections in a row one may be reset before anybody has heard of it; a stub that has ended
+        // refuses them.
+        let mut tries = 0;
+        let stream = loop {
+            match TcpStream::connect(&self.address) {
+                Err(error) if error.kind() == ErrorKind::ConnectionReset && tries < 3 => tries += 1,
+                stream => break stream.unwrap(),
+            }
+        };
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         Wire(stream)
     }
