@@ -99,17 +99,6 @@ impl<const N: usize> Plru<N> {
         }
     }
 
-    /// The tree with all bits set.
-    pub const fn all() -> Self {
-        Self(u32::MAX)
-    }
-
-    /// Uses that make `least` of a tree with no bit set, and `most` of one with all: each bit is set, or not, or stays.
-    #[inline(always)]
-    pub fn access_all(&mut self, least: Self, most: Self) {
-        self.0 = self.0 & most.0 | least.0;
-    }
-
     /// The way to replace.
     pub fn way(self) -> usize {
         replace_way(self.0, N)

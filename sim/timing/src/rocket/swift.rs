@@ -1,7 +1,6 @@
 //! The common case, timed swiftly: plain instructions that hit, predicted rightly or not, one after the other. The same
 //! steps on the same state as in [`super::pipeline`], [`super::fetch`] and [`super::calm`], without what cannot happen
-//! then, on a state that is packed. An instruction, or a cycle, of another kind is left
-//! to them before anything of it is done: the state is put where they expect it.
+//! then, on a state that is packed. An instruction, or a cycle, of another kind is left to them before anything of it is done: the state is put where they expect it.
 
 mod exchange;
 mod flow;
@@ -9,7 +8,6 @@ mod lines;
 
 use relsim_core::hart::Priv;
 use relsim_core::insn::{Op, OpClass};
-use relsim_core::mmu::satp_levels;
 use relsim_core::timing::{BlockRun, CycleCause as Cause, Fact};
 
 use super::btb::{BHT_ENTRIES, Btb, BtbUpdate, Cfi, Packed};
@@ -20,6 +18,7 @@ use super::memory::{size_log2, span};
 use super::pipeline::jump_kind;
 use super::scan::{self, LeftOver, Scans, is_memory, plain_partial};
 use super::scoreboard::{is_fp, produces_x};
+use super::tlb::translates;
 use super::uncore::Env;
 use crate::parts::tags::NO_LINE;
 use flow::*;
@@ -245,7 +244,7 @@ impl Swift {
             (stages.line, stages.s2_plain) = (NO_LINE, 0);
         }
         let r = stages;
-        let translates = env.hart.data_privilege() != Priv::M && satp_levels(env.hart.csr.satp) != 0;
+        let translates = translates(env.hart);
         let privilege = hart.pipe.fetch.context.privilege;
         let base = env.hart.pc;
         let last = run.ops.len() - 1;

@@ -87,6 +87,12 @@ impl Context {
     }
 }
 
+/// Whether data accesses go through the TLB.
+#[inline(always)]
+pub(super) fn translates(hart: &Hart) -> bool {
+    hart.data_privilege() != Priv::M && satp_levels(hart.csr.satp) != 0
+}
+
 /// What lookups change: the trees, and the page that was looked up last.
 pub(super) type Order = (u32, u32, Option<(u64, u64)>);
 
@@ -431,10 +437,7 @@ impl Tlb {
         kind: AccessKind,
     ) -> Option<u64> {
         let privilege = env.hart.data_privilege();
-        if privilege == Priv::M
-            || satp_levels(env.hart.csr.satp) == 0
-            || self.lookup(va, true, privilege).is_some()
-        {
+        if !translates(env.hart) || self.lookup(va, true, privilege).is_some() {
             return None;
         }
         let mut pending = self.miss(va);

@@ -2,8 +2,6 @@
 //! asks once, and goes where the answer says. A path that is followed to its end needs no other to have been tried
 //! before.
 
-use relsim_core::hart::{Hart, Priv};
-use relsim_core::mmu::satp_levels;
 use relsim_core::timing::{BlockRun, Fact};
 
 use super::super::btb::Btb;
@@ -11,7 +9,7 @@ use super::super::fetch::Fetch;
 use super::super::hart::HartModel;
 use super::super::memory::{Memory, span};
 use super::super::scoreboard::operand_cycles;
-use super::super::tlb::{Context, Order};
+use super::super::tlb::{Context, Order, translates};
 use super::super::uncore::Env;
 use super::origin::Named;
 use super::short::{Miss, Shorts, TRIES};
@@ -86,12 +84,6 @@ impl Learnt {
             btb.set_direction(write >> 1, write & 1 == 1);
         }
     }
-}
-
-/// Whether data accesses go through the TLB.
-#[inline(always)]
-fn translates(hart: &Hart) -> bool {
-    hart.data_privilege() != Priv::M && satp_levels(hart.csr.satp) != 0
 }
 
 /// What the path has changed of fetch's translation, to undo it.
