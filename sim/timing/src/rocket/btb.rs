@@ -500,8 +500,7 @@ impl Btb {
         let found = self.finds(pc);
         let answer = match self.slots[usize::from(low(pc))] {
             SLOT_FREE => Answer::Nothing,
-            SLOT_SHARED => Answer::Odd,
-            _ if !found.hit => Answer::Odd,
+            n if n == SLOT_SHARED || !found.hit => Answer::Odd(self.hits(pc)),
             n => Answer::Entry(self.entries.contents[usize::from(n - 1)]),
         };
         let settles = !self.settled();
@@ -662,6 +661,12 @@ impl Btb {
             0 => Found::default(),
             hits => self.combine(pc, hits),
         }
+    }
+
+    /// Whether the entries `hits`, and no others, answer a lookup of `pc`, and say what was `found`: what several say together,
+    /// another one may say alone, which is not forgotten for it.
+    pub(super) fn answers(&self, pc: u64, hits: u32, found: Found) -> bool {
+        self.hits(pc) == hits && self.finds(pc) == found
     }
 
     /// What the entries `hits` say about `pc`: several answer with the union of their bits.
@@ -985,5 +990,40 @@ impl Btb {
     #[inline(always)]
     pub(super) fn set_direction(&mut self, index: u16, taken: bool) {
         self.bht[usize::from(index) % BHT_ENTRIES] = u8::from(taken);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A BTB with these entries for the jump at the same address to the same target.
+    fn with_entries(ways: &[u8]) -> Btb {
+        let mut btb = Btb::default();
+        for &entry in ways {
+            let pc = 0x8000_1000;
+            btb.update(BtbUpdate {
+                entry,
+                origin: Origin::default(),
+                valid: true,
+                pc,
+                br_pc: pc,
+                cfi: Cfi::Jump,
+            });
+            // A group that no entry is for takes the target.
+            btb.cycle(0x8000_2000);
+        }
+        btb
+    }
+
+    #[test]
+    fn one_entry_does_not_answer_for_two_that_say_the_same() {
+        let pc = 0x8000_1000;
+        let (two, one) = (with_entries(&[1, 2]), with_entries(&[3]));
+        let found = two.finds(pc);
+        assert_eq!(found, one.finds(pc), "by what they say they cannot be told apart");
+        let hits = two.hits(pc);
+        assert!(two.answers(pc, hits, found));
+        assert!(!one.answers(pc, hits, found));
     }
 }

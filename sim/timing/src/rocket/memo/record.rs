@@ -14,8 +14,8 @@ pub(in super::super) enum Answer {
     Nothing,
     /// One, of this content ([`super::super::btb::Btb`] numbers them).
     Entry(u32),
-    /// Several, or one for another page.
-    Odd,
+    /// These, a bit each: several, or one for another page.
+    Odd(u32),
 }
 
 /// Something asked or told.

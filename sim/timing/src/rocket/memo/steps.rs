@@ -140,9 +140,10 @@ pub(super) enum Step {
 /// What does not fit into a step, and is rare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Side {
-    /// A lookup that several entries answer, or one for another page.
+    /// A lookup that `hits` answer, a bit each: several, which are forgotten then, or one for another page.
     Odd {
         pc: u64,
+        hits: u32,
         found: Found,
         n: u8,
     },
@@ -451,14 +452,15 @@ impl<'a> Compiler<'a> {
             Answer::Entry(content) => {
                 self.steps.push(Step::Entry { touches, uses: false, n, tag, content });
             }
-            Answer::Odd => {
-                self.aside(Step::Odd, Side::Odd { pc, found, n });
+            Answer::Odd(hits) => {
+                self.aside(Step::Odd, Side::Odd { pc, hits, found, n });
             }
         }
-        if settles || answer == Answer::Odd {
+        let odd = matches!(answer, Answer::Odd(_));
+        if settles || odd {
             self.free.clear();
         }
-        if settles && answer != Answer::Odd {
+        if settles && !odd {
             self.steps.push(Step::Settle(Wide::new(pc)));
         }
     }

@@ -409,8 +409,8 @@ impl Tree {
     ) -> bool {
         let (Step::Odd(side) | Step::Page(side) | Step::Context(side)) = *step else { return false };
         let same = match *self.sides.get(side) {
-            Side::Odd { pc, found, n } => {
-                let same = fetch.btb.finds(pc) == found;
+            Side::Odd { pc, hits, found, n } => {
+                let same = fetch.btb.answers(pc, hits, found);
                 if same {
                     fetch.btb.settle_odd(pc);
                     named.finds(n, found.entry);
