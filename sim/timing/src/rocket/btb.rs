@@ -304,6 +304,15 @@ pub(super) struct Found {
     pub(super) to: u64,
 }
 
+/// An answer of several entries, which are forgotten for it, or of one for another page. What several say together, another
+/// one may say alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Odd {
+    several: bool,
+    /// With 0 for the entry if that is one that predictions name.
+    found: Found,
+}
+
 /// What an entry says, wherever it is, and to whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Content {
@@ -500,7 +509,7 @@ impl Btb {
         let found = self.finds(pc);
         let answer = match self.slots[usize::from(low(pc))] {
             SLOT_FREE => Answer::Nothing,
-            n if n == SLOT_SHARED || !found.hit => Answer::Odd(self.hits(pc)),
+            n if n == SLOT_SHARED || !found.hit => Answer::Odd(self.odd(pc).0),
             n => Answer::Entry(self.entries.contents[usize::from(n - 1)]),
         };
         let settles = !self.settled();
@@ -663,10 +672,13 @@ impl Btb {
         }
     }
 
-    /// Whether the entries `hits`, and no others, answer a lookup of `pc`, and say what was `found`: what several say together,
-    /// another one may say alone, which is not forgotten for it.
-    pub(super) fn answers(&self, pc: u64, hits: u32, found: Found) -> bool {
-        self.hits(pc) == hits && self.finds(pc) == found
+    /// What the entries say about `pc` together, and the number that they give together.
+    pub(super) fn odd(&self, pc: u64) -> (Odd, u8) {
+        let found = self.finds(pc);
+        // Which entry it is does not matter where that has a name.
+        let entry = if found.hit && found.entry < NO_ENTRY { 0 } else { found.entry };
+        let several = self.hits(pc).count_ones() > 1;
+        (Odd { several, found: Found { entry, ..found } }, found.entry)
     }
 
     /// What the entries `hits` say about `pc`: several answer with the union of their bits.
@@ -1022,8 +1034,9 @@ mod tests {
         let (two, one) = (with_entries(&[1, 2]), with_entries(&[3]));
         let found = two.finds(pc);
         assert_eq!(found, one.finds(pc), "by what they say they cannot be told apart");
-        let hits = two.hits(pc);
-        assert!(two.answers(pc, hits, found));
-        assert!(!one.answers(pc, hits, found));
+        assert_ne!(two.odd(pc).0, one.odd(pc).0, "only several are forgotten");
+        let others = with_entries(&[4, 5]);
+        assert_eq!(two.odd(pc).0, others.odd(pc).0, "which entries they are does not matter");
+        assert_eq!((two.odd(pc).1, others.odd(pc).1), (3, 5));
     }
 }

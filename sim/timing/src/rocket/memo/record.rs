@@ -2,7 +2,7 @@
 //! answers, and what they are told. All of it in the order in which it is asked, and everything before it has an
 //! influence: what is asked next then follows from the node, the block and the answers up to there.
 
-use super::super::btb::{BtbUpdate, Found, Prediction};
+use super::super::btb::{BtbUpdate, Found, Odd, Prediction};
 use super::super::memory::Conflict;
 use super::super::tlb::Context;
 use super::origin::{LOOKUPS, Origin};
@@ -14,8 +14,8 @@ pub(in super::super) enum Answer {
     Nothing,
     /// One, of this content ([`super::super::btb::Btb`] numbers them).
     Entry(u32),
-    /// These, a bit each: several, or one for another page.
-    Odd(u32),
+    /// Several, or one for another page.
+    Odd(Odd),
 }
 
 /// Something asked or told.

@@ -5,7 +5,7 @@ use relsim_core::insn::Op;
 use relsim_core::timing::{BlockRun, CycleCause};
 use rustc_hash::FxHashMap;
 
-use super::super::btb::{Btb, BtbUpdate, Found};
+use super::super::btb::{Btb, BtbUpdate, Odd};
 use super::super::muldiv::multiplicands;
 use super::super::params::Params;
 use super::super::tlb::Context;
@@ -140,11 +140,10 @@ pub(super) enum Step {
 /// What does not fit into a step, and is rare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Side {
-    /// A lookup that `hits` answer, a bit each: several, which are forgotten then, or one for another page.
+    /// A lookup that several entries answer, or one for another page.
     Odd {
         pc: u64,
-        hits: u32,
-        found: Found,
+        odd: Odd,
         n: u8,
     },
     Returns(Option<u64>),
@@ -339,8 +338,8 @@ impl<'a> Compiler<'a> {
 
     fn step(&mut self, act: &Act, acts: &[Act], ops: &[Op], params: &Params) {
         match *act {
-            Act::Lookup { pc, answer, found, number, settles, .. } => {
-                self.lookup(pc, answer, found, number, settles);
+            Act::Lookup { pc, answer, number, settles, .. } => {
+                self.lookup(pc, answer, number, settles);
             }
             Act::Use { number: n } => {
                 self.used = true;
@@ -438,7 +437,7 @@ impl<'a> Compiler<'a> {
 
     /// A lookup. What takes effect with it does so after the question; but what only the tree learns of has no
     /// influence on the answer, and goes with it.
-    fn lookup(&mut self, pc: u64, answer: Answer, found: Found, n: u8, settles: bool) {
+    fn lookup(&mut self, pc: u64, answer: Answer, n: u8, settles: bool) {
         let tag = Btb::tag(pc);
         // With a change, a use is no news to the tree.
         let touches = std::mem::take(&mut self.used) && !settles;
@@ -452,15 +451,15 @@ impl<'a> Compiler<'a> {
             Answer::Entry(content) => {
                 self.steps.push(Step::Entry { touches, uses: false, n, tag, content });
             }
-            Answer::Odd(hits) => {
-                self.aside(Step::Odd, Side::Odd { pc, hits, found, n });
+            Answer::Odd(odd) => {
+                self.aside(Step::Odd, Side::Odd { pc, odd, n });
             }
         }
-        let odd = matches!(answer, Answer::Odd(_));
-        if settles || odd {
+        let is_odd = matches!(answer, Answer::Odd(_));
+        if settles || is_odd {
             self.free.clear();
         }
-        if settles && !odd {
+        if settles && !is_odd {
             self.steps.push(Step::Settle(Wide::new(pc)));
         }
     }

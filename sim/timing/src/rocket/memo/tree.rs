@@ -142,7 +142,7 @@ impl Tree {
     /// known. If not, nothing has changed.
     #[inline(always)]
     pub fn follow(
-        &self,
+        &mut self,
         root: u32,
         hart: &mut HartModel,
         env: &mut Env<'_>,
@@ -154,8 +154,10 @@ impl Tree {
         let mut learnt = Learnt::default();
         let translates = translates(env.hart);
         let mut at = root;
+        // The first of the places with other answers to the same question, and the last but one that was tried.
+        let (mut first, mut before) = (UNKNOWN, UNKNOWN);
         loop {
-            let place = &self.places[at as usize];
+            let place = self.places[at as usize];
             if let Step::End(number) = place.step {
                 let end = &self.shorts.path(number).end;
                 hart.pipe.fetch.btb.keep();
@@ -164,8 +166,13 @@ impl Tree {
                 return Some(number);
             }
             if self.takes(&place.step, hart, env, run, named, &mut learnt, &mut fetching, translates) {
+                if first != before {
+                    self.prefer(at, first, before);
+                }
+                (first, before) = (UNKNOWN, UNKNOWN);
                 at += 1;
             } else if place.otherwise != UNKNOWN {
+                (first, before) = (if first == UNKNOWN { at } else { first }, at);
                 at = place.otherwise;
             } else {
                 hart.pipe.fetch.btb.undo(recent);
@@ -177,6 +184,15 @@ impl Tree {
                 return None;
             }
         }
+    }
+
+    /// The answer at `at`, behind that at `before`, is the one to be tried next after that at `first`: it may be the answer
+    /// again.
+    #[inline]
+    fn prefer(&mut self, at: u32, first: u32, before: u32) {
+        let next = std::mem::replace(&mut self.places[first as usize].otherwise, at);
+        let behind = std::mem::replace(&mut self.places[at as usize].otherwise, next);
+        self.places[before as usize].otherwise = behind;
     }
 
     /// The node behind end number `end`.
@@ -409,13 +425,13 @@ impl Tree {
     ) -> bool {
         let (Step::Odd(side) | Step::Page(side) | Step::Context(side)) = *step else { return false };
         let same = match *self.sides.get(side) {
-            Side::Odd { pc, hits, found, n } => {
-                let same = fetch.btb.answers(pc, hits, found);
-                if same {
+            Side::Odd { pc, odd, n } => {
+                let (now, entry) = fetch.btb.odd(pc);
+                if now == odd {
                     fetch.btb.settle_odd(pc);
-                    named.finds(n, found.entry);
+                    named.finds(n, entry);
                 }
-                return same;
+                return now == odd;
             }
             Side::Page { va, pa, .. } => fetch.tlb.would_find(fetch.context, va) == Some(pa),
             Side::Context(context) => context == Context::of(env.hart),
