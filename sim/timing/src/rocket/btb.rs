@@ -1,5 +1,9 @@
 //! Branch prediction: BTB, BHT and return-address stack (BTB.scala).
 
+mod entries;
+mod prediction;
+mod repeat;
+
 use rustc_hash::FxHashMap;
 
 use relsim_core::saved::{Impossible, require};
@@ -8,6 +12,10 @@ use serde_big_array::BigArray;
 
 use super::memo::{Act, Answer, Origin, Recorder};
 use super::replace::Plru;
+use entries::{Content, Entries, NO_PAGE};
+pub(super) use entries::{Found, Odd};
+pub(super) use prediction::{Packed, Prediction};
+use repeat::Repeats;
 
 /// Entries of the BTB.
 pub const BTB_ENTRIES: usize = 28;
@@ -35,131 +43,6 @@ pub enum Cfi {
     Call,
     /// Return.
     Return,
-}
-
-/// What the predictor says about a fetch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Prediction {
-    /// The BTB has an entry.
-    pub hit: bool,
-    /// It predicts a taken control transfer.
-    pub taken: bool,
-    /// Which halfword of the fetch group the transfer ends in.
-    pub bridx: u8,
-    /// The entry, or [`NO_ENTRY`]. A lookup that finds nothing says 0, as the encoder of no bits does: a
-    /// misprediction then overwrites entry 0, whatever it was for.
-    pub entry: u8,
-    /// The BHT's bit.
-    pub bht_taken: bool,
-    /// The place in the global history that it was looked up at, modulo 256.
-    pub place: u8,
-    /// Which lookup found the entry.
-    #[serde(skip)]
-    pub(super) origin: Origin,
-}
-
-impl Prediction {
-    /// Whether `entry` names the entry that was found, whose number means nothing by itself.
-    pub(super) fn names(&self) -> bool {
-        self.hit && self.entry < NO_ENTRY
-    }
-}
-
-/// A prediction in one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Packed(u32);
-
-impl Packed {
-    const HIT: u32 = 1;
-    const TAKEN: u32 = 1 << 1;
-    const BRIDX: u32 = 1 << 2;
-    const DIRECTION: u32 = 1 << 3;
-    const ENTRY: u32 = 0xff << 8;
-    /// No prediction.
-    const ODD: Self = Self(u32::MAX);
-
-    #[inline(always)]
-    pub fn is_odd(self) -> bool {
-        self == Self::ODD
-    }
-
-    #[inline(always)]
-    pub fn new(made: &Prediction) -> Self {
-        Self(
-            u32::from(made.hit)
-                | u32::from(made.taken) << 1
-                | u32::from(made.bridx & 1) << 2
-                | u32::from(made.bht_taken) << 3
-                | u32::from(made.entry) << 8
-                | u32::from(made.place) << 16,
-        )
-    }
-
-    /// What a lookup gave: a direction alone makes no prediction.
-    pub fn looked_up(made: &Prediction) -> Self {
-        Self::new(&Prediction { taken: made.hit && made.taken, ..*made })
-    }
-
-    /// Of a lookup that finds nothing, at a place in the history, with the direction there.
-    #[inline(always)]
-    const fn nothing(place: u8, direction: u8) -> Self {
-        Self((direction as u32) << 3 | (place as u32) << 16)
-    }
-
-    #[inline(always)]
-    const fn found(self, entry: u8, hit: bool, taken: bool, bridx: u8) -> Self {
-        Self(self.0 | (entry as u32) << 8 | hit as u32 | (taken as u32) << 1 | (bridx as u32) << 2)
-    }
-
-    pub fn prediction(self) -> Prediction {
-        Prediction {
-            hit: self.hit(),
-            taken: self.taken(),
-            bridx: self.bridx() as u8,
-            entry: self.entry(),
-            bht_taken: self.direction(),
-            place: (self.0 >> 16) as u8,
-            origin: Origin::default(),
-        }
-    }
-
-    #[inline(always)]
-    pub const fn hit(self) -> bool {
-        self.0 & Self::HIT != 0
-    }
-
-    /// It predicts a transfer that is taken: of what a lookup gives, that it hits, too.
-    #[inline(always)]
-    pub const fn taken(self) -> bool {
-        self.0 & Self::TAKEN != 0
-    }
-
-    #[inline(always)]
-    pub const fn bridx(self) -> u32 {
-        self.0 >> 2 & 1
-    }
-
-    #[inline(always)]
-    pub const fn direction(self) -> bool {
-        self.0 & Self::DIRECTION != 0
-    }
-
-    pub const fn entry(self) -> u8 {
-        (self.0 >> 8) as u8
-    }
-
-    /// Where the group ends, in halves.
-    #[inline(always)]
-    pub const fn halves(self) -> u32 {
-        2 - (self.0 >> 1 & !(self.0 >> 2) & 1)
-    }
-
-    /// The group ends in the transfer at half `idx`, as predecode found.
-    #[inline(always)]
-    pub const fn bends(self, idx: u8) -> Self {
-        let rest = self.0 & !(Self::BRIDX | Self::ENTRY);
-        Self(rest | Self::TAKEN | (idx as u32) << 2 | (NO_ENTRY as u32) << 8)
-    }
 }
 
 /// A change to the BTB: takes effect one cycle later, with the fetch address of that cycle as the target.
@@ -230,17 +113,6 @@ fn no_contents() -> Box<[Content; ROOM]> {
     Box::new([Content { page: NO_PAGE, found: Found::default() }; ROOM])
 }
 
-/// Whether a block that was timed before is being repeated, which may fail.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
-enum Repeats {
-    #[default]
-    No,
-    /// No entry has changed yet.
-    Yes,
-    /// What the entries were is kept.
-    WithChanges,
-}
-
 /// What every lookup may change.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct Recent {
@@ -292,75 +164,6 @@ impl ReturnStack {
     }
 }
 
-/// What the entries say about a fetch, whatever direction and return address are predicted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub(super) struct Found {
-    pub(super) hit: bool,
-    pub(super) bridx: u8,
-    pub(super) entry: u8,
-    /// It goes where the direction says, or the return-address stack.
-    pub(super) branches: bool,
-    pub(super) returns: bool,
-    pub(super) to: u64,
-}
-
-/// An answer of several entries, which are forgotten for it, or of one for another page. What several say together, another
-/// one may say alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Odd {
-    several: bool,
-    /// With 0 for the entry if that is one that predictions name.
-    found: Found,
-}
-
-/// What an entry says, wherever it is, and to whom.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Content {
-    /// The page of its fetch group; [`NO_PAGE`] if it has lost it.
-    page: u64,
-    /// With 0 for the entry.
-    found: Found,
-}
-
-/// No address is in this page.
-const NO_PAGE: u64 = u64::MAX;
-
-/// The entries of the BTB, and the pages that they share.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Entries {
-    tags: [u16; ROOM],
-    tag_pages: [u8; ROOM],
-    targets: [u16; ROOM],
-    target_pages: [u8; ROOM],
-    cfi: [Cfi; ROOM],
-    bridx: [u8; ROOM],
-    /// The numbers of their contents.
-    #[serde(skip)]
-    contents: [u32; ROOM],
-    valid: u32,
-    pages: [u64; PAGES],
-    page_valid: u8,
-    next_page: usize,
-}
-
-impl Default for Entries {
-    fn default() -> Self {
-        Self {
-            tags: [0; ROOM],
-            tag_pages: [0; ROOM],
-            targets: [0; ROOM],
-            target_pages: [0; ROOM],
-            cfi: [Cfi::Branch; ROOM],
-            bridx: [0; ROOM],
-            contents: [0; ROOM],
-            valid: 0,
-            pages: [0; PAGES],
-            page_valid: 0,
-            next_page: 0,
-        }
-    }
-}
-
 impl Default for Btb {
     fn default() -> Self {
         Self {
@@ -379,28 +182,6 @@ impl Default for Btb {
             said: no_contents(),
             recorder: Recorder::default(),
         }
-    }
-}
-
-impl Prediction {
-    /// Whether it can have been made.
-    pub(super) fn check(&self) -> Result<(), Impossible> {
-        require(self.bridx < 2 && self.entry <= NO_ENTRY, "a prediction by no entry")
-    }
-}
-
-impl Entries {
-    fn check(&self) -> Result<(), Impossible> {
-        let lows = |lows: &[u16; ROOM]| lows.iter().all(|&low| usize::from(low) < TAGS);
-        require(lows(&self.tags) && lows(&self.targets), "an address that is too long for the BTB")?;
-        let paged = |&page: &u8| usize::from(page) <= PAGES;
-        require(
-            self.tag_pages.iter().chain(&self.target_pages).all(paged),
-            "a page that the BTB has no place for",
-        )?;
-        require(self.bridx.iter().all(|&n| n < 2) && self.valid >> BTB_ENTRIES == 0, "an entry too many")?;
-        let pages = self.pages.iter().all(|&n| n == page(n << PAGE_SHIFT));
-        require(pages && self.page_valid >> PAGES == 0 && self.next_page < PAGES, "a page too many")
     }
 }
 
@@ -521,75 +302,10 @@ impl Btb {
         (made, to)
     }
 
-    /// The tag of `pc`.
-    pub(super) fn tag(pc: u64) -> u16 {
-        low(pc)
-    }
-
-    /// Whether no entry has one of `tags`.
-    #[inline(always)]
-    pub(super) fn are_free<const N: usize>(&self, tags: [u16; N]) -> bool {
-        // All of them: nearly always they are, and there are few.
-        tags.iter().fold(SLOT_FREE, |slots, &tag| slots | self.slots[usize::from(tag) % TAGS]) == SLOT_FREE
-    }
-
-    /// The entry that has `tag`, if there is one with this `content` and no other.
-    #[inline(always)]
-    pub(super) fn entry_of(&self, tag: u16, content: u32) -> Option<u8> {
-        let slot = self.slots[usize::from(tag) % TAGS];
-        let way = slot.wrapping_sub(1);
-        let alone = slot != SLOT_FREE && slot != SLOT_SHARED;
-        (alone && self.entries.contents[usize::from(way) % ROOM] == content).then_some(way)
-    }
-
     /// Whether no change is under way.
     #[inline(always)]
     pub fn settled(&self) -> bool {
         self.recent.update.is_none()
-    }
-
-    /// What is under way takes effect, in a cycle with a lookup of `pc`.
-    #[inline]
-    pub(super) fn settle(&mut self, pc: u64) {
-        let used = self.recent.used.take();
-        if let Some(update) = self.recent.update.take() {
-            self.apply(update, pc);
-        } else if let Some(way) = used {
-            self.recent.plru.access(usize::from(way));
-        }
-    }
-
-    /// The tree learns of the latest use.
-    #[inline(always)]
-    pub(super) fn touch(&mut self) {
-        if let Some(way) = self.recent.used.take() {
-            self.recent.plru.access(usize::from(way));
-        }
-    }
-
-    /// How often an entry has changed: while it is the same, lookups find the same.
-    #[inline(always)]
-    pub(super) fn changes(&self) -> u64 {
-        self.changes
-    }
-
-    /// Whether an entry ever had `tag`.
-    #[inline(always)]
-    pub(super) fn was_ever(&self, tag: u16) -> bool {
-        self.ever[usize::from(tag) / 64 % (TAGS / 64)] >> (tag % 64) & 1 == 1
-    }
-
-    /// Changes when an entry comes to have a tag that none ever had: while it is the same, no lookup of another tag finds
-    /// anything.
-    #[inline(always)]
-    pub(super) fn generation(&self) -> u64 {
-        self.generation
-    }
-
-    /// Entry `way` is used: the tree learns of it in the next cycle.
-    #[inline(always)]
-    pub(super) fn uses(&mut self, way: u8) {
-        self.recent.used = Some(way);
     }
 
     #[inline(always)]
@@ -672,15 +388,6 @@ impl Btb {
         }
     }
 
-    /// What the entries say about `pc` together, and the number that they give together.
-    pub(super) fn odd(&self, pc: u64) -> (Odd, u8) {
-        let found = self.finds(pc);
-        // Which entry it is does not matter where that has a name.
-        let entry = if found.hit && found.entry < NO_ENTRY { 0 } else { found.entry };
-        let several = self.hits(pc).count_ones() > 1;
-        (Odd { several, found: Found { entry, ..found } }, found.entry)
-    }
-
     /// What the entries `hits` say about `pc`: several answer with the union of their bits.
     fn combine(&self, pc: u64, hits: u32) -> Found {
         let entries = &self.entries;
@@ -723,62 +430,6 @@ impl Btb {
             self.uses(answer.entry);
         }
         (answer, to)
-    }
-
-    /// [`Btb::settle`], and where several entries have answered the lookup, they are forgotten, and so is the entry that
-    /// was to become valid.
-    pub(super) fn settle_odd(&mut self, pc: u64) {
-        let hits = self.hits(pc);
-        let left = (hits.count_ones() > 1).then_some(self.entries.valid & !hits);
-        self.settle(pc);
-        if let Some(left) = left {
-            self.keeps_entries();
-            self.changes += 1;
-            let changed = self.entries.valid ^ left;
-            self.entries.valid = left;
-            for n in (0..BTB_ENTRIES).filter(|n| changed >> n & 1 == 1) {
-                self.index(self.entries.tags[n]);
-            }
-            self.index(low(pc));
-        }
-    }
-
-    /// An entry is about to change.
-    #[inline(always)]
-    fn keeps_entries(&mut self) {
-        if self.repeats == Repeats::Yes {
-            self.repeats = Repeats::WithChanges;
-            *self.before = self.entries;
-        }
-    }
-
-    /// The stack is about to change.
-    #[inline(always)]
-    fn keeps_stack(&mut self) {
-        if self.repeats != Repeats::No && self.stack_before.is_none() {
-            self.stack_before = Some(self.registers.stack);
-        }
-    }
-
-    /// Numbers the content of entry `way`.
-    fn number(&mut self, way: usize) {
-        let entries = &self.entries;
-        let tag_page = usize::from(entries.tag_pages[way]).wrapping_sub(1);
-        let has_page = tag_page < PAGES && entries.page_valid >> tag_page & 1 == 1;
-        let page = if has_page { entries.pages[tag_page] } else { NO_PAGE };
-        let found = Found { entry: 0, hit: has_page, ..self.combine(0, 1 << way) };
-        let next = self.contents.len() as u32;
-        let content = Content { page, found };
-        self.said[way] = content;
-        self.entries.contents[way] = *self.contents.entry(content).or_insert(next);
-    }
-
-    /// Forgets the numbers of contents that no entry has.
-    pub(super) fn renumber(&mut self) {
-        self.contents.clear();
-        self.generation += 1;
-        self.changes += 1;
-        (0..BTB_ENTRIES).for_each(|way| self.number(way));
     }
 
     fn apply(&mut self, update: BtbUpdate, target: u64) {
@@ -908,51 +559,6 @@ impl Btb {
         self.registers.stack.head()
     }
 
-    /// What every lookup may change.
-    pub(super) fn recent(&self) -> Recent {
-        self.recent
-    }
-
-    /// The place in the history, modulo 256.
-    pub(super) fn place(&self) -> u8 {
-        self.registers.place
-    }
-
-    /// A repetition begins, which [`Btb::keep`] or [`Btb::undo`] ends. Unless a change is under way, the tree learns of
-    /// the latest use at once.
-    #[inline(always)]
-    pub(super) fn begin(&mut self) -> Recent {
-        let recent = self.recent;
-        self.repeats = Repeats::Yes;
-        self.stack_before = None;
-        if self.settled() {
-            self.touch();
-        }
-        recent
-    }
-
-    /// The repetition has succeeded.
-    #[inline(always)]
-    pub(super) fn keep(&mut self) {
-        self.repeats = Repeats::No;
-    }
-
-    /// The repetition has failed: all is as it was.
-    #[cold]
-    pub(super) fn undo(&mut self, recent: Recent) {
-        self.recent = recent;
-        if let Some(stack) = self.stack_before.take() {
-            self.registers.stack = stack;
-        }
-        if self.repeats == Repeats::WithChanges {
-            self.changes += 1;
-            let changed = std::mem::replace(&mut self.entries, *self.before).tags;
-            changed.into_iter().chain(self.entries.tags).for_each(|tag| self.index(tag));
-            (0..BTB_ENTRIES).for_each(|way| self.number(way));
-        }
-        self.repeats = Repeats::No;
-    }
-
     /// A call was fetched.
     pub fn push(&mut self, address: u64) {
         self.recorder.act(Act::Push(address));
@@ -966,77 +572,7 @@ impl Btb {
         self.keeps_stack();
         self.registers.stack.pop();
     }
-
-    /// All directions since reset, the latest in the highest bit.
-    #[inline(always)]
-    pub(super) fn history(&self) -> u64 {
-        self.registers.history
-    }
-
-    /// The history becomes `history`, `places` further on.
-    #[inline(always)]
-    pub(super) fn advance(&mut self, history: u64, places: u8) {
-        self.registers.history = history;
-        self.registers.place = self.registers.place.wrapping_add(places);
-    }
-
-    /// Where the direction for `pc` after `history` is.
-    #[inline(always)]
-    pub(super) fn direction_index(pc: u64, history: u8) -> u16 {
-        bht_index(pc, history) as u16
-    }
-
-    /// Where it is if `address` is where it is without a history.
-    #[inline(always)]
-    pub(super) fn direction_index_at(address: u16, history: u8) -> u16 {
-        address ^ HISTORY_INDEX[usize::from(history)]
-    }
-
-    /// The direction at `index`.
-    #[inline(always)]
-    pub(super) fn direction(&self, index: u16) -> bool {
-        self.bht[usize::from(index) % BHT_ENTRIES] != 0
-    }
-
-    /// Writes the direction at `index`.
-    #[inline(always)]
-    pub(super) fn set_direction(&mut self, index: u16, taken: bool) {
-        self.bht[usize::from(index) % BHT_ENTRIES] = u8::from(taken);
-    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A BTB with these entries for the jump at the same address to the same target.
-    fn with_entries(ways: &[u8]) -> Btb {
-        let mut btb = Btb::default();
-        for &entry in ways {
-            let pc = 0x8000_1000;
-            btb.update(BtbUpdate {
-                entry,
-                origin: Origin::default(),
-                valid: true,
-                pc,
-                br_pc: pc,
-                cfi: Cfi::Jump,
-            });
-            // A group that no entry is for takes the target.
-            btb.cycle(0x8000_2000);
-        }
-        btb
-    }
-
-    #[test]
-    fn one_entry_does_not_answer_for_two_that_say_the_same() {
-        let pc = 0x8000_1000;
-        let (two, one) = (with_entries(&[1, 2]), with_entries(&[3]));
-        let found = two.finds(pc);
-        assert_eq!(found, one.finds(pc), "by what they say they cannot be told apart");
-        assert_ne!(two.odd(pc).0, one.odd(pc).0, "only several are forgotten");
-        let others = with_entries(&[4, 5]);
-        assert_eq!(two.odd(pc).0, others.odd(pc).0, "which entries they are does not matter");
-        assert_eq!((two.odd(pc).1, others.odd(pc).1), (3, 5));
-    }
-}
+mod tests;

@@ -1,0 +1,90 @@
+//! The entries of the BTB, and what they say.
+
+use relsim_core::saved::{Impossible, require};
+use serde::{Deserialize, Serialize};
+
+use super::{BTB_ENTRIES, Cfi, PAGE_SHIFT, PAGES, ROOM, TAGS, page};
+
+/// What the entries say about a fetch, whatever direction and return address are predicted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub(in super::super) struct Found {
+    pub(in super::super) hit: bool,
+    pub(in super::super) bridx: u8,
+    pub(in super::super) entry: u8,
+    /// It goes where the direction says, or the return-address stack.
+    pub(in super::super) branches: bool,
+    pub(in super::super) returns: bool,
+    pub(in super::super) to: u64,
+}
+
+/// An answer of several entries, which are forgotten for it, or of one for another page. What several say together, another
+/// one may say alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(in super::super) struct Odd {
+    pub(super) several: bool,
+    /// With 0 for the entry if that is one that predictions name.
+    pub(super) found: Found,
+}
+
+/// What an entry says, wherever it is, and to whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Content {
+    /// The page of its fetch group; [`NO_PAGE`] if it has lost it.
+    pub(super) page: u64,
+    /// With 0 for the entry.
+    pub(super) found: Found,
+}
+
+/// No address is in this page.
+pub(super) const NO_PAGE: u64 = u64::MAX;
+
+/// The entries of the BTB, and the pages that they share.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(in super::super) struct Entries {
+    pub(super) tags: [u16; ROOM],
+    pub(super) tag_pages: [u8; ROOM],
+    pub(super) targets: [u16; ROOM],
+    pub(super) target_pages: [u8; ROOM],
+    pub(super) cfi: [Cfi; ROOM],
+    pub(super) bridx: [u8; ROOM],
+    /// The numbers of their contents.
+    #[serde(skip)]
+    pub(super) contents: [u32; ROOM],
+    pub(super) valid: u32,
+    pub(super) pages: [u64; PAGES],
+    pub(super) page_valid: u8,
+    pub(super) next_page: usize,
+}
+
+impl Default for Entries {
+    fn default() -> Self {
+        Self {
+            tags: [0; ROOM],
+            tag_pages: [0; ROOM],
+            targets: [0; ROOM],
+            target_pages: [0; ROOM],
+            cfi: [Cfi::Branch; ROOM],
+            bridx: [0; ROOM],
+            contents: [0; ROOM],
+            valid: 0,
+            pages: [0; PAGES],
+            page_valid: 0,
+            next_page: 0,
+        }
+    }
+}
+
+impl Entries {
+    pub(super) fn check(&self) -> Result<(), Impossible> {
+        let lows = |lows: &[u16; ROOM]| lows.iter().all(|&low| usize::from(low) < TAGS);
+        require(lows(&self.tags) && lows(&self.targets), "an address that is too long for the BTB")?;
+        let paged = |&page: &u8| usize::from(page) <= PAGES;
+        require(
+            self.tag_pages.iter().chain(&self.target_pages).all(paged),
+            "a page that the BTB has no place for",
+        )?;
+        require(self.bridx.iter().all(|&n| n < 2) && self.valid >> BTB_ENTRIES == 0, "an entry too many")?;
+        let pages = self.pages.iter().all(|&n| n == page(n << PAGE_SHIFT));
+        require(pages && self.page_valid >> PAGES == 0 && self.next_page < PAGES, "a page too many")
+    }
+}

@@ -1,0 +1,233 @@
+//! What the memory of timed blocks asks the predictor and tells it: blocks that are repeated, and may turn out not to be
+//! the same.
+
+use super::entries::{Content, Found, NO_PAGE, Odd};
+use super::{
+    BHT_ENTRIES, BTB_ENTRIES, Btb, HISTORY_INDEX, NO_ENTRY, PAGES, ROOM, Recent, SLOT_FREE, SLOT_SHARED,
+    TAGS, bht_index, low,
+};
+
+/// Whether a block that was timed before is being repeated, which may fail.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Repeats {
+    #[default]
+    No,
+    /// No entry has changed yet.
+    Yes,
+    /// What the entries were is kept.
+    WithChanges,
+}
+
+impl Btb {
+    /// The tag of `pc`.
+    pub(in super::super) fn tag(pc: u64) -> u16 {
+        low(pc)
+    }
+
+    /// Whether no entry has one of `tags`.
+    #[inline(always)]
+    pub(in super::super) fn are_free<const N: usize>(&self, tags: [u16; N]) -> bool {
+        // All of them: nearly always they are, and there are few.
+        tags.iter().fold(SLOT_FREE, |slots, &tag| slots | self.slots[usize::from(tag) % TAGS]) == SLOT_FREE
+    }
+
+    /// The entry that has `tag`, if there is one with this `content` and no other.
+    #[inline(always)]
+    pub(in super::super) fn entry_of(&self, tag: u16, content: u32) -> Option<u8> {
+        let slot = self.slots[usize::from(tag) % TAGS];
+        let way = slot.wrapping_sub(1);
+        let alone = slot != SLOT_FREE && slot != SLOT_SHARED;
+        (alone && self.entries.contents[usize::from(way) % ROOM] == content).then_some(way)
+    }
+
+    /// What is under way takes effect, in a cycle with a lookup of `pc`.
+    #[inline]
+    pub(in super::super) fn settle(&mut self, pc: u64) {
+        let used = self.recent.used.take();
+        if let Some(update) = self.recent.update.take() {
+            self.apply(update, pc);
+        } else if let Some(way) = used {
+            self.recent.plru.access(usize::from(way));
+        }
+    }
+
+    /// The tree learns of the latest use.
+    #[inline(always)]
+    pub(in super::super) fn touch(&mut self) {
+        if let Some(way) = self.recent.used.take() {
+            self.recent.plru.access(usize::from(way));
+        }
+    }
+
+    /// How often an entry has changed: while it is the same, lookups find the same.
+    #[inline(always)]
+    pub(in super::super) fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// Whether an entry ever had `tag`.
+    #[inline(always)]
+    pub(in super::super) fn was_ever(&self, tag: u16) -> bool {
+        self.ever[usize::from(tag) / 64 % (TAGS / 64)] >> (tag % 64) & 1 == 1
+    }
+
+    /// Changes when an entry comes to have a tag that none ever had: while it is the same, no lookup of another tag finds
+    /// anything.
+    #[inline(always)]
+    pub(in super::super) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Entry `way` is used: the tree learns of it in the next cycle.
+    #[inline(always)]
+    pub(in super::super) fn uses(&mut self, way: u8) {
+        self.recent.used = Some(way);
+    }
+
+    /// What the entries say about `pc` together, and the number that they give together.
+    pub(in super::super) fn odd(&self, pc: u64) -> (Odd, u8) {
+        let found = self.finds(pc);
+        // Which entry it is does not matter where that has a name.
+        let entry = if found.hit && found.entry < NO_ENTRY { 0 } else { found.entry };
+        let several = self.hits(pc).count_ones() > 1;
+        (Odd { several, found: Found { entry, ..found } }, found.entry)
+    }
+
+    /// [`Btb::settle`], and where several entries have answered the lookup, they are forgotten, and so is the entry that
+    /// was to become valid.
+    pub(in super::super) fn settle_odd(&mut self, pc: u64) {
+        let hits = self.hits(pc);
+        let left = (hits.count_ones() > 1).then_some(self.entries.valid & !hits);
+        self.settle(pc);
+        if let Some(left) = left {
+            self.keeps_entries();
+            self.changes += 1;
+            let changed = self.entries.valid ^ left;
+            self.entries.valid = left;
+            for n in (0..BTB_ENTRIES).filter(|n| changed >> n & 1 == 1) {
+                self.index(self.entries.tags[n]);
+            }
+            self.index(low(pc));
+        }
+    }
+
+    /// An entry is about to change.
+    #[inline(always)]
+    pub(super) fn keeps_entries(&mut self) {
+        if self.repeats == Repeats::Yes {
+            self.repeats = Repeats::WithChanges;
+            *self.before = self.entries;
+        }
+    }
+
+    /// The stack is about to change.
+    #[inline(always)]
+    pub(super) fn keeps_stack(&mut self) {
+        if self.repeats != Repeats::No && self.stack_before.is_none() {
+            self.stack_before = Some(self.registers.stack);
+        }
+    }
+
+    /// Numbers the content of entry `way`.
+    pub(super) fn number(&mut self, way: usize) {
+        let entries = &self.entries;
+        let tag_page = usize::from(entries.tag_pages[way]).wrapping_sub(1);
+        let has_page = tag_page < PAGES && entries.page_valid >> tag_page & 1 == 1;
+        let page = if has_page { entries.pages[tag_page] } else { NO_PAGE };
+        let found = Found { entry: 0, hit: has_page, ..self.combine(0, 1 << way) };
+        let next = self.contents.len() as u32;
+        let content = Content { page, found };
+        self.said[way] = content;
+        self.entries.contents[way] = *self.contents.entry(content).or_insert(next);
+    }
+
+    /// Forgets the numbers of contents that no entry has.
+    pub(in super::super) fn renumber(&mut self) {
+        self.contents.clear();
+        self.generation += 1;
+        self.changes += 1;
+        (0..BTB_ENTRIES).for_each(|way| self.number(way));
+    }
+
+    /// What every lookup may change.
+    pub(in super::super) fn recent(&self) -> Recent {
+        self.recent
+    }
+
+    /// The place in the history, modulo 256.
+    pub(in super::super) fn place(&self) -> u8 {
+        self.registers.place
+    }
+
+    /// A repetition begins, which [`Btb::keep`] or [`Btb::undo`] ends. Unless a change is under way, the tree learns of
+    /// the latest use at once.
+    #[inline(always)]
+    pub(in super::super) fn begin(&mut self) -> Recent {
+        let recent = self.recent;
+        self.repeats = Repeats::Yes;
+        self.stack_before = None;
+        if self.settled() {
+            self.touch();
+        }
+        recent
+    }
+
+    /// The repetition has succeeded.
+    #[inline(always)]
+    pub(in super::super) fn keep(&mut self) {
+        self.repeats = Repeats::No;
+    }
+
+    /// The repetition has failed: all is as it was.
+    #[cold]
+    pub(in super::super) fn undo(&mut self, recent: Recent) {
+        self.recent = recent;
+        if let Some(stack) = self.stack_before.take() {
+            self.registers.stack = stack;
+        }
+        if self.repeats == Repeats::WithChanges {
+            self.changes += 1;
+            let changed = std::mem::replace(&mut self.entries, *self.before).tags;
+            changed.into_iter().chain(self.entries.tags).for_each(|tag| self.index(tag));
+            (0..BTB_ENTRIES).for_each(|way| self.number(way));
+        }
+        self.repeats = Repeats::No;
+    }
+
+    /// All directions since reset, the latest in the highest bit.
+    #[inline(always)]
+    pub(in super::super) fn history(&self) -> u64 {
+        self.registers.history
+    }
+
+    /// The history becomes `history`, `places` further on.
+    #[inline(always)]
+    pub(in super::super) fn advance(&mut self, history: u64, places: u8) {
+        self.registers.history = history;
+        self.registers.place = self.registers.place.wrapping_add(places);
+    }
+
+    /// Where the direction for `pc` after `history` is.
+    #[inline(always)]
+    pub(in super::super) fn direction_index(pc: u64, history: u8) -> u16 {
+        bht_index(pc, history) as u16
+    }
+
+    /// Where it is if `address` is where it is without a history.
+    #[inline(always)]
+    pub(in super::super) fn direction_index_at(address: u16, history: u8) -> u16 {
+        address ^ HISTORY_INDEX[usize::from(history)]
+    }
+
+    /// The direction at `index`.
+    #[inline(always)]
+    pub(in super::super) fn direction(&self, index: u16) -> bool {
+        self.bht[usize::from(index) % BHT_ENTRIES] != 0
+    }
+
+    /// Writes the direction at `index`.
+    #[inline(always)]
+    pub(in super::super) fn set_direction(&mut self, index: u16, taken: bool) {
+        self.bht[usize::from(index) % BHT_ENTRIES] = u8::from(taken);
+    }
+}
