@@ -313,9 +313,7 @@ impl Btb {
         if self.slots[usize::from(low(pc))] != SLOT_FREE || self.recent.update.is_some() {
             return self.full_cycle(pc);
         }
-        if let Some(way) = self.recent.used.take() {
-            self.recent.plru.access(usize::from(way));
-        }
+        self.touch();
         let bht_taken = self.bht[bht_index(pc, (self.registers.history >> 56) as u8)] != 0;
         let made = Prediction { place: self.registers.place, bht_taken, ..Prediction::default() };
         (made, 0)
@@ -329,9 +327,7 @@ impl Btb {
         if slot != SLOT_FREE || self.recent.update.is_some() || plain == 0 {
             return Packed::ODD;
         }
-        if let Some(way) = self.recent.used.take() {
-            self.recent.plru.access(usize::from(way));
-        }
+        self.touch();
         Packed::nothing(self.registers.place, 0)
     }
 
@@ -350,9 +346,7 @@ impl Btb {
             let (made, to) = self.full_cycle(pc);
             return (Packed::looked_up(&made), to);
         }
-        if let Some(way) = self.recent.used.take() {
-            self.recent.plru.access(usize::from(way));
-        }
+        self.touch();
         let direction = self.bht[bht_index(pc, (self.registers.history >> 56) as u8)];
         let nothing = Packed::nothing(self.registers.place, direction);
         if slot == SLOT_FREE {

@@ -1,6 +1,7 @@
 //! The common case, timed swiftly: plain instructions that hit, predicted rightly or not, one after the other. The same
 //! steps on the same state as in [`super::pipeline`], [`super::fetch`] and [`super::calm`], without what cannot happen
-//! then, on a state that is packed. An instruction, or a cycle, of another kind is left to them before anything of it is done: the state is put where they expect it.
+//! then, on a state that is packed. An instruction, or a cycle, of another kind is left to them before anything of it is
+//! done: the state is put where they expect it.
 
 mod exchange;
 mod flow;

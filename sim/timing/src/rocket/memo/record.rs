@@ -27,8 +27,6 @@ pub(in super::super) enum Act {
         pc: u64,
         /// What answers.
         answer: Answer,
-        /// What it says.
-        found: Found,
         /// Its number among those that find an entry.
         number: u8,
         /// A change of an entry takes effect with it.
@@ -145,7 +143,7 @@ impl Recorder {
             self.spoilt |= usize::from(number) + 1 >= LOOKUPS;
         }
         self.latest = self.acts.len();
-        self.acts.push(Act::Lookup { pc, answer, found, number, settles, directs: false });
+        self.acts.push(Act::Lookup { pc, answer, number, settles, directs: false });
         if found.branches {
             self.directs(self.latest, made.bht_taken);
         }
