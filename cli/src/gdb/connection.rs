@@ -42,13 +42,16 @@ impl Bell {
 
 impl Inbox {
     /// Reads `stream`, and sets `stop` when something comes during [`Inbox::watch`].
-    pub fn new(stream: TcpStream, stop: Arc<AtomicBool>) -> Self {
+    ///
+    /// # Errors
+    /// If the host has no thread left to read with.
+    pub fn new(stream: TcpStream, stop: Arc<AtomicBool>) -> std::io::Result<Self> {
         let (sender, bytes) = channel();
         let bell = Arc::new(Bell { stop, on: Mutex::new(false) });
         let own = Arc::clone(&bell);
         // Never joined: it ends with the connection.
-        std::thread::spawn(move || read(stream, sender, &own));
-        Self { bytes, first: None, bell }
+        std::thread::Builder::new().spawn(move || read(stream, sender, &own))?;
+        Ok(Self { bytes, first: None, bell })
     }
 
     /// The next byte.

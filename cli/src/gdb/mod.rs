@@ -30,6 +30,9 @@ use target::Debugged;
 /// The longest packet, in bytes: how much memory gdb reads at a time.
 const PACKET_BYTES: usize = 16384;
 
+/// So many connections in a row may fail before they are heard.
+const MAX_FAILURES: u32 = 64;
+
 /// How a conversation ended.
 enum Parting {
     /// The run is over.
@@ -59,15 +62,19 @@ pub fn serve(
     session.set_limits(limits);
     let mut target = Debugged::new(session, kept);
     eprintln!("relsim: waiting for gdb: target remote {place}");
+    let mut failures = 0;
     loop {
         let stream = match listener.accept() {
             Ok((stream, _)) => stream,
-            // It went away before it was heard, or a signal came.
-            Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {
+            // A signal, or what became of a connection before it was heard: accept(2) has a list. What stays wrong is
+            // about the listener.
+            Err(error) if error.kind() == ErrorKind::Interrupted || failures < MAX_FAILURES => {
+                failures += 1;
                 continue;
             }
             Err(error) => return Err(failed(error)),
         };
+        failures = 0;
         let parting = converse(stream, &mut target);
         match parting.unwrap_or_else(|error| Parting::Lost(error.to_string())) {
             Parting::Ended(exit) => return Ok((target.session.into_machine(), Some(exit))),
@@ -91,7 +98,10 @@ fn converse(
         Ok(own) => own,
         Err(error) => return lost(&error),
     };
-    let mut inbox = Inbox::new(own, target.session.stop_flag());
+    let mut inbox = match Inbox::new(own, target.session.stop_flag()) {
+        Ok(inbox) => inbox,
+        Err(error) => return lost(&error),
+    };
     // A buffer of the stub's own would grow without limit.
     let mut buffer = vec![0; PACKET_BYTES];
     let stub = match GdbStub::builder(Outbox::new(stream)).with_packet_buffer(&mut buffer).build() {

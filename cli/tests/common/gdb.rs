@@ -1,5 +1,6 @@
 //! `relsim run --gdb` as a child, and both ways to talk to it: gdb, and bytes.
 
+use std::cell::RefCell;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
@@ -12,8 +13,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A relsim that waits for gdb.
 pub struct Stub {
-    child: Child,
-    stderr: BufReader<ChildStderr>,
+    child: RefCell<Child>,
+    stderr: RefCell<BufReader<ChildStderr>>,
     pub address: String,
 }
 
@@ -36,7 +37,7 @@ impl Stub {
                 break address.into();
             }
         };
-        Self { child, stderr, address }
+        Self { child: RefCell::new(child), stderr: RefCell::new(stderr), address }
     }
 
     /// Lets gdb carry out `commands`, and gives its standard output and error.
@@ -60,28 +61,40 @@ impl Stub {
         let stream = loop {
             match TcpStream::connect(&self.address) {
                 Err(error) if error.kind() == ErrorKind::ConnectionReset && tries < 3 => tries += 1,
-                stream => break stream.unwrap(),
+                Ok(stream) => break stream,
+                Err(error) => panic!("{error}: {}", self.last_words()),
             }
         };
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         Wire(stream)
     }
 
+    /// How it has ended, and what it had to say before.
+    fn last_words(&self) -> String {
+        let mut child = self.child.borrow_mut();
+        let Some(status) = child.try_wait().unwrap() else { return "it has not ended".into() };
+        let mut stderr = String::new();
+        self.stderr.borrow_mut().read_to_string(&mut stderr).unwrap();
+        format!("it has ended, {status}: {stderr}")
+    }
+
     /// Waits for its end.
-    pub fn finish(mut self) -> Output {
+    pub fn finish(self) -> Output {
         let mut stderr = Vec::new();
-        self.stderr.read_to_end(&mut stderr).unwrap();
+        self.stderr.borrow_mut().read_to_end(&mut stderr).unwrap();
+        let mut child = self.child.borrow_mut();
         let mut stdout = Vec::new();
-        self.child.stdout.take().unwrap().read_to_end(&mut stdout).unwrap();
-        Output { status: self.child.wait().unwrap(), stdout, stderr }
+        child.stdout.take().unwrap().read_to_end(&mut stdout).unwrap();
+        Output { status: child.wait().unwrap(), stdout, stderr }
     }
 }
 
 impl Drop for Stub {
     fn drop(&mut self) {
         // It has ended if all went well.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let child = self.child.get_mut();
+        let _ = child.kill();
+        let _ = child.wait();
     }
 }
 
