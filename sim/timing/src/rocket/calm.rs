@@ -114,9 +114,7 @@ impl Pipeline {
             if made.hit || transfers(word, scan::left_over(partial)) {
                 let found = fetch.predecode(word);
                 if !made.taken && found.taken {
-                    made.bridx = found.taken_idx;
-                    made.taken = true;
-                    made.entry = super::btb::NO_ENTRY;
+                    made.bends(found.taken_idx);
                 }
                 scanned = Some(found);
             } else {

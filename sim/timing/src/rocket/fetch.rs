@@ -11,7 +11,7 @@ use relsim_core::bus::Bus;
 use relsim_core::hart::Priv;
 use relsim_core::saved::{Impossible, require};
 
-use super::btb::{Btb, BtbUpdate, NO_ENTRY, Packed, Prediction, Recent};
+use super::btb::{Btb, BtbUpdate, Packed, Prediction, Recent};
 use super::icache::{Icache, Stages};
 use super::memo::{Act, BEFORE};
 use super::scan::{self, Scan, Transfers, is_memory, is_rvc, transfers};
@@ -215,9 +215,7 @@ impl Fetch {
             let by_btb = made.hit && made.taken;
             made.taken = by_btb;
             if !by_btb && self.scan.taken {
-                made.bridx = self.scan.taken_idx;
-                made.taken = true;
-                made.entry = NO_ENTRY;
+                made.bends(self.scan.taken_idx);
             }
             self.group = Group { pc: self.state.s2_pc, data: word, made, again };
         }

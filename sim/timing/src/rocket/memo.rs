@@ -407,7 +407,7 @@ impl Memo {
         let port_matters = done != (0, 0) && port > begun;
         if from != NOWHERE && !hart.pipe.fetch.btb.recorder.spoilt && !port_matters {
             let sources: SmallVec<[Option<u8>; PLACES]> =
-                predictions(hart).map(|made| made.origin.index()).collect();
+                predictions(hart).map(|made| made.origin.source(made.entry)).collect();
             let charges = hart.pipe.ledger.since(&ledger);
             if let Some(end) = End::new(to, charges, sources.into_iter(), done)
                 && end.cycles() == hart.pipe.now - begun
@@ -440,6 +440,7 @@ impl Memo {
             let fetch = &mut hart.pipe.fetch;
             let line = if fetch.icache.hit() { line_of(fetch.state.s2_pa) } else { NO_LINE };
             fetch.btb.recorder.begin(state.given, line);
+            hart.pipe.fetch.state.s2_made.origin = Origin::Itself;
             for (place, made) in (0..).zip(predictions(hart)) {
                 made.origin = Origin::Place(place);
             }

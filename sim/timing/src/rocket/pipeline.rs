@@ -11,7 +11,7 @@ use relsim_core::timing::{CycleCause as Cause, Ledger};
 use super::btb::{BHT_ENTRIES, BtbUpdate, Cfi, Prediction};
 use super::fetch::{Fetch, Offer, Redirect, Waiting};
 use super::hart::WRITE_BACK;
-use super::memo::{Act, Origin};
+use super::memo::Act;
 use super::shadow;
 use super::tlb::Context;
 use super::uncore::Env;
@@ -387,11 +387,7 @@ impl Pipeline {
                             let br_pc = resolve.pc + if resolve.rvc { 0 } else { 2 };
                             update = Some(BtbUpdate {
                                 entry: resolve.made.entry,
-                                origin: if resolve.made.names() {
-                                    resolve.made.origin
-                                } else {
-                                    Origin::default()
-                                },
+                                origin: resolve.made.origin,
                                 valid: resolve.kind.is_some(),
                                 pc: br_pc & !3,
                                 br_pc,

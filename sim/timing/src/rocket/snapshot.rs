@@ -44,16 +44,29 @@ fn relative(at: u64, now: u64) -> u64 {
     (at.wrapping_sub(now) as i64).max(PAST) as u64
 }
 
-fn prediction(made: &Prediction, place: u8, direction: bool) -> u64 {
+/// How many directions have gone into the history since `made`.
+fn since(made: &Prediction, place: u8) -> u64 {
+    place.wrapping_sub(made.place).into()
+}
+
+/// The prediction for what is in the second stage.
+fn looked_up(made: &Prediction, place: u8, direction: bool) -> u64 {
     u64::from(made.hit)
         | u64::from(made.taken) << 1
         | u64::from(made.bht_taken && direction) << 2
         | u64::from(made.bridx) << 8
         | u64::from(if made.names() { u8::MAX } else { made.entry }) << 16
-        | u64::from(place.wrapping_sub(made.place)) << 24
+        | since(made, place) << 24
 }
 
-/// The predictions on their way in `hart` that name an entry, in the order of their places.
+/// The prediction for what has left it: where the group ends, which depends on the BTB no more. The entry is no part of it
+/// ([`predictions`]).
+fn handed_on(made: &Prediction, place: u8) -> u64 {
+    let end = if made.taken { 1 + u64::from(made.bridx) } else { 0 };
+    end | since(made, place) << 24
+}
+
+/// The predictions on their way in `hart`, of which [`Snapshot::describe`] leaves the entry out, in the order of their places.
 pub(super) fn predictions(hart: &mut HartModel) -> impl Iterator<Item = &mut Prediction> {
     let pipe = &mut hart.pipe;
     let FetchState { s2_valid, s2_made, queue, head, queued, buffered, buffer_made, .. } =
@@ -65,13 +78,15 @@ pub(super) fn predictions(hart: &mut HartModel) -> impl Iterator<Item = &mut Pre
     let ring = from.iter_mut().chain(before).take(queued).map(|group| &mut group.made);
     let (one, two) = pipe.resolves.split_at_mut(1);
     let resolves = if first & 1 == 0 { [&mut one[0], &mut two[0]] } else { [&mut two[0], &mut one[0]] };
-    [&mut pipe.made]
+    let s2_names = *s2_valid && s2_made.names();
+    // What has issued and gone on is among what is to resolve.
+    hart.issued
+        .map(|_| &mut pipe.made)
         .into_iter()
-        .chain(s2_valid.then_some(s2_made))
+        .chain(s2_names.then_some(s2_made))
         .chain(ring)
         .chain((*buffered > 0).then_some(buffer_made))
         .chain(resolves.into_iter().take(resolve_count).map(|resolve| &mut resolve.made))
-        .filter(|made| made.names())
 }
 
 impl Snapshot {
@@ -132,18 +147,18 @@ impl Snapshot {
             fetch.state.output,
             fetch.state.partial.map_or(0, |half| u64::from(half) | 1 << 16),
             pipe.executing.unwrap_or(0),
-            prediction(&pipe.made, place, false),
+            hart.issued.map_or(0, |_| handed_on(&pipe.made, place)),
         ]);
         if fetch.state.s2_valid {
-            key.extend([fetch.state.s2_pa, prediction(&fetch.state.s2_made, place, given)]);
+            key.extend([fetch.state.s2_pa, looked_up(&fetch.state.s2_made, place, given)]);
         }
         for n in 0..fetch.state.queued {
             let group = &fetch.state.queue[(fetch.state.head + n) % RING];
             let data = u64::from(group.data) | u64::from(group.again) << 32;
-            key.extend([group.pc, data, prediction(&group.made, place, false)]);
+            key.extend([group.pc, data, handed_on(&group.made, place)]);
         }
         if fetch.state.buffered > 0 {
-            let made = prediction(&fetch.state.buffer_made, place, false);
+            let made = handed_on(&fetch.state.buffer_made, place);
             let half = u64::from(fetch.state.buffer) | u64::from(fetch.state.buffer_again) << 16;
             key.extend([half, fetch.state.buffer_pc, made]);
         }
@@ -163,7 +178,7 @@ impl Snapshot {
                 relative(resolve.cycle, now),
                 resolve.pc,
                 resolve.kind.map_or(0, |kind| kind as u64 + 1) | u64::from(resolve.rvc) << 8,
-                prediction(&resolve.made, place, false),
+                since(&resolve.made, place),
             ]);
             // Where the last one goes is what comes next.
             if !last || pipe.restart.is_some() {

@@ -22,7 +22,7 @@ pub(in super::super) struct Found {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in super::super) struct Odd {
     pub(super) several: bool,
-    /// With 0 for the entry if that is one that predictions name.
+    /// With 0 or 1 for the entry, with a hit or without, if that is one that predictions name.
     pub(super) found: Found,
 }
 

@@ -28,10 +28,19 @@ pub struct Prediction {
 }
 
 impl Prediction {
-    /// Whether `entry` names the entry that was found, whose number means nothing by itself.
+    /// Whether `entry` names the entry that was found, whose number means nothing by itself: one for another page names
+    /// itself, too.
     pub(in super::super) fn names(&self) -> bool {
-        self.hit && self.entry < NO_ENTRY
+        self.entry < NO_ENTRY && (self.hit || self.entry != 0)
     }
+
+    /// The group ends in the transfer at half `idx`, as predecode found.
+    #[inline(always)]
+    pub(in super::super) fn bends(&mut self, idx: u8) {
+        (self.taken, self.bridx) = (true, idx);
+        (self.entry, self.origin) = (NO_ENTRY, Origin::Itself);
+    }
+
     /// Whether it can have been made.
     pub(in super::super) fn check(&self) -> Result<(), Impossible> {
         require(self.bridx < 2 && self.entry <= NO_ENTRY, "a prediction by no entry")

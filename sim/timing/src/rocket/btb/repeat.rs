@@ -87,8 +87,12 @@ impl Btb {
     /// What the entries say about `pc` together, and the number that they give together.
     pub(in super::super) fn odd(&self, pc: u64) -> (Odd, u8) {
         let found = self.finds(pc);
-        // Which entry it is does not matter where that has a name.
-        let entry = if found.hit && found.entry < NO_ENTRY { 0 } else { found.entry };
+        // Which entry it is does not matter where that has a name ([`Prediction::names`]).
+        let entry = match found.entry {
+            0..NO_ENTRY if found.hit => 0,
+            1..NO_ENTRY => 1,
+            entry => entry,
+        };
         let several = self.hits(pc).count_ones() > 1;
         (Odd { several, found: Found { entry, ..found } }, found.entry)
     }

@@ -1,16 +1,19 @@
-//! Entries of the BTB by the lookups that found them. Where a branch has its entry differs from time to time, and
-//! matters only where the entry is used: a node knows the predictions that name one by their order in the pipeline, and a
-//! path knows which of its lookups, or which place of the node before, each comes from.
+//! Entries of the BTB by the lookups that found them. Which entry a prediction names differs from time to time, and that it
+//! names none, too; it matters only where the entry is used, when a prediction was wrong. So a node knows predictions by
+//! their order in the pipeline, and a path knows which of its lookups, or which place of the node before, the entry of each
+//! comes from.
 
-use super::super::btb::BtbUpdate;
+use super::super::btb::{BtbUpdate, NO_ENTRY};
 
-/// Places for predictions in a pipeline: in execution, in fetch's second stage, in its queue and aligner, and two
-/// on their way to the memory stage.
+/// Places for predictions in a pipeline: in execution, in fetch's second stage (if it names an entry), in its queue and
+/// aligner, and two on their way to the memory stage.
 pub(in super::super) const PLACES: usize = 10;
 /// Lookups of a path that find an entry, at most.
 pub(super) const LOOKUPS: usize = 240;
-/// Where the lookups' entries begin among [`Named`].
+/// Where the lookups' entries begin among [`Named`]; between the places and these are [`CONSTANTS`].
 const FIRST: usize = 16;
+/// What lookups say that find no entry, or several.
+const CONSTANTS: [u8; 5] = [0, NO_ENTRY, NO_ENTRY + 1, NO_ENTRY + 2, NO_ENTRY + 3];
 
 /// Where an entry's number comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -34,6 +37,11 @@ impl Origin {
             Self::Lookup(n) => Some(n.wrapping_add(FIRST as u8)),
         }
     }
+
+    /// The index among [`Named`] of what `entry` is that comes from here, if it has one.
+    pub(super) fn source(self, entry: u8) -> Option<u8> {
+        self.index().or_else(|| Some((PLACES + CONSTANTS.iter().position(|&own| own == entry)?) as u8))
+    }
 }
 
 /// The numbers of the entries at hand: by the node's places, then by the path's lookups.
@@ -44,7 +52,9 @@ pub(in super::super) struct Named {
 
 impl Default for Named {
     fn default() -> Self {
-        Self { entries: [0; 256] }
+        let mut entries = [0; 256];
+        entries[PLACES..][..CONSTANTS.len()].copy_from_slice(&CONSTANTS);
+        Self { entries }
     }
 }
 
@@ -76,24 +86,19 @@ impl Named {
     /// The path has been followed: the first `count` of its node's places hold what comes from `sources`.
     #[inline(always)]
     pub fn moves(&mut self, sources: &[u8; PLACES], count: u8) {
-        // Together: most often there are few, and bytes that were just written are slow to read as a word.
+        // Together: bytes that were just written are slow to read as a word.
         const FEW: usize = 4;
-        if usize::from(count) > FEW {
-            self.moves_all(sources);
-        } else if count > 0 {
-            let entry = |n: usize| u32::from(self.entries[usize::from(sources[n])]) << (8 * n);
-            let places = entry(0) | entry(1) | entry(2) | entry(3);
-            self.entries[..FEW].copy_from_slice(&places.to_le_bytes());
+        const MANY: usize = 8;
+        let entry = |n: usize| u64::from(self.entries[usize::from(sources[n])]) << (8 * (n % MANY));
+        let few = entry(0) | entry(1) | entry(2) | entry(3);
+        if usize::from(count) <= FEW {
+            self.entries[..FEW].copy_from_slice(&(few as u32).to_le_bytes());
+            return;
         }
-    }
-
-    #[inline(never)]
-    fn moves_all(&mut self, sources: &[u8; PLACES]) {
-        let mut places = [0; PLACES];
-        for (place, &source) in places.iter_mut().zip(sources) {
-            *place = self.entries[usize::from(source)];
-        }
-        self.entries[..PLACES].copy_from_slice(&places);
+        let many = few | entry(4) | entry(5) | entry(6) | entry(7);
+        let rest = [self.entries[usize::from(sources[8])], self.entries[usize::from(sources[9])]];
+        self.entries[..MANY].copy_from_slice(&many.to_le_bytes());
+        self.entries[MANY..PLACES].copy_from_slice(&rest);
     }
 
     /// The lookup that `source` is, if it is one.
