@@ -25,6 +25,8 @@ const TOUCHES: usize = 4;
 const FREE: u32 = u32::MAX;
 /// No check.
 const NO_CHECK: u8 = u8::MAX;
+/// No generation.
+const NEVER: u64 = 0;
 /// No short cut.
 pub(super) const NO_SHORT: u32 = u32::MAX;
 
@@ -119,7 +121,7 @@ impl Shorts {
     pub fn add(&mut self, steps: &[Step], end: End, sides: &Sides) {
         let from = self.others.len();
         let mut short = Short {
-            generation: 0,
+            generation: NEVER,
             facts: 0,
             writes: 0,
             otherwise: NO_SHORT,
@@ -334,8 +336,9 @@ impl Shorts {
     pub fn followed(&mut self, n: u32, generation: u64, btb: &Btb) -> bool {
         let short = &mut self.all[n as usize];
         if short.possible && short.generation != generation {
-            short.generation = generation;
             short.possible = short.works_out(&self.lookups[n as usize], btb);
+            // Others may still lead to one that is possible no more.
+            short.generation = if short.possible { generation } else { NEVER };
         }
         short.possible
     }
@@ -430,5 +433,40 @@ impl Short {
         (*tags, *contents) = (tag, content);
         self.checks += 1;
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::btb::{BtbUpdate, Cfi, NO_ENTRY};
+    use super::super::origin::Origin;
+    use super::*;
+
+    /// A short cut that asks for more tags than it has room for, now that entries have had them, holds no more, whoever
+    /// leads to it.
+    #[test]
+    fn what_does_not_fit_any_more_does_not_hold() {
+        let tags = 0..CHECKS as u16 + 1;
+        let address = |tag: u16| 0x1000 + u64::from(tag) * 4;
+        let steps: Vec<_> =
+            tags.clone().map(|n| Step::Free { touches: false, tags: [Btb::tag(address(n)); 4] }).collect();
+        let end = End::new(0, std::iter::empty(), std::iter::empty(), (0, 0)).unwrap();
+        let (mut shorts, mut btb) = (Shorts::default(), Btb::default());
+        shorts.add(&steps, end, &Sides::default());
+        let mut follow = |btb: &Btb| {
+            let followed = shorts.followed(0, btb.generation(), btb);
+            assert_eq!(shorts.get(0, btb.generation()).is_some(), followed);
+            followed
+        };
+        assert!(follow(&btb));
+        let mut held = Vec::new();
+        for tag in tags {
+            let pc = address(tag);
+            let origin = Origin::Itself;
+            btb.update(BtbUpdate { entry: NO_ENTRY, origin, valid: true, pc, br_pc: pc, cfi: Cfi::Jump });
+            btb.cycle(0x8000);
+            held.push(follow(&btb));
+        }
+        assert_eq!(held.iter().position(|held| !held), Some(CHECKS));
     }
 }
