@@ -52,7 +52,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "speed",
-        help: "Time the workloads beside QEMU and Spike; --rounds N, --spike PATH",
+        help: "Time the workloads beside QEMU and Spike; --rounds N, --spike PATH, --timing MODEL, --elf FILE",
         run: speed::run,
     },
     Command {

@@ -1,9 +1,9 @@
 //! `cargo xtask speed`: the benchmark workloads on relsim, on Debian's QEMU and, where it is at hand, on
-//! Spike, in turn and side by side, as ratios; with `--timing MODEL`, in functional mode and with that timing model.
+//! Spike, in turn and side by side, as ratios; with `--timing MODEL`, relsim with that timing model in QEMU's place; with
+//! `--elf FILE`, a program of one's own that runs on Spike's platform.
 //!
 //! Processor time of whole processes, so what else the machine does disturbs it little; the runs take turns
-//! and the median of the ratios of neighbours is quoted. All three simulators run the same ELF file to the
-//! same end.
+//! and the median of the ratios of neighbours is quoted. All simulators run the same ELF file to the same end.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -63,7 +63,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 /// Instructions that `elf` takes, as relsim counts them.
 fn instructions(relsim: &Simulator, elf: &PathBuf) -> Outcome<f64> {
     let mut command = Command::new(&relsim.program);
-    command.args(["run", "-q", "--stats", "-"]).arg(elf).stdin(Stdio::null());
+    command.args(&relsim.arguments).args(["--stats", "-"]).arg(elf).stdin(Stdio::null());
     let json = crate::shell::output(&mut command)?;
     let count = json.split("\"instructions\":").nth(1).and_then(|rest| {
         rest.trim_start().split(|c: char| !c.is_ascii_digit()).next().and_then(|digits| digits.parse().ok())
@@ -72,13 +72,13 @@ fn instructions(relsim: &Simulator, elf: &PathBuf) -> Outcome<f64> {
 }
 
 /// Measures. Arguments: `--rounds N`, `--spike PATH` (default: `spike` on the search path, if it is there), `--timing
-/// MODEL`.
+/// MODEL`, and `--elf FILE` as often as one likes.
 ///
 /// # Errors
 /// If something cannot be built or run.
 pub fn run(args: &[String]) -> Outcome<()> {
     let (mut rounds, mut spike) = (DEFAULT_ROUNDS, on_path("spike").then(|| PathBuf::from("spike")));
-    let mut timing = None;
+    let (mut timing, mut elves) = (None, Vec::new());
     let mut args = args.iter();
     while let Some(flag) = args.next() {
         let value = args.next().ok_or_else(|| format!("{flag} needs a value"))?;
@@ -89,27 +89,37 @@ pub fn run(args: &[String]) -> Outcome<()> {
             }
             "--spike" => spike = Some(PathBuf::from(value)),
             "--timing" => timing = Some(value),
-            _ => return Err(format!("unknown argument {flag}: --rounds N, --spike PATH, --timing MODEL")),
+            "--elf" => elves.push(PathBuf::from(value)),
+            _ => {
+                let known = "--rounds N, --spike PATH, --timing MODEL, --elf FILE";
+                return Err(format!("unknown argument {flag}: {known}"));
+            }
         }
     }
-    guests::build()?;
+    let own = elves.is_empty();
+    if own {
+        guests::build()?;
+        elves.extend(WORKLOADS.iter().map(|name| guests::elf(name)));
+    }
     let program = build_relsim()?;
-    let relsim = Simulator::new("relsim", program, &["run", "-q"]);
-    let peers: Vec<Simulator> = match timing {
-        Some(model) => vec![Simulator::new(model, &*relsim.program, &["run", "-q", "--timing", model])],
-        None => {
-            let machine = ["-machine", "virt", "-nographic", "-bios", "none", "-kernel"];
-            let qemu = Simulator::new("QEMU", "qemu-system-riscv64", &machine);
-            let spike = spike.map(|program| Simulator::new("Spike", program, &["--isa=rv64gc"]));
-            spike.into_iter().chain([qemu]).collect()
-        }
-    };
+    let platform: &[&str] = if own { &[] } else { &["--platform", "spike"] };
+    let relsim = Simulator::new("relsim", program, &[&["run", "-q"], platform].concat());
+    let mut peers = Vec::new();
+    if let Some(model) = timing {
+        let arguments = [&["run", "-q", "--timing", model], platform].concat();
+        peers.push(Simulator::new(model, &*relsim.program, &arguments));
+    }
+    peers.extend(spike.map(|program| Simulator::new("Spike", program, &["--isa=rv64gc"])));
+    if own && timing.is_none() {
+        let machine = ["-machine", "virt", "-nographic", "-bios", "none", "-kernel"];
+        peers.push(Simulator::new("QEMU", "qemu-system-riscv64", &machine));
+    }
     println!("Processor time, median of {rounds} rounds; the ratio is how many times faster relsim is.\n");
     print!("{:10} {:>12} {:>8} {:>7}", "workload", "instructions", "relsim", "MIPS");
     peers.iter().for_each(|peer| print!(" {:>9} {:>7} {:>7}", peer.name, "MIPS", "ratio"));
     println!();
-    for name in WORKLOADS {
-        let elf = guests::elf(name);
+    for elf in elves {
+        let name = elf.file_stem().unwrap_or_default().display();
         let count = instructions(&relsim, &elf)?;
         let mut ours = Vec::new();
         let mut theirs = vec![Vec::new(); peers.len()];
