@@ -123,7 +123,7 @@ fn a_detached_guest_runs_on() {
 #[test]
 fn what_gdb_writes_is_part_of_time() {
     let files = Files::new();
-    let stub = Stub::new(&[&ends_with_3(&files)]);
+    let mut stub = Stub::new(&[&ends_with_3(&files)]);
     let mut wire = stub.connect();
     wire.ask("vCont;s:1");
     let before = (wire.ask("g"), wire.ask("m80000000,8"));
@@ -177,7 +177,7 @@ fn gdb_keeps_checkpoints() {
 #[test]
 fn memory_is_read_without_devices() {
     let files = Files::new();
-    let stub = Stub::new(&[&ends_with_3(&files)]);
+    let mut stub = Stub::new(&[&ends_with_3(&files)]);
     let mut wire = stub.connect();
     let first: String = finish(3 << 16 | 0x3333)[0].to_le_bytes().map(|byte| format!("{byte:02x}")).concat();
     assert_eq!(wire.ask("m80000000,4"), first);
@@ -192,7 +192,7 @@ fn memory_is_read_without_devices() {
 fn ctrl_c_stops_a_guest_that_runs() {
     let files = Files::new();
     let guest = files.guest(&[jal(0, 0)]);
-    let stub = Stub::new(&[guest.to_str().unwrap()]);
+    let mut stub = Stub::new(&[guest.to_str().unwrap()]);
     let mut wire = stub.connect();
     for resume in ["c", "vCont;c"] {
         wire.send(&packet(resume.as_bytes()));
@@ -206,7 +206,7 @@ fn ctrl_c_stops_a_guest_that_runs() {
 /// The registers of every privilege and extension, from the table that the harts themselves have.
 #[test]
 fn every_csr_is_described_once() {
-    let stub = Stub::new(&["--builtin", "kernel"]);
+    let mut stub = Stub::new(&["--builtin", "kernel"]);
     let mut wire = stub.connect();
     let mut xml = String::new();
     loop {
@@ -242,7 +242,7 @@ fn every_csr_is_described_once() {
 fn what_is_no_packet_ends_a_connection_at_most() {
     let files = Files::new();
     // It goes on for ever: nothing but the stub can end the run.
-    let stub = Stub::new(&[files.guest(&[LOOP]).to_str().unwrap()]);
+    let mut stub = Stub::new(&[files.guest(&[LOOP]).to_str().unwrap()]);
     let wrong: &[&[u8]] = &[
         b"",
         b"GET / HTTP/1.1\r\n\r\n",

@@ -13,7 +13,6 @@ mod points;
 mod resume;
 mod target;
 
-use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use gdbstub::conn::Connection;
@@ -66,9 +65,9 @@ pub fn serve(
     loop {
         let stream = match listener.accept() {
             Ok((stream, _)) => stream,
-            // A signal, or what became of a connection before it was heard: accept(2) has a list. What stays wrong is
-            // about the listener.
-            Err(error) if error.kind() == ErrorKind::Interrupted || failures < MAX_FAILURES => {
+            // What became of a connection before it was heard: accept(2) has a list. What stays wrong is about the
+            // listener.
+            Err(_) if failures < MAX_FAILURES => {
                 failures += 1;
                 continue;
             }

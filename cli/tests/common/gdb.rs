@@ -1,6 +1,5 @@
 //! `relsim run --gdb` as a child, and both ways to talk to it: gdb, and bytes.
 
-use std::cell::RefCell;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
@@ -13,8 +12,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A relsim that waits for gdb.
 pub struct Stub {
-    child: RefCell<Child>,
-    stderr: RefCell<BufReader<ChildStderr>>,
+    child: Child,
+    stderr: BufReader<ChildStderr>,
     pub address: String,
 }
 
@@ -37,7 +36,7 @@ impl Stub {
                 break address.into();
             }
         };
-        Self { child: RefCell::new(child), stderr: RefCell::new(stderr), address }
+        Self { child, stderr, address }
     }
 
     /// Lets gdb carry out `commands`, and gives its standard output and error.
@@ -54,7 +53,7 @@ impl Stub {
     }
 
     /// A connection without gdb.
-    pub fn connect(&self) -> Wire {
+    pub fn connect(&mut self) -> Wire {
         // Of many short connections in a row one may be reset before anybody has heard of it; a stub that has ended
         // refuses them.
         let mut tries = 0;
@@ -70,31 +69,28 @@ impl Stub {
     }
 
     /// How it has ended, and what it had to say before.
-    fn last_words(&self) -> String {
-        let mut child = self.child.borrow_mut();
-        let Some(status) = child.try_wait().unwrap() else { return "it has not ended".into() };
+    fn last_words(&mut self) -> String {
+        let Some(status) = self.child.try_wait().unwrap() else { return "it has not ended".into() };
         let mut stderr = String::new();
-        self.stderr.borrow_mut().read_to_string(&mut stderr).unwrap();
+        self.stderr.read_to_string(&mut stderr).unwrap();
         format!("it has ended, {status}: {stderr}")
     }
 
     /// Waits for its end.
-    pub fn finish(self) -> Output {
+    pub fn finish(mut self) -> Output {
         let mut stderr = Vec::new();
-        self.stderr.borrow_mut().read_to_end(&mut stderr).unwrap();
-        let mut child = self.child.borrow_mut();
+        self.stderr.read_to_end(&mut stderr).unwrap();
         let mut stdout = Vec::new();
-        child.stdout.take().unwrap().read_to_end(&mut stdout).unwrap();
-        Output { status: child.wait().unwrap(), stdout, stderr }
+        self.child.stdout.take().unwrap().read_to_end(&mut stdout).unwrap();
+        Output { status: self.child.wait().unwrap(), stdout, stderr }
     }
 }
 
 impl Drop for Stub {
     fn drop(&mut self) {
         // It has ended if all went well.
-        let child = self.child.get_mut();
-        let _ = child.kill();
-        let _ = child.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
