@@ -511,7 +511,7 @@ impl Btb {
     }
 
     /// How many directions have gone into the history since `made` was looked up: fewer than are in flight.
-    fn since(&self, made: &Prediction) -> u32 {
+    pub(super) fn since(&self, made: &Prediction) -> u32 {
         u32::from(self.registers.place.wrapping_sub(made.place)) & 63
     }
 

@@ -1,7 +1,7 @@
 //! The state of a hart's pipeline apart from its large tables, relative to a cycle and to a place in the branch
 //! history: described, so that two can be compared, and taken, so that it can be put back at another time.
 
-use super::btb::{Cfi, Prediction};
+use super::btb::{Btb, Cfi, Prediction};
 use super::fetch::{FetchState, RING};
 use super::hart::HartModel;
 use super::memory::Pending;
@@ -44,26 +44,21 @@ fn relative(at: u64, now: u64) -> u64 {
     (at.wrapping_sub(now) as i64).max(PAST) as u64
 }
 
-/// How many directions have gone into the history since `made`.
-fn since(made: &Prediction, place: u8) -> u64 {
-    place.wrapping_sub(made.place).into()
-}
-
 /// The prediction for what is in the second stage.
-fn looked_up(made: &Prediction, place: u8, direction: bool) -> u64 {
+fn looked_up(made: &Prediction, btb: &Btb, direction: bool) -> u64 {
     u64::from(made.hit)
         | u64::from(made.taken) << 1
         | u64::from(made.bht_taken && direction) << 2
         | u64::from(made.bridx) << 8
         | u64::from(if made.names() { u8::MAX } else { made.entry }) << 16
-        | since(made, place) << 24
+        | u64::from(btb.since(made)) << 24
 }
 
 /// The prediction for what has left it: where the group ends, which depends on the BTB no more. The entry is no part of it
 /// ([`predictions`]).
-fn handed_on(made: &Prediction, place: u8) -> u64 {
+fn handed_on(made: &Prediction, btb: &Btb) -> u64 {
     let end = if made.taken { 1 + u64::from(made.bridx) } else { 0 };
-    end | since(made, place) << 24
+    end | u64::from(btb.since(made)) << 24
 }
 
 /// The predictions on their way in `hart`, of which [`Snapshot::describe`] leaves the entry out, in the order of their places.
@@ -120,7 +115,7 @@ impl Snapshot {
         if !still {
             return false;
         }
-        let place = fetch.btb.place();
+        let btb = &fetch.btb;
         let (page, base) = fetch.tlb.recent.map_or((u64::MAX, 0), |recent| recent);
         key.extend([
             fetch.context.privilege as u64 | fetch.context.satp << 2,
@@ -147,18 +142,18 @@ impl Snapshot {
             fetch.state.output,
             fetch.state.partial.map_or(0, |half| u64::from(half) | 1 << 16),
             pipe.executing.unwrap_or(0),
-            hart.issued.map_or(0, |_| handed_on(&pipe.made, place)),
+            hart.issued.map_or(0, |_| handed_on(&pipe.made, btb)),
         ]);
         if fetch.state.s2_valid {
-            key.extend([fetch.state.s2_pa, looked_up(&fetch.state.s2_made, place, given)]);
+            key.extend([fetch.state.s2_pa, looked_up(&fetch.state.s2_made, btb, given)]);
         }
         for n in 0..fetch.state.queued {
             let group = &fetch.state.queue[(fetch.state.head + n) % RING];
             let data = u64::from(group.data) | u64::from(group.again) << 32;
-            key.extend([group.pc, data, handed_on(&group.made, place)]);
+            key.extend([group.pc, data, handed_on(&group.made, btb)]);
         }
         if fetch.state.buffered > 0 {
-            let made = handed_on(&fetch.state.buffer_made, place);
+            let made = handed_on(&fetch.state.buffer_made, btb);
             let half = u64::from(fetch.state.buffer) | u64::from(fetch.state.buffer_again) << 16;
             key.extend([half, fetch.state.buffer_pc, made]);
         }
@@ -178,7 +173,7 @@ impl Snapshot {
                 relative(resolve.cycle, now),
                 resolve.pc,
                 resolve.kind.map_or(0, |kind| kind as u64 + 1) | u64::from(resolve.rvc) << 8,
-                since(&resolve.made, place),
+                btb.since(&resolve.made).into(),
             ]);
             // Where the last one goes is what comes next.
             if !last || pipe.restart.is_some() {
