@@ -9,6 +9,7 @@ mod host;
 mod kernel;
 mod linux;
 mod python;
+mod repeat;
 mod setup;
 mod shell;
 mod speed;
@@ -59,6 +60,11 @@ const COMMANDS: &[Command] = &[
         name: "linux",
         help: "Compare ways to notify on Debian's Linux; arguments go to `relsim compare`; --build builds the program only",
         run: linux::run,
+    },
+    Command {
+        name: "repeat",
+        help: "Run Linux functionally and twice with a timing model, and compare; --timing, --harts N[,N]..., -- `relsim run`'s",
+        run: repeat::run,
     },
     Command {
         name: "golden",

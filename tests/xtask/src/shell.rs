@@ -52,3 +52,25 @@ pub fn on_path(name: &str) -> bool {
 pub fn at<T>(path: &Path, result: std::io::Result<T>) -> Outcome<T> {
     result.map_err(|error| format!("{}: {error}", path.display()))
 }
+
+/// User and system time that children have used so far, in clock ticks (proc(5), stat, fields 16 and 17).
+fn children_ticks() -> Outcome<u64> {
+    let stat =
+        std::fs::read_to_string("/proc/self/stat").map_err(|error| format!("/proc/self/stat: {error}"))?;
+    let behind_name = stat.rsplit(')').next().unwrap_or_default();
+    let fields: Vec<&str> = behind_name.split_whitespace().collect();
+    let ticks = |n: usize| fields.get(n).and_then(|f| f.parse::<u64>().ok());
+    // The first field behind the name is the third.
+    ticks(13).zip(ticks(14)).map(|(user, system)| user + system).ok_or("/proc/self/stat: unknown form".into())
+}
+
+/// What `run` gives, and the processor time of the programs that it ran, in seconds.
+///
+/// # Errors
+/// Its own, or if the time cannot be told.
+pub fn timed<T>(run: impl FnOnce() -> Outcome<T>) -> Outcome<(T, f64)> {
+    let before = children_ticks()?;
+    let outcome = run()?;
+    // Linux counts in hundredths of a second for user space, whatever its own tick is.
+    Ok((outcome, (children_ticks()? - before).max(1) as f64 / 100.0))
+}

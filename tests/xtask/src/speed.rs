@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use crate::build::build_relsim;
 use crate::guests;
-use crate::shell::{Outcome, on_path, run as execute};
+use crate::shell::{Outcome, on_path, run as execute, timed};
 
 const WORKLOADS: &[&str] = &["integer", "memory", "float", "pingpong"];
 const DEFAULT_ROUNDS: usize = 5;
@@ -22,17 +22,6 @@ struct Simulator {
     arguments: Vec<String>,
 }
 
-/// User and system time that children have used so far, in clock ticks (proc(5), stat, fields 16 and 17).
-fn children_ticks() -> Outcome<u64> {
-    let stat =
-        std::fs::read_to_string("/proc/self/stat").map_err(|error| format!("/proc/self/stat: {error}"))?;
-    let behind_name = stat.rsplit(')').next().unwrap_or_default();
-    let fields: Vec<&str> = behind_name.split_whitespace().collect();
-    let ticks = |n: usize| fields.get(n).and_then(|f| f.parse::<u64>().ok());
-    // The first field behind the name is the third.
-    ticks(13).zip(ticks(14)).map(|(user, system)| user + system).ok_or("/proc/self/stat: unknown form".into())
-}
-
 impl Simulator {
     fn new(name: impl Into<String>, program: impl Into<PathBuf>, arguments: &[&str]) -> Self {
         let arguments = arguments.iter().copied().map(String::from).collect();
@@ -41,7 +30,6 @@ impl Simulator {
 
     /// Runs `elf` and gives the processor time in seconds.
     fn time(&self, elf: &PathBuf) -> Outcome<f64> {
-        let before = children_ticks()?;
         let mut command = Command::new(&self.program);
         command
             .args(&self.arguments)
@@ -49,9 +37,7 @@ impl Simulator {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        execute(&mut command)?;
-        // Linux counts in hundredths of a second for user space, whatever its own tick is.
-        Ok((children_ticks()? - before).max(1) as f64 / 100.0)
+        timed(|| execute(&mut command)).map(|((), seconds)| seconds)
     }
 }
 

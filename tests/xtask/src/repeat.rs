@@ -1,0 +1,186 @@
+//! `cargo xtask repeat`: a system to its end, functionally and twice with a timing model, on each number of harts that is asked
+//! for. The two must have the same statistics and the same console to the byte. With functional mode they share what the guest
+//! does, but not when: its console is compared by lines, in any order, with all numbers taken for the same.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use relsim_assets::linux;
+
+use crate::build::build_relsim;
+use crate::debian;
+use crate::repository;
+use crate::shell::{Outcome, at, timed};
+
+/// What is run where nobody says otherwise: Debian's Linux, whose process 1 looks around and turns the machine off.
+const SCRIPT: &str = "\
+uname -sm
+echo \"$(nproc) harts\"
+seq 1 1000 | sha256sum
+poweroff -f
+";
+/// What `relsim run` says where it came to a limit of instructions: the guest goes on for ever, and that is all of it.
+const LIMIT: i32 = 124;
+/// Lines that only one console has, of which so many are listed.
+const LISTED: usize = 8;
+
+/// A run: how it ended, what it printed, and its statistics without what is the host's.
+#[derive(PartialEq, Eq)]
+struct Run {
+    status: i32,
+    console: Vec<u8>,
+    statistics: String,
+}
+
+impl Run {
+    /// The first number behind `name` in the statistics' last lines: those of the whole machine.
+    fn count(&self, name: &str) -> &str {
+        let line = self.statistics.lines().find_map(|line| line.strip_prefix(&format!("  \"{name}\": ")));
+        line.unwrap_or("?").trim_end_matches(',')
+    }
+
+    /// How often each line of the console occurs, with numbers taken for the same.
+    fn lines(&self) -> BTreeMap<String, usize> {
+        let mut lines = BTreeMap::new();
+        for line in String::from_utf8_lossy(&self.console).lines() {
+            *lines.entry(without_numbers(line)).or_default() += 1;
+        }
+        lines
+    }
+}
+
+/// `line` with one `#` for all digits that stand together, and without blanks at its ends.
+fn without_numbers(line: &str) -> String {
+    let mut plain = String::new();
+    for c in line.trim().chars() {
+        match c.is_ascii_digit() {
+            true if plain.ends_with('#') => {}
+            true => plain.push('#'),
+            false => plain.push(c),
+        }
+    }
+    plain
+}
+
+/// What is to be done, and where.
+struct Plan {
+    relsim: PathBuf,
+    statistics: PathBuf,
+    arguments: Vec<String>,
+}
+
+impl Plan {
+    /// Runs it on `harts` harts with `timing`.
+    fn run(&self, harts: &str, timing: &str) -> Outcome<Run> {
+        let mut command = Command::new(&self.relsim);
+        command.args(["run", "-q", "--timing", timing, "--harts", harts, "--stats"]).arg(&self.statistics);
+        command.args(&self.arguments).stdin(Stdio::null()).stderr(Stdio::piped());
+        let output = command.output().map_err(|error| format!("{}: {error}", self.relsim.display()))?;
+        let status = output.status.code().unwrap_or(-1);
+        if status != 0 && status != LIMIT {
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            return Err(format!("{harts} harts, {timing}: {}\n{}", output.status, said.trim_end()));
+        }
+        let statistics = at(&self.statistics, fs::read_to_string(&self.statistics))?;
+        let own = statistics.lines().filter(|line| !line.trim_start().starts_with("\"host_"));
+        let statistics = own.collect::<Vec<_>>().join("\n");
+        Ok(Run { status, console: output.stdout, statistics })
+    }
+}
+
+/// The lines that `one` has and `other` has not, or not as often.
+fn only(one: &BTreeMap<String, usize>, other: &BTreeMap<String, usize>) -> Vec<String> {
+    let more = |(line, &count): (&String, &usize)| {
+        let there = other.get(line).copied().unwrap_or_default();
+        (count > there).then(|| format!("{} x {line}", count - there))
+    };
+    one.iter().filter_map(more).collect()
+}
+
+fn list(who: &str, lines: &[String]) {
+    for line in lines.iter().take(LISTED) {
+        println!("    only {who}: {line}");
+    }
+    if lines.len() > LISTED {
+        println!("    only {who}: {} more", lines.len() - LISTED);
+    }
+}
+
+/// Debian's Linux, as arguments of `relsim run`; what they name is put into `directory`.
+fn linux_arguments(directory: &Path) -> Outcome<Vec<String>> {
+    debian::packages()?;
+    let initrd = directory.join("initrd.cpio");
+    at(&initrd, fs::write(&initrd, linux::initrd(SCRIPT)))?;
+    let (kernel, initrd) = (linux::kernel().display().to_string(), initrd.display().to_string());
+    let arguments = [&*kernel, "--mem", "256M", "--initrd", &initrd, "--append", "console=ttyS0"];
+    Ok(arguments.map(String::from).to_vec())
+}
+
+/// Runs and compares. Arguments: `--timing MODEL` (default: `rocket`), `--harts N[,N]...` (default: 1), and behind `--` those of
+/// `relsim run` for something else than Debian's Linux.
+///
+/// # Errors
+/// If something cannot be built or had, a run fails, or two runs are not the same.
+pub fn run(args: &[String]) -> Outcome<()> {
+    let (own, theirs) = match args.iter().position(|arg| arg == "--") {
+        Some(at) => (&args[..at], Some(&args[at + 1..])),
+        None => (args, None),
+    };
+    let (mut timing, mut harts) = ("rocket", "1");
+    let mut own = own.iter();
+    while let Some(flag) = own.next() {
+        let value = own.next().ok_or_else(|| format!("{flag} needs a value"))?;
+        match flag.as_str() {
+            "--timing" => timing = value,
+            "--harts" => harts = value,
+            _ => {
+                return Err(format!(
+                    "unknown argument {flag}: --timing MODEL, --harts N[,N]..., -- ARGUMENTS"
+                ));
+            }
+        }
+    }
+    // Several may be at work.
+    let directory = repository().join("target/repeat").join(std::process::id().to_string());
+    at(&directory, fs::create_dir_all(&directory))?;
+    let arguments = match theirs {
+        Some(arguments) => arguments.to_vec(),
+        None => linux_arguments(&directory)?,
+    };
+    let plan = Plan { relsim: build_relsim()?, statistics: directory.join("statistics.json"), arguments };
+    println!("{:>5} {:10} {:>16} {:>16} {:>9}", "harts", "timing", "instructions", "cycles", "processor");
+    let mut differ = Vec::new();
+    for harts in harts.split(',') {
+        let row = |timing: &str| {
+            let (run, seconds) = timed(|| plan.run(harts, timing))?;
+            let (instructions, cycles) = (run.count("instructions"), run.count("cycles"));
+            println!("{harts:>5} {timing:10} {instructions:>16} {cycles:>16} {seconds:>8.1}s");
+            Outcome::Ok(run)
+        };
+        let functional = row("functional")?;
+        let (first, second) = (row(timing)?, row(timing)?);
+        let (was, is) = (functional.lines(), first.lines());
+        let (missing, new) = (only(&was, &is), only(&is, &was));
+        let same = if first == second { "the same twice" } else { "NOT THE SAME twice" };
+        let ended = match (first.status, functional.status) {
+            (0, 0) => "ended by itself",
+            (LIMIT, LIMIT) => "ended at the limit of instructions",
+            _ => "ended otherwise than functionally",
+        };
+        println!(
+            "      {timing} {ended}, {same}; {} lines, {} missing, {} more",
+            is.len(),
+            missing.len(),
+            new.len()
+        );
+        list("functionally", &missing);
+        list(timing, &new);
+        if first != second {
+            differ.push(harts);
+        }
+    }
+    at(&directory, fs::remove_dir_all(&directory))?;
+    if differ.is_empty() { Ok(()) } else { Err(format!("two runs differ on {} harts", differ.join(", "))) }
+}
