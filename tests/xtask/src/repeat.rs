@@ -41,7 +41,7 @@ impl Run {
         line.unwrap_or("?").trim_end_matches(',')
     }
 
-    /// How often each line of the console occurs, with numbers taken for the same.
+    /// How often each line of the console occurs ([`without_numbers`]).
     fn lines(&self) -> BTreeMap<String, usize> {
         let mut lines = BTreeMap::new();
         for line in String::from_utf8_lossy(&self.console).lines() {
@@ -51,14 +51,19 @@ impl Run {
     }
 }
 
-/// `line` with one `#` for all digits that stand together, and without blanks at its ends.
+/// `line` with one `#` for all digits that stand together, and without blanks, which numbers are padded with, and colours
+/// (ECMA-48, control sequences).
 fn without_numbers(line: &str) -> String {
     let mut plain = String::new();
-    for c in line.trim().chars() {
-        match c.is_ascii_digit() {
-            true if plain.ends_with('#') => {}
-            true => plain.push('#'),
-            false => plain.push(c),
+    let mut in_sequence = false;
+    for c in line.chars() {
+        match c {
+            _ if in_sequence => in_sequence = !c.is_ascii_alphabetic(),
+            '\x1b' => in_sequence = true,
+            '0'..='9' if plain.ends_with('#') => {}
+            '0'..='9' => plain.push('#'),
+            _ if c.is_whitespace() || c.is_control() => {}
+            _ => plain.push(c),
         }
     }
     plain
@@ -183,4 +188,28 @@ pub fn run(args: &[String]) -> Outcome<()> {
     }
     at(&directory, fs::remove_dir_all(&directory))?;
     if differ.is_empty() { Ok(()) } else { Err(format!("two runs differ on {} harts", differ.join(", "))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_the_same_up_to_numbers_and_order() {
+        let run = |console: &str| Run { status: 0, console: console.into(), statistics: String::new() };
+        let lines = |console| run(console).lines();
+        assert_eq!(lines("[    0.5] a\nb 7\n"), lines("b 12\n[   10.25] a\n"));
+        assert_eq!(lines("\x1b[1;31mred 3\x1b[0m"), lines("red 4"));
+        let (one, other) = (lines("a\nb 1\nb 2\n"), lines("b 3\nc\n"));
+        assert_eq!(only(&one, &other), ["1 x a", "1 x b#"]);
+        assert_eq!(only(&other, &one), ["1 x c"]);
+    }
+
+    #[test]
+    fn counts_are_those_of_the_machine() {
+        let statistics =
+            "{\n  \"harts\": [\n    {\n      \"cycles\": 1,\n    }\n  ],\n  \"cycles\": 23,\n}".into();
+        let run = Run { status: 0, console: Vec::new(), statistics };
+        assert_eq!((run.count("cycles"), run.count("instructions")), ("23", "?"));
+    }
 }
