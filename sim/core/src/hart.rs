@@ -1,6 +1,6 @@
 //! A hart: registers, CSR state and what instruction functions may do with them.
 //!
-//! Memory accesses are in `mmu.rs`, traps in `trap.rs`, CSR rows in `csr/`.
+//! Memory accesses are in `mmu/accesses.rs`, traps in `trap.rs`, CSR rows in `csr/`.
 
 use std::sync::Arc;
 
