@@ -86,7 +86,7 @@ impl Plan {
         let status = output.status.code().unwrap_or(-1);
         if status != 0 && status != LIMIT {
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            return Err(format!("{harts} harts, {timing}: {}\n{}", output.status, said.trim_end()));
+            return Err(format!("harts {harts}, {timing}: {}\n{}", output.status, said.trim_end()));
         }
         let statistics = at(&self.statistics, fs::read_to_string(&self.statistics))?;
         let own = statistics.lines().filter(|line| !line.trim_start().starts_with("\"host_"));
@@ -127,7 +127,7 @@ fn linux_arguments(directory: &Path) -> Outcome<Vec<String>> {
 /// `relsim run` for something else than Debian's Linux.
 ///
 /// # Errors
-/// If something cannot be built or had, a run fails, or two runs are not the same.
+/// If something cannot be built or had, a run fails, two runs are not the same, or end otherwise than functionally.
 pub fn run(args: &[String]) -> Outcome<()> {
     let (own, theirs) = match args.iter().position(|arg| arg == "--") {
         Some(at) => (&args[..at], Some(&args[at + 1..])),
@@ -147,14 +147,22 @@ pub fn run(args: &[String]) -> Outcome<()> {
             }
         }
     }
+    let relsim = build_relsim()?;
     // Several may be at work.
     let directory = repository().join("target/repeat").join(std::process::id().to_string());
     at(&directory, fs::create_dir_all(&directory))?;
-    let arguments = match theirs {
-        Some(arguments) => arguments.to_vec(),
-        None => linux_arguments(&directory)?,
-    };
-    let plan = Plan { relsim: build_relsim()?, statistics: directory.join("statistics.json"), arguments };
+    let compared = theirs
+        .map_or_else(|| linux_arguments(&directory), |arguments| Ok(arguments.to_vec()))
+        .and_then(|arguments| {
+            let plan = Plan { relsim, statistics: directory.join("statistics.json"), arguments };
+            compare(&plan, timing, harts)
+        });
+    at(&directory, fs::remove_dir_all(&directory))?;
+    compared
+}
+
+/// Runs `plan` on each of the numbers of `harts`, and says what is the same and what is not.
+fn compare(plan: &Plan, timing: &str, harts: &str) -> Outcome<()> {
     println!("{:>5} {:10} {:>16} {:>16} {:>9}", "harts", "timing", "instructions", "cycles", "processor");
     let mut differ = Vec::new();
     for harts in harts.split(',') {
@@ -182,12 +190,11 @@ pub fn run(args: &[String]) -> Outcome<()> {
         );
         list("functionally", &missing);
         list(timing, &new);
-        if first != second {
+        if first != second || first.status != functional.status {
             differ.push(harts);
         }
     }
-    at(&directory, fs::remove_dir_all(&directory))?;
-    if differ.is_empty() { Ok(()) } else { Err(format!("two runs differ on {} harts", differ.join(", "))) }
+    if differ.is_empty() { Ok(()) } else { Err(format!("runs differ on {} harts", differ.join(", "))) }
 }
 
 #[cfg(test)]
