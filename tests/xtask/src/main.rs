@@ -13,6 +13,7 @@ mod repeat;
 mod setup;
 mod shell;
 mod speed;
+mod statistics;
 mod test;
 mod user_symbols;
 

@@ -55,13 +55,16 @@ pub fn at<T>(path: &Path, result: std::io::Result<T>) -> Outcome<T> {
 
 /// User and system time that children have used so far, in clock ticks (proc(5), stat, fields 16 and 17).
 fn children_ticks() -> Outcome<u64> {
-    let stat =
-        std::fs::read_to_string("/proc/self/stat").map_err(|error| format!("/proc/self/stat: {error}"))?;
+    let path = Path::new("/proc/self/stat");
+    let stat = at(path, std::fs::read_to_string(path))?;
     let behind_name = stat.rsplit(')').next().unwrap_or_default();
     let fields: Vec<&str> = behind_name.split_whitespace().collect();
     let ticks = |n: usize| fields.get(n).and_then(|f| f.parse::<u64>().ok());
     // The first field behind the name is the third.
-    ticks(13).zip(ticks(14)).map(|(user, system)| user + system).ok_or("/proc/self/stat: unknown form".into())
+    ticks(13)
+        .zip(ticks(14))
+        .map(|(user, system)| user + system)
+        .ok_or_else(|| format!("{}: unknown form", path.display()))
 }
 
 /// What `run` gives, and the processor time of the programs that it ran, in seconds.

@@ -10,7 +10,8 @@ use std::process::{Command, Stdio};
 
 use crate::build::build_relsim;
 use crate::guests;
-use crate::shell::{Outcome, on_path, run as execute, timed};
+use crate::shell::{Outcome, on_path, output, run as execute, timed};
+use crate::statistics;
 
 const WORKLOADS: &[&str] = &["integer", "memory", "float", "pingpong"];
 const DEFAULT_ROUNDS: usize = 5;
@@ -50,11 +51,8 @@ fn median(mut values: Vec<f64>) -> f64 {
 fn instructions(relsim: &Simulator, elf: &PathBuf) -> Outcome<f64> {
     let mut command = Command::new(&relsim.program);
     command.args(&relsim.arguments).args(["--stats", "-"]).arg(elf).stdin(Stdio::null());
-    let json = crate::shell::output(&mut command)?;
-    let count = json.split("\"instructions\":").nth(1).and_then(|rest| {
-        rest.trim_start().split(|c: char| !c.is_ascii_digit()).next().and_then(|digits| digits.parse().ok())
-    });
-    count.ok_or_else(|| format!("no instruction count in the statistics of {}", elf.display()))
+    let statistics = statistics::read(&output(&mut command)?)?;
+    Ok(statistics::count(&statistics, "instructions")? as f64)
 }
 
 /// Measures. Arguments: `--rounds N`, `--spike PATH` (default: `spike` on the search path, if it is there), `--timing
