@@ -9,6 +9,7 @@ use relsim_core::timing::CycleCause;
 use relsim_machine::{
     Exit, Limits, Machine, MachineConfig, Payload, Piece, Shape, TIMING_MODELS, Timing, platform,
 };
+use relsim_tests::Watching;
 use relsim_tests::lockstep::asm::Asm;
 use relsim_uintr::UINTR;
 
@@ -73,6 +74,23 @@ fn sleeper_with_two_timers(both: bool) -> Vec<u32> {
     code
 }
 
+/// Hart 0 loads, 64 times over, what it has stored just before, by an address that it loads in between: the store before is
+/// in the way of the store's draining. Other harts sleep.
+fn loads_behind_stores() -> Vec<u32> {
+    let ld = |rd: u32, rs1: u32, imm: u32| imm << 20 | rs1 << 15 | 3 << 12 | rd << 7 | 0x03;
+    let sd = |rs2: u32, rs1: u32, imm: u32| store(3, rs2, rs1) | imm << 7;
+    // csrr t1, mhartid; beqz t1, 12; wfi; j -4
+    let mut code =
+        vec![0xf14 << 20 | 2 << 12 | T1 << 7 | 0x73, 0x0000_0663 | T1 << 15, 0x1050_0073, 0xffdf_f06f];
+    // auipc t0, 0x100; sd t0, 16(t0); li t1, 64
+    code.extend([0x100 << 12 | T0 << 7 | 0x17, sd(T0, T0, 16), addi(T1, 0, 64)]);
+    code.extend([sd(T1, T0, 0), sd(T1, T0, 8), ld(T2, T0, 16), ld(T3, T2, 8), addi(T1, T1, -1)]);
+    // bnez t1, -20
+    code.push(0xfe00_06e3 | T1 << 15 | 1 << 12);
+    code.extend(finish());
+    code
+}
+
 fn machine(timing: &Timing, harts: usize, code: &[u32]) -> Machine {
     let (config, payload) = plan(timing, harts, code);
     Machine::build(config, &payload, Vec::new(), Box::new(NoConsole)).unwrap()
@@ -132,6 +150,30 @@ fn every_cycle_of_every_model_has_a_cause() {
                 "{}",
                 model.name
             );
+        }
+    }
+}
+
+/// Blocks take what their instructions take one by one, for a lone hart and for one whose others sleep.
+#[test]
+fn blocks_take_what_their_instructions_take() {
+    let code = loads_behind_stores();
+    for model in TIMING_MODELS {
+        let timing = (model.timing)();
+        for harts in [1, 2, 4] {
+            let machine = run(&timing, harts, &code);
+            let mut watched = self::machine(&timing, harts, &code);
+            let limits = Limits { max_cycles: 10_000_000, ..Limits::default() };
+            watched.run_observed(limits, &AtomicBool::new(false), &mut Watching);
+            assert_eq!(machine.cycles(), watched.cycles(), "{} of {harts} harts", model.name);
+            for hart in 0..harts {
+                assert_eq!(
+                    machine.ledger(hart),
+                    watched.ledger(hart),
+                    "{} hart {hart} of {harts}",
+                    model.name
+                );
+            }
         }
     }
 }

@@ -668,8 +668,13 @@ fn access(
         memory.stores(word, mask, issue + WRITE_BACK);
         hart.board.write_back(issue, false);
     } else {
-        if memory.has_stores() && memory.conflict(issue, word, mask).found {
-            return false;
+        if memory.has_stores() {
+            // Whoever replays it asks once more, as if nobody had: what drains depends on what is there.
+            let stores = memory.stores;
+            if memory.conflict(issue, word, mask).found {
+                memory.stores = stores;
+                return false;
+            }
         }
         memory.reads(issue);
         let float = op.class == OpClass::FpLoad;
