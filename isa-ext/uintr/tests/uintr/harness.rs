@@ -144,7 +144,6 @@ impl Machine {
         let limits = SliceLimits {
             end_cycle: u64::MAX,
             event_cycle: u64::MAX,
-            whole_blocks: false,
             max_instructions,
             sync_cycle,
         };
