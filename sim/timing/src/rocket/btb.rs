@@ -31,6 +31,12 @@ const HISTORY_HASH: u32 = 221;
 /// "No entry" in a prediction.
 pub const NO_ENTRY: u8 = BTB_ENTRIES as u8;
 
+/// Whether a prediction can name `entry`: several that answer at once name one by the union of their bits, which may be
+/// beyond the last.
+fn may_be_named(entry: u8) -> bool {
+    usize::from(entry) < ROOM
+}
+
 /// What an entry is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum Cfi {
@@ -233,8 +239,7 @@ impl Btb {
         let stack = &self.registers.stack;
         require(stack.count <= RAS_ENTRIES && stack.at < RAS_ENTRIES, "too many return addresses")?;
         let named = self.recent.used.into_iter().chain(self.recent.update.map(|update| update.entry));
-        require(named.into_iter().all(|entry| entry <= NO_ENTRY), "no entry of the BTB")?;
-        require(self.recent.used != Some(NO_ENTRY), "no entry was used")?;
+        require(named.into_iter().all(may_be_named), "no entry of the BTB")?;
         self.entries.tags.into_iter().for_each(|tag| self.index(tag));
         self.renumber();
         Ok(())

@@ -4,7 +4,7 @@ use relsim_core::saved::{Impossible, require};
 use serde::{Deserialize, Serialize};
 
 use super::super::memo::Origin;
-use super::NO_ENTRY;
+use super::{NO_ENTRY, may_be_named};
 
 /// What the predictor says about a fetch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -43,7 +43,7 @@ impl Prediction {
 
     /// Whether it can have been made.
     pub(in super::super) fn check(&self) -> Result<(), Impossible> {
-        require(self.bridx < 2 && self.entry <= NO_ENTRY, "a prediction by no entry")
+        require(self.bridx < 2 && may_be_named(self.entry), "a prediction by no entry")
     }
 }
 

@@ -1,4 +1,4 @@
-//! Tests of what the predictor says to the memory of timed blocks.
+//! Tests of what the predictor says to the memory of timed blocks, and of what is read of a checkpoint.
 
 use super::*;
 
@@ -31,4 +31,15 @@ fn one_entry_does_not_answer_for_two_that_say_the_same() {
     let others = with_entries(&[4, 5]);
     assert_eq!(two.odd(pc).0, others.odd(pc).0, "which entries they are does not matter");
     assert_eq!((two.odd(pc).1, others.odd(pc).1), (3, 5));
+}
+
+#[test]
+fn an_entry_beyond_the_last_is_named_where_several_answer() {
+    let mut btb = with_entries(&[12, 19]);
+    let (made, _) = btb.cycle(0x8000_1000);
+    assert_eq!((made.entry, made.hit, made.taken), (12 | 19, true, true));
+    assert!(made.check().is_ok());
+    assert!(btb.complete().is_ok());
+    let nobody = Prediction { entry: ROOM as u8, ..made };
+    assert!(nobody.check().is_err());
 }
