@@ -11,6 +11,8 @@ use relsim_machine::{
 };
 use relsim_tests::Watching;
 use relsim_tests::lockstep::asm::Asm;
+use relsim_tests::lockstep::program::Program;
+use relsim_tests::lockstep::simulators;
 use relsim_uintr::UINTR;
 
 static EXTENSIONS: &[&IsaExtension] = &[&UINTR];
@@ -74,21 +76,37 @@ fn sleeper_with_two_timers(both: bool) -> Vec<u32> {
     code
 }
 
-/// Hart 0 loads, 64 times over, what it has stored just before, by an address that it loads in between: the store before is
-/// in the way of the store's draining. Other harts sleep.
-fn loads_behind_stores() -> Vec<u32> {
-    let ld = |rd: u32, rs1: u32, imm: u32| imm << 20 | rs1 << 15 | 3 << 12 | rd << 7 | 0x03;
-    let sd = |rs2: u32, rs1: u32, imm: u32| store(3, rs2, rs1) | imm << 7;
+fn load(rd: u32, rs1: u32, imm: u32) -> u32 {
+    imm << 20 | rs1 << 15 | 3 << 12 | rd << 7 | 0x03
+}
+
+fn store_at(rs2: u32, rs1: u32, imm: u32) -> u32 {
+    store(3, rs2, rs1) | imm << 7
+}
+
+/// Hart 0 does `body` 64 times over, with t0 for the address of memory that has it at 16; other harts sleep.
+fn loop_of(body: [u32; 4]) -> Vec<u32> {
     // csrr t1, mhartid; beqz t1, 12; wfi; j -4
     let mut code =
         vec![0xf14 << 20 | 2 << 12 | T1 << 7 | 0x73, 0x0000_0663 | T1 << 15, 0x1050_0073, 0xffdf_f06f];
     // auipc t0, 0x100; sd t0, 16(t0); li t1, 64
-    code.extend([0x100 << 12 | T0 << 7 | 0x17, sd(T0, T0, 16), addi(T1, 0, 64)]);
-    code.extend([sd(T1, T0, 0), sd(T1, T0, 8), ld(T2, T0, 16), ld(T3, T2, 8), addi(T1, T1, -1)]);
-    // bnez t1, -20
-    code.push(0xfe00_06e3 | T1 << 15 | 1 << 12);
+    code.extend([0x100 << 12 | T0 << 7 | 0x17, store_at(T0, T0, 16), addi(T1, 0, 64)]);
+    code.extend(body);
+    // addi t1, t1, -1; bnez t1, -20
+    code.extend([addi(T1, T1, -1), 0xfe00_06e3 | T1 << 15 | 1 << 12]);
     code.extend(finish());
     code
+}
+
+/// Loads what was stored just before, by an address that is loaded in between: the store before is in the way of that
+/// store's draining.
+fn loads_behind_stores() -> Vec<u32> {
+    loop_of([store_at(T1, T0, 0), store_at(T1, T0, 8), load(T2, T0, 16), load(T3, T2, 8)])
+}
+
+/// Stores and loads misaligned, line after line.
+fn misaligned() -> Vec<u32> {
+    loop_of([store_at(T1, T0, 3), load(T3, T0, 11), addi(T0, T0, 64), addi(T2, T0, 0)])
 }
 
 fn machine(timing: &Timing, harts: usize, code: &[u32]) -> Machine {
@@ -157,12 +175,12 @@ fn every_cycle_of_every_model_has_a_cause() {
 /// Blocks take what their instructions take one by one, for a lone hart and for one whose others sleep.
 #[test]
 fn blocks_take_what_their_instructions_take() {
-    let code = loads_behind_stores();
-    for model in TIMING_MODELS {
+    let codes = [loads_behind_stores(), misaligned()];
+    for (model, code) in TIMING_MODELS.iter().flat_map(|model| codes.iter().map(move |code| (model, code))) {
         let timing = (model.timing)();
         for harts in [1, 2, 4] {
-            let machine = run(&timing, harts, &code);
-            let mut watched = self::machine(&timing, harts, &code);
+            let machine = run(&timing, harts, code);
+            let mut watched = self::machine(&timing, harts, code);
             let limits = Limits { max_cycles: 10_000_000, ..Limits::default() };
             watched.run_observed(limits, &AtomicBool::new(false), &mut Watching);
             assert_eq!(machine.cycles(), watched.cycles(), "{} of {harts} harts", model.name);
@@ -174,6 +192,25 @@ fn blocks_take_what_their_instructions_take() {
                     model.name
                 );
             }
+        }
+    }
+}
+
+/// The same of random programs.
+#[test]
+fn random_programs_take_what_their_instructions_take() {
+    const PROGRAMS: u64 = 40;
+    for model in TIMING_MODELS {
+        for seed in 0..PROGRAMS {
+            let program = Program::new(seed);
+            let make = || simulators::machine(&program, (model.timing)()).unwrap();
+            let (mut machine, mut watched) = (make(), make());
+            let limits = Limits { max_instructions: 1_000_000, ..Limits::default() };
+            let stop = AtomicBool::new(false);
+            let exit = machine.run(limits, &stop);
+            assert_eq!(exit, watched.run_observed(limits, &stop, &mut Watching), "{} {seed}", model.name);
+            assert_eq!(machine.cycles(), watched.cycles(), "{}, program {seed}", model.name);
+            assert_eq!(machine.ledger(0), watched.ledger(0), "{}, program {seed}", model.name);
         }
     }
 }

@@ -397,7 +397,8 @@ impl HartModel {
             _ => base.wrapping_add_signed(op.imm.into()),
         };
         let mut access = Access::new(op, va, va);
-        if va & ((1 << access.size) - 1) != 0 {
+        let aligned = va & ((1 << access.size) - 1) == 0;
+        if !aligned && (op.class.is_atomic() || !env.hart.config.misaligned_ok) {
             return None;
         }
         access.pa = env.hart.walk(env.bus, va, access.kind(), env.hart.data_privilege()).ok()?.pa;
