@@ -366,15 +366,10 @@ impl Hub {
         self.advance(around);
     }
 
-    /// Whether nothing is on its way.
-    pub fn is_quiet(&self) -> bool {
-        let none = self.requests.is_empty() && self.transactions.is_empty() && self.messages.is_empty();
-        none && self.bursts.is_empty()
-    }
-
     /// Works out everything that can be.
     pub fn advance(&mut self, around: &mut Around<'_>) {
-        if self.is_quiet() {
+        let none = self.requests.is_empty() && self.transactions.is_empty() && self.messages.is_empty();
+        if none && self.bursts.is_empty() {
             return;
         }
         loop {
