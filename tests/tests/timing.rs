@@ -10,7 +10,7 @@ use relsim_machine::{
     Exit, Limits, Machine, MachineConfig, Payload, Piece, Shape, TIMING_MODELS, Timing, platform,
 };
 use relsim_tests::Watching;
-use relsim_tests::lockstep::asm::Asm;
+use relsim_tests::lockstep::asm::{Asm, Cond};
 use relsim_tests::lockstep::program::Program;
 use relsim_tests::lockstep::simulators;
 use relsim_uintr::UINTR;
@@ -28,6 +28,11 @@ fn addi(rd: u32, rs1: u32, imm: i32) -> u32 {
 
 fn store(width: u32, rs2: u32, rs1: u32) -> u32 {
     rs2 << 20 | rs1 << 15 | width << 12 | 0x23
+}
+
+/// What `a` has assembled.
+fn words(a: Asm) -> Vec<u32> {
+    a.finish().as_chunks().0.iter().map(|word| u32::from_le_bytes(*word)).collect()
 }
 
 /// Ends the run with code 0.
@@ -69,44 +74,54 @@ fn sleeper_with_two_timers(both: bool) -> Vec<u32> {
         a.li(T1, value);
         a.csrw(csr, T1);
     }
-    let mut code: Vec<u32> = a.finish().as_chunks().0.iter().map(|word| u32::from_le_bytes(*word)).collect();
+    let mut code = words(a);
     // lui t0, 0x2004; li t1, 100; sd t1, 0(t0); wfi
     code.extend([0x2004 << 12 | T0 << 7 | 0x37, addi(T1, 0, 100), store(3, T1, T0), 0x1050_0073]);
     code.extend(finish());
     code
 }
 
-fn load(rd: u32, rs1: u32, imm: u32) -> u32 {
-    imm << 20 | rs1 << 15 | 3 << 12 | rd << 7 | 0x03
-}
-
-fn store_at(rs2: u32, rs1: u32, imm: u32) -> u32 {
-    store(3, rs2, rs1) | imm << 7
-}
-
 /// Hart 0 does `body` 64 times over, with t0 for the address of memory that has it at 16; other harts sleep.
-fn loop_of(body: [u32; 4]) -> Vec<u32> {
-    // csrr t1, mhartid; beqz t1, 12; wfi; j -4
-    let mut code =
-        vec![0xf14 << 20 | 2 << 12 | T1 << 7 | 0x73, 0x0000_0663 | T1 << 15, 0x1050_0073, 0xffdf_f06f];
-    // auipc t0, 0x100; sd t0, 16(t0); li t1, 64
-    code.extend([0x100 << 12 | T0 << 7 | 0x17, store_at(T0, T0, 16), addi(T1, 0, 64)]);
-    code.extend(body);
-    // addi t1, t1, -1; bnez t1, -20
-    code.extend([addi(T1, T1, -1), 0xfe00_06e3 | T1 << 15 | 1 << 12]);
-    code.extend(finish());
-    code
+fn loop_of(body: impl FnOnce(&mut Asm)) -> Vec<u32> {
+    const MHARTID: u32 = 0xf14;
+    let mut a = Asm::new(RAM);
+    a.csrr(T1, MHARTID);
+    let first = a.label();
+    a.branch(Cond::Eq, T1, 0, first);
+    let asleep = a.here_label();
+    // wfi
+    a.word(0x1050_0073);
+    a.jump(asleep);
+    a.bind(first);
+    a.la(T0, RAM + 0x10_0000);
+    a.sd(T0, T0, 16);
+    a.li(T1, 64);
+    let again = a.here_label();
+    body(&mut a);
+    a.word(addi(T1, T1, -1));
+    a.branch(Cond::Ne, T1, 0, again);
+    a.words(&finish());
+    words(a)
 }
 
 /// Loads what was stored just before, by an address that is loaded in between: the store before is in the way of that
 /// store's draining.
 fn loads_behind_stores() -> Vec<u32> {
-    loop_of([store_at(T1, T0, 0), store_at(T1, T0, 8), load(T2, T0, 16), load(T3, T2, 8)])
+    loop_of(|a| {
+        a.sd(T1, T0, 0);
+        a.sd(T1, T0, 8);
+        a.ld(T2, T0, 16);
+        a.ld(T3, T2, 8);
+    })
 }
 
 /// Stores and loads misaligned, line after line.
 fn misaligned() -> Vec<u32> {
-    loop_of([store_at(T1, T0, 3), load(T3, T0, 11), addi(T0, T0, 64), addi(T2, T0, 0)])
+    loop_of(|a| {
+        a.sd(T1, T0, 3);
+        a.ld(T3, T0, 11);
+        a.word(addi(T0, T0, 64));
+    })
 }
 
 fn machine(timing: &Timing, harts: usize, code: &[u32]) -> Machine {
