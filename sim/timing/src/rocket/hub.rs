@@ -372,16 +372,15 @@ impl Hub {
         if none && self.bursts.is_empty() {
             return;
         }
-        loop {
-            let mut goes_on = self.walk() || self.accept(around) || self.burst(around);
-            for hart in 0..self.harts() {
-                goes_on |= self.answer(around, hart);
-            }
-            goes_on |= self.receive(around) || self.finish(around);
-            if !goes_on {
-                return;
-            }
-        }
+        // What comes first is worked out first: an answer in front of a message that gets through, and a request in front
+        // of either.
+        while self.walk()
+            || self.accept(around)
+            || self.burst(around)
+            || (0..self.harts()).any(|hart| self.answer(around, hart))
+            || self.receive(around)
+            || self.finish(around)
+        {}
     }
 
     /// The place of `hart` in the order of arbitration: round robin, downwards (Arbiter.scala).
@@ -545,8 +544,11 @@ impl Hub {
                 from = from.min(way.probes[0].0.max(seen).saturating_add(answer));
             }
         }
-        if let Some(walk) = self.walk {
-            from = from.min(walk.at + 1 + answer);
+        if let Some(walk) = self.walk
+            && let Some(room) = self.ways.get(walk.targets.trailing_zeros() as usize).and_then(Way::room)
+        {
+            // Without room, what is in front of it answers first.
+            from = from.min(walk.at.max(room) + 1 + answer);
         }
         from
     }

@@ -160,6 +160,23 @@ fn answers_wait_behind_a_line_that_is_written_back() {
     assert_eq!(chip.miss(false), (137 + 4, false));
 }
 
+/// Probes that go out wait for room on the way to a cache that waits for its line to get through: nothing comes before that
+/// line all the same.
+#[test]
+fn a_line_gets_through_while_probes_wait_for_room() {
+    let mut chip = Chip::new().holds(1, true, false);
+    // Hart 1 takes the probe for its line in 102, and its data gets through in 119, behind two victims.
+    chip.ask(0, LINE, false, 99);
+    chip.with(0, 3, |hub, _| [2, 3].map(|hart| hub.release(hart, 99)));
+    // Two probes wait for hart 1 then, and a third one has no room.
+    for (hart, fetch) in [(3, false), (2, false), (2, true)] {
+        let line = LINE + 1 + hart as u64 + u64::from(fetch) * 4;
+        let want = Want { line, exclusive: false, dirty: false, fetch };
+        chip.with(0, hart, |hub, around| hub.request(around, hart, want, 100));
+    }
+    assert!(chip.known(0, u64::MAX).is_some());
+}
+
 #[test]
 fn lines_share_the_memory_port() {
     let mut chip = Chip::new();
