@@ -87,7 +87,7 @@ fn random_programs_go_on_in_another_machine() {
     for model in ["functional", "simple", "rocket"] {
         for seed in 0..4 {
             let program = Program::new(seed);
-            let make = || simulators::machine(&program, timing(model)).expect("a machine");
+            let make = || simulators::machine(&program, 1, timing(model)).expect("a machine");
             goes_on(&format!("{model}, program {seed}"), &make, 6, seed);
         }
     }

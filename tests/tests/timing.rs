@@ -81,27 +81,69 @@ fn sleeper_with_two_timers(both: bool) -> Vec<u32> {
     code
 }
 
-/// Hart 0 does `body` 64 times over, with t0 for the address of memory that has it at 16; other harts sleep.
-fn loop_of(body: impl FnOnce(&mut Asm)) -> Vec<u32> {
+/// Hart 0 does `body` so many `times`, with t0 for the address of memory that has it at 16. Other harts, with their number in
+/// t1 and that address in t0, do `elsewhere` between sleeps.
+fn loop_beside(elsewhere: impl FnOnce(&mut Asm), times: u64, body: impl FnOnce(&mut Asm)) -> Vec<u32> {
     const MHARTID: u32 = 0xf14;
     let mut a = Asm::new(RAM);
+    a.la(T0, RAM + 0x10_0000);
     a.csrr(T1, MHARTID);
     let first = a.label();
     a.branch(Cond::Eq, T1, 0, first);
-    let asleep = a.here_label();
+    let again = a.here_label();
+    elsewhere(&mut a);
     // wfi
     a.word(0x1050_0073);
-    a.jump(asleep);
+    a.jump(again);
     a.bind(first);
-    a.la(T0, RAM + 0x10_0000);
     a.sd(T0, T0, 16);
-    a.li(T1, 64);
+    a.li(T1, times);
     let again = a.here_label();
     body(&mut a);
     a.word(addi(T1, T1, -1));
     a.branch(Cond::Ne, T1, 0, again);
     a.words(&finish());
     words(a)
+}
+
+/// The same, where the others sleep for ever.
+fn loop_of(body: impl FnOnce(&mut Asm)) -> Vec<u32> {
+    loop_beside(|_| {}, 64, body)
+}
+
+/// Stores and loads, while each of the others wakes up every 70 microseconds and stores to the same lines.
+fn disturbed() -> Vec<u32> {
+    const MIE: u32 = 0x304;
+    let wake = |a: &mut Asm| {
+        // slli t1, t1, 3; add t1, t1, t2: where its timer is, the first time.
+        let (slli, add) =
+            (3 << 20 | T1 << 15 | 1 << 12 | T1 << 7 | 0x13, T2 << 20 | T1 << 15 | T1 << 7 | 0x33);
+        let known = a.label();
+        a.li(T2, 64);
+        a.branch(Cond::Lt, T2, T1, known);
+        a.la(T2, 0x200_4000);
+        a.words(&[slli, add]);
+        a.li(T3, 0x80);
+        a.csrw(MIE, T3);
+        a.bind(known);
+        a.la(T2, 0x200_bff8);
+        a.ld(T2, T2, 0);
+        a.word(addi(T2, T2, 700));
+        a.sd(T2, T1, 0);
+        a.ld(T3, T0, 1 << 6);
+        a.sd(T2, T0, 2 << 6);
+        a.word(addi(T0, T0, 64));
+        // fence.i: what it fetches as it falls asleep goes through the hub.
+        a.word(0x100f);
+    };
+    loop_beside(wake, 4000, |a| {
+        for line in 0..3 {
+            a.sd(T1, T0, line << 6);
+            a.ld(T3, T0, (line << 6) + 8);
+            a.ld(T2, T0, line << 6);
+        }
+        a.word(addi(T0, T0, 64));
+    })
 }
 
 /// Loads what was stored just before, by an address that is loaded in between: the store before is in the way of that
@@ -187,10 +229,11 @@ fn every_cycle_of_every_model_has_a_cause() {
     }
 }
 
-/// Blocks take what their instructions take one by one, for a lone hart and for one whose others sleep.
+/// Blocks take what their instructions take one by one, for a lone hart and for one whose others sleep, or wake up now and
+/// then.
 #[test]
 fn blocks_take_what_their_instructions_take() {
-    let codes = [loads_behind_stores(), misaligned()];
+    let codes = [loads_behind_stores(), misaligned(), disturbed()];
     for (model, code) in TIMING_MODELS.iter().flat_map(|model| codes.iter().map(move |code| (model, code))) {
         let timing = (model.timing)();
         for harts in [1, 2, 4] {
@@ -211,21 +254,23 @@ fn blocks_take_what_their_instructions_take() {
     }
 }
 
-/// The same of random programs.
+/// The same of random programs, for a lone hart and for several that do the same at once.
 #[test]
 fn random_programs_take_what_their_instructions_take() {
-    const PROGRAMS: u64 = 40;
     for model in TIMING_MODELS {
-        for seed in 0..PROGRAMS {
+        for (harts, seed) in (0..40).map(|seed| (1, seed)).chain((0..8).map(|seed| (3, seed))) {
             let program = Program::new(seed);
-            let make = || simulators::machine(&program, (model.timing)()).unwrap();
+            let make = || simulators::machine(&program, harts, (model.timing)()).unwrap();
             let (mut machine, mut watched) = (make(), make());
             let limits = Limits { max_instructions: 1_000_000, ..Limits::default() };
             let stop = AtomicBool::new(false);
             let exit = machine.run(limits, &stop);
-            assert_eq!(exit, watched.run_observed(limits, &stop, &mut Watching), "{} {seed}", model.name);
-            assert_eq!(machine.cycles(), watched.cycles(), "{}, program {seed}", model.name);
-            assert_eq!(machine.ledger(0), watched.ledger(0), "{}, program {seed}", model.name);
+            let what = format!("{}, program {seed} on {harts} harts", model.name);
+            assert_eq!(exit, watched.run_observed(limits, &stop, &mut Watching), "{what}");
+            assert_eq!(machine.cycles(), watched.cycles(), "{what}");
+            for hart in 0..harts {
+                assert_eq!(machine.ledger(hart), watched.ledger(hart), "{what}: hart {hart}");
+            }
         }
     }
 }

@@ -94,7 +94,7 @@ fn random_programs_repeat() {
     for model in ["functional", "simple", "rocket"] {
         for seed in 0..PROGRAMS {
             let program = Program::new(seed);
-            let make = || simulators::machine(&program, timing(model)).expect("a machine");
+            let make = || simulators::machine(&program, 1, timing(model)).expect("a machine");
             back_and_forth(&format!("{model}, program {seed}"), make, PLACES, seed);
         }
     }

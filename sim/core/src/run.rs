@@ -34,10 +34,9 @@ pub struct SliceLimits {
     pub end_cycle: u64,
     /// No more than this many instructions retire in the slice.
     pub max_instructions: u64,
-    /// Something happens at this cycle that the hart must not pass by more than an instruction.
+    /// Something happens at this cycle, or another hart goes on, that the hart must not pass by more than an
+    /// instruction. Plain blocks that end before may be timed as a whole: the slice then ends at the end of a block.
     pub event_cycle: u64,
-    /// Whether plain blocks may be timed as a whole: the slice then ends at the end of a block.
-    pub whole_blocks: bool,
     /// A device access may happen only at or before this cycle: the local time of the hart that is furthest
     /// behind among the others, so that devices see accesses in the order of time.
     pub sync_cycle: u64,
@@ -288,7 +287,6 @@ impl Core {
             let mut from_op = 0;
             let together = T::BLOCKS
                 && !outruns
-                && limits.whole_blocks
                 && block.plain > 0
                 && whole
                 && hart.cycle.saturating_add(longest(block.plain)) < event_cycle.min(pause.cycle);
@@ -302,7 +300,7 @@ impl Core {
                     facts: &facts[..count],
                 };
                 if done > 0 {
-                    hart.cycle = timing.block(hart, bus, run);
+                    hart.cycle = timing.block(hart, bus, run, limits.sync_cycle);
                 }
                 from_op = done;
                 if end == Err(Stop::Exit) {

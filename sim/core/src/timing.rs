@@ -71,9 +71,9 @@ pub trait TimingModel {
 
     /// The instructions of `block` have retired one after the other: gives the earliest cycle at which what
     /// follows can take effect. `facts` are those of its memory accesses, multiplications and divisions, in order. The
-    /// same as [`TimingModel::issue`] and [`TimingModel::retired`] for each of them.
-    fn block(&mut self, hart: &Hart, bus: &Bus, block: BlockRun<'_>) -> u64 {
-        let _ = (bus, block);
+    /// same as [`TimingModel::issue`] and [`TimingModel::retired`] for each of them; all of it is over before `others`.
+    fn block(&mut self, hart: &Hart, bus: &Bus, block: BlockRun<'_>, others: u64) -> u64 {
+        let _ = (bus, block, others);
         hart.cycle
     }
 

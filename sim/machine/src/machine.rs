@@ -496,9 +496,8 @@ impl Machine {
         let quantum = others.saturating_add(model.quantum_cycles(self.config.quantum_cycles));
         let slice = SliceLimits {
             end_cycle: event.min(limits.max_cycles).min(quantum).min(stop_check),
-            event_cycle: event.min(limits.max_cycles),
             // Accesses of several harts have to come one at a time.
-            whole_blocks: self.cores.len() == 1,
+            event_cycle: event.min(limits.max_cycles).min(others),
             max_instructions: limits.max_instructions - instructions,
             sync_cycle: others,
         };

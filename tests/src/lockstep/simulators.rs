@@ -183,11 +183,11 @@ impl Observer for Counter {
 ///
 /// # Errors
 /// [`RunError::Relsim`].
-pub fn machine(program: &Program, timing: Timing) -> Result<Machine, RunError> {
+pub fn machine(program: &Program, harts: usize, timing: Timing) -> Result<Machine, RunError> {
     let broken = |e: &dyn std::fmt::Display| RunError::Relsim(e.to_string());
     let config = MachineConfig {
         platform: &platform::VIRT,
-        harts: 1,
+        harts,
         ram_bytes: RAM_BYTES,
         isa: program.variant.isa().map_err(|e| broken(&e))?,
         extensions: &[],
@@ -216,7 +216,7 @@ pub fn machine(program: &Program, timing: Timing) -> Result<Machine, RunError> {
 /// # Errors
 /// [`RunError::Relsim`].
 pub fn relsim(program: &Program) -> Result<Outcome, RunError> {
-    let mut machine = machine(program, Timing::default())?;
+    let mut machine = machine(program, 1, Timing::default())?;
     let exit = machine.run(limits(), &AtomicBool::new(false));
     Ok(outcome(&machine, &exit))
 }
@@ -226,7 +226,7 @@ pub fn relsim(program: &Program) -> Result<Outcome, RunError> {
 /// # Errors
 /// [`RunError::Relsim`].
 pub fn relsim_observed(program: &Program) -> Result<(Outcome, Coverage), RunError> {
-    let mut machine = machine(program, Timing::default())?;
+    let mut machine = machine(program, 1, Timing::default())?;
     let mut counter = Counter { rows: Vec::new(), traps: [0; 128], levels: [0; 4] };
     let exit = machine.run_observed(limits(), &AtomicBool::new(false), &mut counter);
     let mut coverage = Coverage { levels: counter.levels, ..Coverage::default() };

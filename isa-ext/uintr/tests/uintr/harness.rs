@@ -141,13 +141,7 @@ impl Machine {
 
     /// A slice of `hart` while the hart furthest behind is at `sync_cycle`.
     pub fn slice_until(&mut self, hart: usize, max_instructions: u64, sync_cycle: u64) -> SliceEnd {
-        let limits = SliceLimits {
-            end_cycle: u64::MAX,
-            event_cycle: u64::MAX,
-            whole_blocks: false,
-            max_instructions,
-            sync_cycle,
-        };
+        let limits = SliceLimits { end_cycle: u64::MAX, event_cycle: u64::MAX, max_instructions, sync_cycle };
         self.cores[hart].run(&mut self.bus, &mut Functional, &mut Unobserved, limits)
     }
 

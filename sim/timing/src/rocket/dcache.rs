@@ -150,6 +150,12 @@ impl ProbeSide {
         })
     }
 
+    /// Whether it has nothing to do with probes, victims and reservations from cycle `cycle` on, unless something new comes.
+    pub fn is_quiet(&self, cycle: u64) -> bool {
+        let newest = self.taken[0];
+        cycle >= newest.free.max(newest.at + 1).max(self.busy).max(self.reserved)
+    }
+
     /// It takes no access before cycle `cycle`, and decode holds what it refused.
     pub fn hold(&mut self, cycle: u64) {
         self.held = cycle;

@@ -365,8 +365,11 @@ impl HartModel {
     pub(super) fn time_op(&mut self, env: &mut Env<'_>, run: &BlockRun<'_>, n: usize, facts: &mut usize) {
         let op = &run.ops[n];
         let pc = env.hart.pc_of(op);
-        // A lone hart waits for nobody.
-        let _ = self.issue(env, op, pc);
+        let known = if op.class.is_memory() { run.facts.get(*facts).copied() } else { None };
+        while self.issue_in_turn(env, op, pc, known).is_err() {
+            // The block was to be over before others go on, but memory is slower than was thought.
+            env.others = u64::MAX;
+        }
         if let Some(kind) = op.fact {
             env.fact = run.facts.get(*facts).copied().unwrap_or_default();
             self.pipe.fetch.btb.recorder.fact = *facts as u8;
@@ -450,6 +453,29 @@ impl HartModel {
         self.start = None;
         self.issued = Some(pc);
         self.begins();
+        Ok(())
+    }
+
+    /// [`HartModel::issue`], and among several harts, the access of `op` in its turn ([`HartModel::access_in_turn`]).
+    ///
+    /// # Errors
+    /// The cycle up to which other harts have to go on first.
+    #[inline]
+    pub fn issue_in_turn(
+        &mut self,
+        env: &mut Env<'_>,
+        op: &Op,
+        pc: u64,
+        known: Option<Fact>,
+    ) -> Result<(), u64> {
+        self.issue(env, op, pc)?;
+        if env.uncore.hub.is_some() {
+            if op.class.is_memory() {
+                self.access_in_turn(env, op, pc, known)?;
+            } else if op.class.is_float() {
+                self.wait_for_unit(env, op, pc)?;
+            }
+        }
         Ok(())
     }
 

@@ -366,10 +366,15 @@ impl Hub {
         self.advance(around);
     }
 
+    /// Whether nothing is on its way.
+    pub fn is_quiet(&self) -> bool {
+        let none = self.requests.is_empty() && self.transactions.is_empty() && self.messages.is_empty();
+        none && self.bursts.is_empty()
+    }
+
     /// Works out everything that can be.
     pub fn advance(&mut self, around: &mut Around<'_>) {
-        let none = self.requests.is_empty() && self.transactions.is_empty() && self.messages.is_empty();
-        if none && self.bursts.is_empty() {
+        if self.is_quiet() {
             return;
         }
         // What comes first is worked out first: an answer in front of a message that gets through, and a request in front

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use relsim_core::insn::{Op, OpClass};
 use relsim_core::pmp::AccessKind;
 use relsim_core::saved::Impossible;
-use relsim_core::timing::CycleCause as Cause;
+use relsim_core::timing::{CycleCause as Cause, Fact};
 
 use super::dcache::{Found, Refusal};
 use super::hart::{HartModel, WRITE_BACK};
@@ -170,7 +170,7 @@ pub struct Progress {
     /// It has been made: what is left is to execute it.
     pub made: bool,
     /// The data cache waits for a line, whoever asked for it.
-    waits: bool,
+    pub(super) waits: bool,
     /// Hazards within the hart are behind it.
     checked: bool,
     /// It found the reservation alive.
@@ -385,15 +385,20 @@ impl HartModel {
         self.progress = Progress { waits: self.progress.waits, ..Progress::default() };
     }
 
-    /// What `op` is about to access, if nothing is wrong with it, and whether that is memory.
-    fn target(env: &Env<'_>, op: &Op) -> Option<(Access, bool)> {
+    /// What `op` is about to access, if nothing is wrong with it, and whether that is memory. It has executed already if its
+    /// addresses are `known`.
+    fn target(env: &Env<'_>, op: &Op, known: Option<Fact>) -> Option<(Access, bool)> {
+        if let Some(Fact { a: va, b: pa }) = known {
+            return Some((Access::new(op, va, pa), env.bus.ram.contains(pa, 1)));
+        }
         let base = env.hart.x(op.rs1);
         let va = match op.class {
             OpClass::LoadReserved | OpClass::StoreConditional | OpClass::Amo => base,
             _ => base.wrapping_add_signed(op.imm.into()),
         };
         let mut access = Access::new(op, va, va);
-        if va & ((1 << access.size) - 1) != 0 {
+        let aligned = va & ((1 << access.size) - 1) == 0;
+        if !aligned && (op.class.is_atomic() || !env.hart.config.misaligned_ok) {
             return None;
         }
         access.pa = env.hart.walk(env.bus, va, access.kind(), env.hart.data_privilege()).ok()?.pa;
@@ -405,12 +410,18 @@ impl HartModel {
     ///
     /// # Errors
     /// The cycle up to which the other harts have to go on first.
-    pub(super) fn access_in_turn(&mut self, env: &mut Env<'_>, op: &Op, pc: u64) -> Result<(), u64> {
+    pub(super) fn access_in_turn(
+        &mut self,
+        env: &mut Env<'_>,
+        op: &Op,
+        pc: u64,
+        known: Option<Fact>,
+    ) -> Result<(), u64> {
         self.resume(env)?;
         if self.progress.made {
             return Ok(());
         }
-        let Some((access, memory)) = Self::target(env, op) else { return Ok(()) };
+        let Some((access, memory)) = Self::target(env, op, known) else { return Ok(()) };
         let next = pc.wrapping_add(u64::from(op.len));
         self.progress.loads = self.loads(env, op, access.size);
         let me = env.hart.config.id;

@@ -151,18 +151,12 @@ impl TimingModel for Rocket {
             return Ok(model.takes_effect());
         }
         memo.leave(model);
-        model.issue(&mut env, op, hart.pc_of(op))?;
-        if env.uncore.hub.is_some() {
-            if op.class.is_memory() {
-                model.access_in_turn(&mut env, op, hart.pc_of(op))?;
-            } else if op.class.is_float() {
-                model.wait_for_unit(&mut env, op, hart.pc_of(op))?;
-            } else if op.class == OpClass::Csr && reads_lines(op) {
-                // What another hart's store changes may still arrive before it reads.
-                let arrival = env.params.interrupt_arrival.min(env.params.external_arrival);
-                if others.saturating_add(arrival) <= model.takes_effect() {
-                    return Err(model.takes_effect());
-                }
+        model.issue_in_turn(&mut env, op, hart.pc_of(op), None)?;
+        if env.uncore.hub.is_some() && op.class == OpClass::Csr && reads_lines(op) {
+            // What another hart's store changes may still arrive before it reads.
+            let arrival = env.params.interrupt_arrival.min(env.params.external_arrival);
+            if others.saturating_add(arrival) <= model.takes_effect() {
+                return Err(model.takes_effect());
             }
         }
         Ok(model.takes_effect())
@@ -209,8 +203,8 @@ impl TimingModel for Rocket {
     }
 
     #[inline]
-    fn block(&mut self, hart: &Hart, bus: &Bus, block: BlockRun<'_>) -> u64 {
-        let (model, memo, mut env) = self.parts(hart, bus, u64::MAX);
+    fn block(&mut self, hart: &Hart, bus: &Bus, block: BlockRun<'_>, others: u64) -> u64 {
+        let (model, memo, mut env) = self.parts(hart, bus, others);
         memo.block(model, &mut env, &block);
         model.takes_effect()
     }

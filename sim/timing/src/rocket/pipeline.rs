@@ -349,7 +349,11 @@ impl Pipeline {
                 if stray < ready && ready > self.now {
                     // It was refused, and decode holds every access until the cache is ready (RocketCore.scala,
                     // dcache_blocked).
-                    at = at.max(self.now + 2);
+                    if self.now + 2 > at {
+                        let own = self.fetch.icache.waits();
+                        (at, why) =
+                            (self.now + 2, if own { Cause::InstructionCache } else { Cause::Coherence });
+                    }
                 } else if stray <= self.now {
                     self.stray = None;
                 }

@@ -22,6 +22,7 @@ use super::scoreboard::{is_fp, produces_x};
 use super::tlb::translates;
 use super::uncore::Env;
 use crate::parts::tags::NO_LINE;
+use exchange::is_left_alone;
 use flow::*;
 use lines::Lines;
 
@@ -207,7 +208,7 @@ impl Swift {
     #[inline]
     pub fn block(&mut self, hart: &mut HartModel, env: &mut Env<'_>, run: &BlockRun<'_>) {
         let expected = hart.next == env.hart.pc && env.hart.cycle == hart.takes_effect();
-        if !expected {
+        if !expected || self.inside && !is_left_alone(hart, env, self.stages.now) {
             self.leave(hart);
         }
         let (mut n, mut facts) = (0, 0);
@@ -687,6 +688,9 @@ fn access(
         };
         hart.board.loaded(op, issue + late, Cause::LoadUse);
         hart.board.write_back(issue, !float);
+    }
+    if env.uncore.hub.is_some() {
+        env.dcache().side.last = issue + 1;
     }
     let memory = &mut hart.memory;
     if translates {

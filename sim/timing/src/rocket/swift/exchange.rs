@@ -10,6 +10,14 @@ use super::flow::*;
 use super::{Branch, How, Issued, NEVER, NOTHING, Slot, Stages, Swift};
 use crate::parts::tags::NO_LINE;
 
+/// Whether other harts have nothing to do with what `hart` does. They do nothing before the end of the block
+/// ([`relsim_core::timing::TimingModel::block`]), and nothing is on its way from cycle `now` on.
+pub(super) fn is_left_alone(hart: &HartModel, env: &Env<'_>, now: u64) -> bool {
+    let Some(hub) = &env.uncore.hub else { return true };
+    let side = env.uncore.dcaches.get(env.hart.config.id).map(|cache| &cache.side);
+    hub.is_quiet() && !hart.progress.waits && side.is_some_and(|side| side.is_quiet(now))
+}
+
 impl Swift {
     /// Takes the state over from `hart`, if it is one that can be gone on with.
     pub(super) fn enter(&mut self, hart: &mut HartModel, env: &Env<'_>) -> bool {
@@ -34,7 +42,7 @@ impl Swift {
             && hart.again.is_none()
             && hart.memory.device_load == 0
             && !state.buffer_again
-            && env.uncore.hub.is_none();
+            && is_left_alone(hart, env, now);
         if !calm {
             return false;
         }
