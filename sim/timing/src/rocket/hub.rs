@@ -672,6 +672,8 @@ impl Hub {
     }
 }
 
+#[cfg(test)]
+mod orders;
 mod saved;
 #[cfg(test)]
 mod tests;

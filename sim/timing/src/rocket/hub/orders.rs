@@ -1,0 +1,214 @@
+//! Everybody gets what it asks for, and when does not depend on the order in which harts go on: random accesses and fetches,
+//! under random orders.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::*;
+use crate::rocket::dcache::Found;
+use crate::rocket::hart::WRITE_BACK;
+
+const HARTS: usize = 4;
+const LINES: u64 = 6;
+const LINE: u64 = 0x200_0000;
+/// How far a hart may run ahead of the others.
+const QUANTUM: u64 = 4;
+/// Long after everybody has got everything.
+const TOO_LATE: u64 = 100_000;
+
+/// What a hart does next, so many cycles behind what it did before.
+#[derive(Debug, Clone)]
+enum Act {
+    Access { gap: u64, line: u64, write: bool },
+    Fetch { gap: u64, line: u64 },
+    Reserve { gap: u64, line: u64 },
+}
+
+impl Act {
+    fn gap(&self) -> u64 {
+        match *self {
+            Self::Access { gap, .. } | Self::Fetch { gap, .. } | Self::Reserve { gap, .. } => gap,
+        }
+    }
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let line = || LINE..LINE + LINES;
+    prop_oneof![
+        6 => (0..40u64, line(), any::<bool>()).prop_map(|(gap, line, write)| Act::Access { gap, line, write }),
+        3 => (0..20u64, line()).prop_map(|(gap, line)| Act::Fetch { gap, line }),
+        1 => (0..20u64, line()).prop_map(|(gap, line)| Act::Reserve { gap, line }),
+    ]
+}
+
+/// A hart.
+struct Hart {
+    /// What it has left to do, the last one first.
+    acts: Vec<Act>,
+    now: u64,
+    /// It does nothing before.
+    next: u64,
+    /// Whether it waits for a line for its instruction cache.
+    fetches: bool,
+    /// When the line that it fetched last is there.
+    fetched: u64,
+    /// Whether it waits for a line for its data cache.
+    waits: bool,
+    /// First and last beats of the lines that its data cache got, and its instruction cache.
+    got: [Vec<(u64, u64)>; 2],
+}
+
+impl Hart {
+    fn is_done(&self) -> bool {
+        self.acts.is_empty() && !self.fetches && !self.waits
+    }
+
+    /// Its next instruction takes effect no earlier.
+    fn local_time(&self) -> u64 {
+        self.now + WRITE_BACK
+    }
+
+    /// It has done what was first, in cycle `at`.
+    fn goes_on(&mut self, at: u64) {
+        self.acts.pop();
+        self.next = at + self.acts.last().map_or(0, Act::gap);
+    }
+
+    /// The next cycle.
+    fn step(&mut self, me: usize, hub: &mut Hub, around: &mut Around<'_>) {
+        let now = self.now;
+        let side = &mut around.dcaches[me].side;
+        side.fetched = now - 1;
+        // What it accesses next is in the first stage but one a cycle later.
+        side.known = if self.waits { side.known } else { side.known.max(now + 1) };
+        hub.advance(around);
+        if self.waits
+            && let Some(grant) = hub.grant(me)
+        {
+            assert!(grant.last >= now, "hart {me} has passed {grant:?} in {now}");
+            self.got[0].push((grant.first, grant.last));
+            (self.waits, self.next) = (false, grant.last + 1);
+        }
+        if self.fetches
+            && let Some(beats) = hub.fetch(me)
+        {
+            assert!(beats.0 >= now, "hart {me} has passed {beats:?} in {now}");
+            self.got[1].push(beats);
+            (self.fetches, self.fetched) = (false, beats.1);
+        }
+        if !self.waits && now >= self.next {
+            match self.acts.last() {
+                Some(&Act::Access { line, write, .. }) => self.accesses(me, hub, around, line, write),
+                Some(&Act::Fetch { line, .. }) if !self.fetches && now > self.fetched => {
+                    let want = Want { line, exclusive: false, dirty: false, fetch: true };
+                    hub.request(around, me, want, now);
+                    self.fetches = true;
+                    self.goes_on(now + 1);
+                }
+                Some(&Act::Reserve { line, .. }) => {
+                    let dcache = &mut around.dcaches[me];
+                    if dcache.side.refuses(now + 1).is_none()
+                        && dcache.access(line << 6, false) == Found::Hit
+                        && !dcache.shares(line << 6)
+                    {
+                        (dcache.side.last, dcache.side.known) = (now + 1, now + 2);
+                        dcache.side.reserved = now + WRITE_BACK + around.params.reservation + 1;
+                    }
+                    self.goes_on(now + 1);
+                }
+                _ => {}
+            }
+        }
+        self.now += 1;
+        if self.fetches {
+            let side = &around.dcaches[me].side;
+            let takes = side.takes_from(self.now) == self.now && side.busy <= self.now;
+            if takes && hub.own_probe(me).is_some_and(|at| at <= self.now) {
+                hub.take_own_probe(around, me, self.now);
+            }
+        }
+    }
+
+    /// As [`super::super::memory`] does: an access that issues now.
+    fn accesses(&mut self, me: usize, hub: &mut Hub, around: &mut Around<'_>, line: u64, write: bool) {
+        let (issue, pa) = (self.now, line << 6);
+        let (cycle, refused) = (issue + 1, issue + WRITE_BACK);
+        let dcache = &mut around.dcaches[me];
+        if dcache.side.refuses(cycle).is_some() {
+            return;
+        }
+        let found = dcache.access(pa, write);
+        dcache.side.last = cycle;
+        match found {
+            Found::Hit | Found::HitMakesDirty => {
+                dcache.side.known = cycle + 1;
+                self.goes_on(issue + 1);
+                return;
+            }
+            Found::Upgrade => dcache.give_up(pa),
+            Found::Miss if dcache.evict(pa) => {
+                self.next = issue + around.params.writeback;
+                dcache.side.busy = self.next;
+                hub.release(me, refused);
+                return;
+            }
+            Found::Miss => {}
+        }
+        dcache.side.busy = dcache.side.busy.max(refused + 2);
+        let want = Want { line, exclusive: write, dirty: write, fetch: false };
+        hub.request(around, me, want, refused);
+        self.waits = true;
+        self.goes_on(refused);
+    }
+}
+
+/// What each hart gets, and when, if `order` says who goes on first.
+fn run(acts: &[Vec<Act>; HARTS], mut order: impl FnMut() -> usize) -> [[Vec<(u64, u64)>; 2]; HARTS] {
+    let params = Params { l1d_sets: 1, l1d_ways: 2, ..Params::default() };
+    let mut dcaches: Vec<_> = (0..HARTS).map(|_| Dcache::new(&params)).collect();
+    let (mut hub, mut port) = (Hub::new(HARTS), MemoryPort::default());
+    let hart = |acts: &Vec<Act>| Hart {
+        acts: acts.iter().rev().cloned().collect(),
+        now: 100,
+        next: 100 + acts.first().map_or(0, Act::gap),
+        fetches: false,
+        fetched: 0,
+        waits: false,
+        got: Default::default(),
+    };
+    let mut harts = acts.each_ref().map(hart);
+    while harts.iter().any(|hart| !hart.is_done()) {
+        let me = order() % HARTS;
+        let others = (0..HARTS).filter(|&hart| hart != me).map(|hart| harts[hart].local_time()).min();
+        let floor = others.unwrap_or(u64::MAX);
+        let hart = &mut harts[me];
+        let depends = hart.waits || hart.fetches || hart.now >= hart.next;
+        let ahead = if depends { floor < hart.now + 2 } else { hart.local_time() >= floor + QUANTUM };
+        if ahead {
+            continue;
+        }
+        assert!(hart.now < TOO_LATE, "hart {me} waits for ever: {:?}", hart.got);
+        let mut around = Around { params: &params, dcaches: &mut dcaches, port: &mut port, floor, me };
+        hart.step(me, &mut hub, &mut around);
+    }
+    harts.map(|hart| hart.got)
+}
+
+proptest! {
+    #[test]
+    fn the_order_of_harts_does_not_matter(
+        acts in [vec(act(), 0..30), vec(act(), 0..30), vec(act(), 0..30), vec(act(), 0..30)],
+        seed in any::<u64>(),
+    ) {
+        let (mut turn, mut random) = (0, seed);
+        let one = run(&acts, || {
+            turn += 1;
+            turn
+        });
+        let other = run(&acts, || {
+            random = random.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+            (random >> 60) as usize
+        });
+        prop_assert_eq!(one, other);
+    }
+}
