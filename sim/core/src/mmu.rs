@@ -12,6 +12,7 @@ mod walk;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bus::Bus;
 use crate::hart::{Hart, Priv};
 use crate::pmp::AccessKind;
 use crate::ram::{PAGE_BYTES, Ram, Scalar};
@@ -190,6 +191,17 @@ impl Hart {
         self.mmu.data_contexts.forget();
         self.mmu.fetch_contexts.forget();
         self.update_contexts();
+    }
+
+    /// Where an access of this `kind` to `va` goes, if nothing is wrong with it; it has not been made yet.
+    #[inline]
+    pub fn data_target(&self, bus: &Bus, va: u64, kind: AccessKind) -> Option<u64> {
+        let table = if kind == AccessKind::Store { &self.mmu.write } else { &self.mmu.read };
+        let entry = table[Mmu::slot(va)];
+        if entry.tag == (va & !(PAGE_BYTES - 1)) | self.mmu.data_context {
+            return Some(va.wrapping_add(entry.addend));
+        }
+        Some(self.walk(bus, va, kind, self.data_privilege()).ok()?.pa)
     }
 
     /// From now on accesses to the page of `va` find it at that of `pa`.

@@ -87,9 +87,9 @@ pub struct Btb {
     bht: [u8; BHT_ENTRIES],
     registers: Registers,
     recent: Recent,
-    /// The entries' contents are numbered: these have a number.
+    /// The entries' contents are numbered once somebody remembers blocks: these have a number.
     #[serde(skip)]
-    contents: FxHashMap<Content, u32>,
+    contents: Option<FxHashMap<Content, u32>>,
     /// The entries as they were when a repetition began, if it has changed any.
     #[serde(skip)]
     before: Box<Entries>,
@@ -179,7 +179,7 @@ impl Default for Btb {
             registers: Registers::default(),
             recent: Recent::default(),
             stack_before: None,
-            contents: FxHashMap::default(),
+            contents: None,
             before: Box::default(),
             repeats: Repeats::No,
             generation: first_generation(),
@@ -241,7 +241,7 @@ impl Btb {
         let named = self.recent.used.into_iter().chain(self.recent.update.map(|update| update.entry));
         require(named.into_iter().all(may_be_named), "no entry of the BTB")?;
         self.entries.tags.into_iter().for_each(|tag| self.index(tag));
-        self.renumber();
+        (0..BTB_ENTRIES).for_each(|way| self.number(way));
         Ok(())
     }
 

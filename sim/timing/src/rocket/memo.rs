@@ -420,7 +420,8 @@ impl Memo {
     /// Makes room if there is none, or if what is known is about other code: whether nothing was forgotten for it.
     fn has_room(&mut self, hart: &mut HartModel, env: &Env<'_>) -> bool {
         let epoch = env.bus.ram.code_log_end();
-        let kept = epoch == self.code_epoch && self.states.len() < MAX_NODES && !self.tree.is_full();
+        let room = self.states.len() < MAX_NODES && !self.tree.is_full();
+        let kept = epoch == self.code_epoch && room && hart.pipe.fetch.btb.is_numbered();
         if !kept {
             self.nexts = Nexts::default();
             self.states.clear();

@@ -401,7 +401,7 @@ impl HartModel {
         if !aligned && (op.class.is_atomic() || !env.hart.config.misaligned_ok) {
             return None;
         }
-        access.pa = env.hart.walk(env.bus, va, access.kind(), env.hart.data_privilege()).ok()?.pa;
+        access.pa = env.hart.data_target(env.bus, va, access.kind())?;
         Some((access, env.bus.ram.contains(access.pa, 1)))
     }
 

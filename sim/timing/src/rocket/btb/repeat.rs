@@ -1,6 +1,8 @@
 //! What the memory of timed blocks asks the predictor and tells it: blocks that are repeated, and may turn out not to be
 //! the same.
 
+use rustc_hash::FxHashMap;
+
 use super::entries::{Content, Found, NO_PAGE, Odd};
 use super::{
     BHT_ENTRIES, BTB_ENTRIES, Btb, HISTORY_INDEX, NO_ENTRY, PAGES, ROOM, Recent, SLOT_FREE, SLOT_SHARED,
@@ -132,22 +134,29 @@ impl Btb {
         }
     }
 
-    /// Numbers the content of entry `way`.
+    /// Works out what entry `way` says, and numbers it if somebody wants numbers.
     pub(super) fn number(&mut self, way: usize) {
         let entries = &self.entries;
         let tag_page = usize::from(entries.tag_pages[way]).wrapping_sub(1);
         let has_page = tag_page < PAGES && entries.page_valid >> tag_page & 1 == 1;
         let page = if has_page { entries.pages[tag_page] } else { NO_PAGE };
         let found = Found { entry: 0, hit: has_page, ..self.combine(0, 1 << way) };
-        let next = self.contents.len() as u32;
         let content = Content { page, found };
         self.said[way] = content;
-        self.entries.contents[way] = *self.contents.entry(content).or_insert(next);
+        if let Some(contents) = &mut self.contents {
+            let next = contents.len() as u32;
+            self.entries.contents[way] = *contents.entry(content).or_insert(next);
+        }
     }
 
-    /// Forgets the numbers of contents that no entry has.
+    /// Whether contents have numbers.
+    pub(in super::super) fn is_numbered(&self) -> bool {
+        self.contents.is_some()
+    }
+
+    /// Gives numbers to the contents that entries have, and forgets those of others.
     pub(in super::super) fn renumber(&mut self) {
-        self.contents.clear();
+        self.contents = Some(FxHashMap::default());
         self.generation += 1;
         self.changes += 1;
         (0..BTB_ENTRIES).for_each(|way| self.number(way));
