@@ -63,16 +63,19 @@ fn simulate(relsim: &Path, image: &Path, arguments: &[&str]) -> Outcome<Vec<(Str
     if rows.is_empty() { Err(format!("{}: prints no benchmarks", image.display())) } else { Ok(rows) }
 }
 
+/// What `cargo xtask cycles` takes.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The same root task on another kernel, to measure anew beside ours; without it, what was measured stays
+    #[arg(long, value_name = "IMAGE")]
+    beside: Option<PathBuf>,
+}
+
 /// Runs the benchmarks and writes the page.
 ///
 /// # Errors
 /// If something cannot be built, run or written.
-pub fn run(args: &[String]) -> Outcome<()> {
-    let beside = match args {
-        [] => None,
-        [flag, image] if flag == "--beside" => Some(PathBuf::from(image)),
-        _ => return Err("takes --beside IMAGE, or nothing".into()),
-    };
+pub fn run(Arguments { beside }: Arguments) -> Outcome<()> {
     let image = kernel::build(Image::whole("bench", false))?;
     let relsim = build_relsim()?;
     let ours = simulate(&relsim, &image, &["--mem", "512M"])?;

@@ -28,19 +28,22 @@ pub fn elf(name: &str) -> PathBuf {
     repository().join("tests/guests/target").join(TARGET).join("release").join(name)
 }
 
+/// What `cargo xtask guests` takes.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Only compare what is built with what the command line embeds
+    #[arg(long)]
+    check: bool,
+}
+
 /// Builds, then updates or compares.
 ///
 /// # Errors
 /// If the build fails, or with `--check` if a committed file is not what the sources give.
-pub fn run(args: &[String]) -> Outcome<()> {
-    let check = match args {
-        [] => false,
-        [flag] if flag == "--check" => true,
-        _ => return Err("takes --check, or nothing".into()),
-    };
+pub fn run(arguments: &Arguments) -> Outcome<()> {
     build()?;
     for (name, committed) in COMMITTED {
-        settle(committed, &elf(name), check, "guests")?;
+        settle(committed, &elf(name), arguments.check, "guests")?;
     }
     Ok(())
 }

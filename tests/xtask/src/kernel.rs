@@ -160,19 +160,27 @@ pub fn host_tests() -> [Command; 2] {
     })
 }
 
+/// What `cargo xtask kernel` takes.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Only compare what is built with what the command line embeds
+    #[arg(long)]
+    check: bool,
+    /// Build the images that the tests run, instead
+    #[arg(long, conflicts_with = "check")]
+    images: bool,
+}
+
 /// Builds, then updates or compares.
 ///
 /// # Errors
 /// If the build fails, or with `--check` if a committed file is not what the sources give.
-pub fn run(args: &[String]) -> Outcome<()> {
-    let check = match args {
-        [] => false,
-        [flag] if flag == "--check" => true,
-        [flag] if flag == "--images" => return build_tested(),
-        _ => return Err("takes --check, --images, or nothing".into()),
-    };
+pub fn run(arguments: &Arguments) -> Outcome<()> {
+    if arguments.images {
+        return build_tested();
+    }
     for &(image, committed) in COMMITTED {
-        settle(committed, &build(image)?, check, "kernel")?;
+        settle(committed, &build(image)?, arguments.check, "kernel")?;
     }
     Ok(())
 }

@@ -36,16 +36,27 @@ fn prepare(workspace: &Path) -> Outcome<()> {
     at(&kernel, fs::copy(&kernel, workspace.join(KERNEL))).map(drop)
 }
 
-/// Prepares, and compares. Other arguments than `--build` go to `relsim compare`.
+/// What `cargo xtask linux` takes.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Build the program that Linux runs, and that is all
+    #[arg(long, exclusive = true)]
+    build: bool,
+    /// Arguments of `relsim compare`
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    compare: Vec<String>,
+}
+
+/// Prepares, and compares.
 ///
 /// # Errors
 /// If something cannot be built or had, or a run fails.
-pub fn run(args: &[String]) -> Outcome<()> {
-    if args == ["--build"] {
+pub fn run(arguments: &Arguments) -> Outcome<()> {
+    if arguments.build {
         return build();
     }
     let workspace = linux_workspace();
     prepare(&workspace)?;
     let relsim = build_relsim()?;
-    execute(Command::new(relsim).arg("compare").arg(workspace.join(COMPARISON)).args(args))
+    execute(Command::new(relsim).arg("compare").arg(workspace.join(COMPARISON)).args(&arguments.compare))
 }

@@ -19,76 +19,79 @@ mod user_symbols;
 
 use std::process::ExitCode;
 
+use clap::{Parser, Subcommand};
 use relsim_assets::{cache, repository};
-use shell::Outcome;
 
-/// A command: its name, a line of help, and what it does with the arguments behind its name.
-struct Command {
-    name: &'static str,
-    help: &'static str,
-    run: fn(&[String]) -> Outcome<()>,
+/// What relsim needs beside its programs: sets up, builds, compares, measures
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask", max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
 }
 
-/// All commands, as `cargo xtask` lists them.
-const COMMANDS: &[Command] = &[
-    Command { name: "setup", help: "Install what the tests need; says what it does", run: setup::run },
-    Command {
-        name: "test",
-        help: "Set up, then run all tests; arguments go to `cargo test`",
-        run: test::run,
-    },
-    Command {
-        name: "guests",
-        help: "Build the bare-metal guests, update the embedded one; --check compares it instead",
-        run: guests::run,
-    },
-    Command {
-        name: "kernel",
-        help: "Build the kernel, update the embedded images; --check compares, --images builds those of the tests",
-        run: kernel::run,
-    },
-    Command {
-        name: "cycles",
-        help: "Measure the kernel's operations, and write the book's page about it; --beside IMAGE",
-        run: cycles::run,
-    },
-    Command {
-        name: "speed",
-        help: "Time the workloads beside QEMU and Spike; --rounds N, --spike PATH, --timing MODEL, --elf FILE",
-        run: speed::run,
-    },
-    Command {
-        name: "linux",
-        help: "Compare ways to notify on Debian's Linux; arguments go to `relsim compare`; --build builds the program only",
-        run: linux::run,
-    },
-    Command {
-        name: "repeat",
-        help: "Run Linux functionally and twice with a timing model, and compare; --timing, --harts N[,N]..., -- `relsim run`'s",
-        run: repeat::run,
-    },
-    Command {
-        name: "golden",
-        help: "Compare the Rocket model with the RTL's golden rows; takes how many of the worst to list",
-        run: golden::run,
-    },
-];
+#[derive(Subcommand)]
+enum Command {
+    /// Install what the tests need; says what it does
+    Setup,
+    /// Set up, then run all tests
+    Test(test::Arguments),
+    /// Build the bare-metal guests, and update those that the command line embeds
+    Guests(guests::Arguments),
+    /// Build the kernel, and update the images that the command line embeds
+    Kernel(kernel::Arguments),
+    /// Measure the kernel's operations, and write the book's page about them
+    Cycles(cycles::Arguments),
+    /// Time the workloads beside QEMU and Spike
+    Speed(speed::Arguments),
+    /// Compare ways to notify on Debian's Linux
+    Linux(linux::Arguments),
+    /// Run a system functionally and twice with a timing model, and compare
+    Repeat(repeat::Arguments),
+    /// Compare the Rocket model with the RTL's golden rows
+    Golden(golden::Arguments),
+}
 
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let command = args.first().and_then(|name| COMMANDS.iter().find(|command| command.name == name));
-    let Some(command) = command else {
-        eprintln!("usage: cargo xtask COMMAND\n");
-        for Command { name, help, .. } in COMMANDS {
-            eprintln!("  {name:10} {help}");
-        }
-        return ExitCode::from(2);
+    let done = match Arguments::parse().command {
+        Command::Setup => setup::run(),
+        Command::Test(arguments) => test::run(&arguments),
+        Command::Guests(arguments) => guests::run(&arguments),
+        Command::Kernel(arguments) => kernel::run(&arguments),
+        Command::Cycles(arguments) => cycles::run(arguments),
+        Command::Speed(arguments) => speed::run(arguments),
+        Command::Linux(arguments) => linux::run(&arguments),
+        Command::Repeat(arguments) => repeat::run(arguments),
+        Command::Golden(arguments) => golden::run(&arguments),
     };
-    match (command.run)(&args[1..]) {
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
-            eprintln!("xtask {}: {message}", command.name);
+            eprintln!("xtask: {message}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_those_of_what_is_called() {
+        use clap::CommandFactory;
+        Arguments::command().debug_assert();
+        let parse = |line: &str| Arguments::try_parse_from(line.split(' '));
+        for line in [
+            "xtask test -p relsim-core --no-fail-fast",
+            "xtask linux --html linux.html",
+            "xtask repeat --harts 1,2 -- --mem 256M kernel",
+            "xtask golden 2000",
+        ] {
+            assert!(parse(line).is_ok(), "{line}");
+        }
+        for line in ["xtask", "xtask setup now", "xtask kernel --check --images", "xtask speed --rounds 0"] {
+            assert!(parse(line).is_err(), "{line}");
         }
     }
 }

@@ -74,9 +74,10 @@ struct Plan {
 
 impl Plan {
     /// Runs it on `harts` harts with `timing`.
-    fn run(&self, harts: &str, timing: &str) -> Outcome<Run> {
+    fn run(&self, harts: u32, timing: &str) -> Outcome<Run> {
         let mut command = Command::new(&self.relsim);
-        command.args(["run", "-q", "--timing", timing, "--harts", harts, "--stats"]).arg(&self.statistics);
+        command.args(["run", "-q", "--timing", timing, "--harts", &harts.to_string(), "--stats"]);
+        command.arg(&self.statistics);
         command.args(&self.arguments).stdin(Stdio::null());
         let output = command.output().map_err(|error| format!("{}: {error}", self.relsim.display()))?;
         let status = output.status.code().unwrap_or(-1);
@@ -120,49 +121,44 @@ fn linux_arguments(directory: &Path) -> Outcome<Vec<String>> {
     Ok(arguments.map(String::from).to_vec())
 }
 
-/// Runs and compares. Arguments: `--timing MODEL` (default: `rocket`), `--harts N[,N]...` (default: 1), and behind `--` those of
-/// `relsim run` for something else than Debian's Linux.
+/// What `cargo xtask repeat` takes.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The timing model
+    #[arg(long, value_name = "MODEL", default_value = "rocket")]
+    timing: String,
+    /// Numbers of harts, one after the other
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1")]
+    harts: Vec<u32>,
+    /// Arguments of `relsim run`, for something else than Debian's Linux
+    #[arg(last = true)]
+    run: Vec<String>,
+}
+
+/// Runs and compares.
 ///
 /// # Errors
 /// If something cannot be built or had, a run fails, two runs are not the same, or end otherwise than functionally.
-pub fn run(args: &[String]) -> Outcome<()> {
-    let (own, theirs) = match args.iter().position(|arg| arg == "--") {
-        Some(at) => (&args[..at], Some(&args[at + 1..])),
-        None => (args, None),
-    };
-    let (mut timing, mut harts) = ("rocket", "1");
-    let mut own = own.iter();
-    while let Some(flag) = own.next() {
-        let value = own.next().ok_or_else(|| format!("{flag} needs a value"))?;
-        match flag.as_str() {
-            "--timing" => timing = value,
-            "--harts" => harts = value,
-            _ => {
-                return Err(format!(
-                    "unknown argument {flag}: --timing MODEL, --harts N[,N]..., -- ARGUMENTS"
-                ));
-            }
-        }
-    }
+pub fn run(arguments: Arguments) -> Outcome<()> {
+    let Arguments { timing, harts, run } = arguments;
     let relsim = build_relsim()?;
     // Several may be at work.
     let directory = repository().join("target/repeat").join(std::process::id().to_string());
     at(&directory, fs::create_dir_all(&directory))?;
-    let compared = theirs
-        .map_or_else(|| linux_arguments(&directory), |arguments| Ok(arguments.to_vec()))
-        .and_then(|arguments| {
-            let plan = Plan { relsim, statistics: directory.join("statistics.json"), arguments };
-            compare(&plan, timing, harts)
-        });
+    let arguments = if run.is_empty() { linux_arguments(&directory) } else { Ok(run) };
+    let compared = arguments.and_then(|arguments| {
+        let plan = Plan { relsim, statistics: directory.join("statistics.json"), arguments };
+        compare(&plan, &timing, &harts)
+    });
     at(&directory, fs::remove_dir_all(&directory))?;
     compared
 }
 
 /// Runs `plan` on each of the numbers of `harts`, and says what is the same and what is not.
-fn compare(plan: &Plan, timing: &str, harts: &str) -> Outcome<()> {
+fn compare(plan: &Plan, timing: &str, harts: &[u32]) -> Outcome<()> {
     println!("{:>5} {:10} {:>16} {:>16} {:>9}", "harts", "timing", "instructions", "cycles", "processor");
     let mut differ = Vec::new();
-    for harts in harts.split(',') {
+    for &harts in harts {
         let row = |timing: &str| {
             let (run, seconds) = timed(|| plan.run(harts, timing))?;
             let count = |name| statistics::count(&run.statistics, name);
@@ -189,7 +185,7 @@ fn compare(plan: &Plan, timing: &str, harts: &str) -> Outcome<()> {
         list("functionally", &missing);
         list(timing, &new);
         if first != second || first.status != functional.status {
-            differ.push(harts);
+            differ.push(harts.to_string());
         }
     }
     if differ.is_empty() { Ok(()) } else { Err(format!("runs differ on {} harts", differ.join(", "))) }

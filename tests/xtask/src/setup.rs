@@ -9,10 +9,7 @@ use crate::{debian, host, python};
 ///
 /// # Errors
 /// The first thing that could not be installed.
-pub fn run(args: &[String]) -> Outcome<()> {
-    if let Some(unknown) = args.first() {
-        return Err(format!("it takes no arguments, not {unknown}"));
-    }
+pub fn run() -> Outcome<()> {
     let begun = Instant::now();
     host::rust_targets()?;
     host::packages()?;

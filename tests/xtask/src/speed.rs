@@ -14,7 +14,6 @@ use crate::shell::{Outcome, on_path, output, run as execute, timed};
 use crate::statistics;
 
 const WORKLOADS: &[&str] = &["integer", "memory", "float", "pingpong"];
-const DEFAULT_ROUNDS: usize = 5;
 
 /// A simulator: its name and how it is started with an ELF file.
 struct Simulator {
@@ -55,31 +54,30 @@ fn instructions(relsim: &Simulator, elf: &PathBuf) -> Outcome<f64> {
     Ok(statistics::count(&statistics, "instructions")? as f64)
 }
 
-/// Measures. Arguments: `--rounds N`, `--spike PATH` (default: `spike` on the search path, if it is there), `--timing
-/// MODEL`, and `--elf FILE` as often as one likes.
+/// What `cargo xtask speed` takes.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// How often each simulator runs
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// Spike; by default `spike` on the search path, if it is there
+    #[arg(long, value_name = "PATH")]
+    spike: Option<PathBuf>,
+    /// relsim with this timing model, in QEMU's place
+    #[arg(long, value_name = "MODEL")]
+    timing: Option<String>,
+    /// A program that runs on Spike's platform, instead of the workloads (repeatable)
+    #[arg(long = "elf", value_name = "FILE")]
+    elves: Vec<PathBuf>,
+}
+
+/// Measures.
 ///
 /// # Errors
 /// If something cannot be built or run.
-pub fn run(args: &[String]) -> Outcome<()> {
-    let (mut rounds, mut spike) = (DEFAULT_ROUNDS, on_path("spike").then(|| PathBuf::from("spike")));
-    let (mut timing, mut elves) = (None, Vec::new());
-    let mut args = args.iter();
-    while let Some(flag) = args.next() {
-        let value = args.next().ok_or_else(|| format!("{flag} needs a value"))?;
-        match flag.as_str() {
-            "--rounds" => {
-                let wrong = || format!("--rounds takes a number from 1 up, not {value}");
-                rounds = value.parse().ok().filter(|&n| n > 0).ok_or_else(wrong)?;
-            }
-            "--spike" => spike = Some(PathBuf::from(value)),
-            "--timing" => timing = Some(value),
-            "--elf" => elves.push(PathBuf::from(value)),
-            _ => {
-                let known = "--rounds N, --spike PATH, --timing MODEL, --elf FILE";
-                return Err(format!("unknown argument {flag}: {known}"));
-            }
-        }
-    }
+pub fn run(arguments: Arguments) -> Outcome<()> {
+    let Arguments { rounds, spike, timing, mut elves } = arguments;
+    let spike = spike.or_else(|| on_path("spike").then(|| PathBuf::from("spike")));
     let own = elves.is_empty();
     if own {
         guests::build()?;
@@ -89,7 +87,7 @@ pub fn run(args: &[String]) -> Outcome<()> {
     let platform: &[&str] = if own { &[] } else { &["--platform", "spike"] };
     let relsim = Simulator::new("relsim", program, &[&["run", "-q"], platform].concat());
     let mut peers = Vec::new();
-    if let Some(model) = timing {
+    if let Some(model) = &timing {
         let arguments = [&["run", "-q", "--timing", model], platform].concat();
         peers.push(Simulator::new(model, &*relsim.program, &arguments));
     }

@@ -37,12 +37,20 @@ impl Sums {
     }
 }
 
+/// What `cargo xtask test` takes.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Arguments of `cargo test`
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    cargo: Vec<String>,
+}
+
 /// Runs the tests.
 ///
 /// # Errors
 /// If setting up or a test fails.
-pub fn run(args: &[String]) -> Outcome<()> {
-    setup::run(&[])?;
+pub fn run(arguments: &Arguments) -> Outcome<()> {
+    setup::run()?;
     kernel::build_tested()?;
     linux::build()?;
     let begun = Instant::now();
@@ -51,7 +59,7 @@ pub fn run(args: &[String]) -> Outcome<()> {
     let mut sums = Sums::default();
     let mut failures = Vec::new();
     for mut command in [command].into_iter().chain(kernel::host_tests()) {
-        command.args(args).stdout(Stdio::piped());
+        command.args(&arguments.cargo).stdout(Stdio::piped());
         let mut child = command.spawn().map_err(|error| format!("cargo test: {error}"))?;
         if let Some(output) = child.stdout.take() {
             for line in BufReader::new(output).split(b'\n') {
