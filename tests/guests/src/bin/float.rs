@@ -50,6 +50,7 @@ fn step(position: &mut [[f64; 3]; BODIES], velocity: &mut [[f64; 3]; BODIES]) {
     }
 }
 
+#[expect(clippy::needless_range_loop, reason = "rows and columns, as in the textbook")]
 fn product(a: &[[f64; 16]; 16], b: &[[f64; 16]; 16]) -> f64 {
     let mut trace = 0.0;
     for i in 0..16 {

@@ -31,7 +31,7 @@ extern "C" fn guest_main(hart: usize) -> u64 {
         node.next = n as u32;
     }
     for n in (1..NODES).rev() {
-        let other = random.next() as usize % n;
+        let other = random.draw() as usize % n;
         let saved = chase[n].next;
         chase[n].next = chase[other].next;
         chase[other].next = saved;

@@ -185,7 +185,7 @@ fn receive(hart: usize) -> ! {
     // SAFETY: M-mode set-up of this hart's own CSRs; the UINTC's registers are where `suicfg` says, and the workspace
     // belongs to this hart.
     unsafe {
-        (*(&raw mut SAVED))[2] = addr_of!(ANSWER) as u64;
+        SAVED[2] = addr_of!(ANSWER) as u64;
         let uintc: usize;
         asm!("csrr {}, {csr}", out(reg) uintc, csr = const csr::SUICFG);
         let register = uintc + uintc::register_offset(RECEIVER, uintc::LOW) as usize;
