@@ -119,6 +119,19 @@ fn a_detached_guest_runs_on() {
     assert_eq!(stub.finish().status.code(), Some(3));
 }
 
+/// More than may wait at once: it is read bit by bit, and what comes behind it is answered.
+#[test]
+fn a_flood_is_read_to_its_end() {
+    let files = Files::new();
+    let mut stub = Stub::new(&[&ends_with_3(&files)]);
+    let mut wire = stub.connect();
+    wire.send(&vec![b'+'; 1 << 20]);
+    assert!(wire.ask("?").starts_with("T05"));
+    wire.send(&packet(b"c"));
+    wire.send(&vec![b'+'; 1 << 20]);
+    assert!(wire.packet().starts_with("W03"));
+}
+
 /// What is written is there, is gone before, and is there again; what cannot be written is refused and changes nothing.
 #[test]
 fn what_gdb_writes_is_part_of_time() {

@@ -5,14 +5,22 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvError, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::vec::IntoIter;
 
 use gdbstub::conn::Connection;
 
+/// Bytes that are read at a time.
+const CHUNK_BYTES: usize = 4096;
+/// Chunks that may wait; what is behind them waits in the connection.
+const CHUNKS: usize = 16;
+
 /// What comes from gdb.
 pub struct Inbox {
-    bytes: Receiver<u8>,
-    /// The one that was met when the machine was to run.
-    first: Option<u8>,
+    chunks: Receiver<Vec<u8>>,
+    /// What is left of the chunk that is being read.
+    chunk: IntoIter<u8>,
+    /// Lets another chunk be read.
+    permits: Sender<()>,
     bell: Arc<Bell>,
 }
 
@@ -46,12 +54,17 @@ impl Inbox {
     /// # Errors
     /// If the host has no thread left to read with.
     pub fn new(stream: TcpStream, stop: Arc<AtomicBool>) -> std::io::Result<Self> {
-        let (sender, bytes) = channel();
+        let (sender, chunks) = channel();
+        let (permits, permitted) = channel();
+        for _ in 0..CHUNKS {
+            // The other end is here.
+            let _ = permits.send(());
+        }
         let bell = Arc::new(Bell { stop, on: Mutex::new(false) });
         let own = Arc::clone(&bell);
         // Never joined: it ends with the connection.
-        std::thread::Builder::new().spawn(move || read(stream, sender, &own))?;
-        Ok(Self { bytes, first: None, bell })
+        std::thread::Builder::new().spawn(move || read(stream, sender, &permitted, &own))?;
+        Ok(Self { chunks, chunk: Vec::new().into_iter(), permits, bell })
     }
 
     /// The next byte.
@@ -59,33 +72,52 @@ impl Inbox {
     /// # Errors
     /// If the connection is no more.
     pub fn next(&mut self) -> Result<u8, RecvError> {
-        self.first.take().map_or_else(|| self.bytes.recv(), Ok)
+        loop {
+            match self.chunk.next() {
+                Some(byte) => return Ok(byte),
+                None => {
+                    let chunk = self.chunks.recv()?;
+                    self.take(chunk);
+                }
+            }
+        }
+    }
+
+    /// Begins to read `chunk`.
+    fn take(&mut self, chunk: Vec<u8>) {
+        self.chunk = chunk.into_iter();
+        // Nobody reads any more where the connection is over.
+        let _ = self.permits.send(());
     }
 
     /// Does `run`, which ends early, with `None`, when there is something to read. It does not begin if there is already.
     pub fn watch<R>(&mut self, run: impl FnOnce() -> Option<R>) -> Option<R> {
         self.bell.switch(true);
-        let result = match self.bytes.try_recv() {
-            Ok(byte) => {
-                self.first = Some(byte);
-                None
+        let result = if self.chunk.len() > 0 {
+            None
+        } else {
+            match self.chunks.try_recv() {
+                Ok(chunk) => {
+                    self.take(chunk);
+                    None
+                }
+                Err(TryRecvError::Disconnected) => None,
+                Err(TryRecvError::Empty) => run(),
             }
-            Err(TryRecvError::Disconnected) => None,
-            Err(TryRecvError::Empty) => run(),
         };
         self.bell.switch(false);
         result
     }
 }
 
-fn read(mut stream: TcpStream, sender: Sender<u8>, bell: &Bell) {
-    let mut bytes = [0; 4096];
-    while let Ok(count @ 1..) = stream.read(&mut bytes) {
-        // It fails when the conversation is over and nobody is left to read.
+fn read(mut stream: TcpStream, sender: Sender<Vec<u8>>, permitted: &Receiver<()>, bell: &Bell) {
+    let mut bytes = [0; CHUNK_BYTES];
+    // Nobody is left to read once there are no permits.
+    while permitted.recv().is_ok()
+        && let Ok(count @ 1..) = stream.read(&mut bytes)
+    {
         bell.ring(|| {
-            for byte in &bytes[..count] {
-                let _ = sender.send(*byte);
-            }
+            let _ = sender.send(bytes[..count].to_vec());
         });
     }
     bell.ring(|| drop(sender));
