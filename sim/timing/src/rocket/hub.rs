@@ -543,9 +543,12 @@ impl Hub {
         let answer = around.params.probe_answer;
         let mut from = self.horizon(around).saturating_add(around.params.hub_probe + answer);
         for (hart, way) in self.ways.iter().enumerate() {
-            if way.count > 0 {
-                let seen =
-                    if self.own_probe(hart).is_some() { around.fetched(hart) } else { around.known(hart) };
+            let side = &around.dcaches[hart].side;
+            // What is behind a line that waits for the channel itself comes later than that.
+            if way.count > 0 && side.busy != UNKNOWN {
+                // Its own it takes as its fetch goes on, which may be further behind than its next instruction is.
+                let own = self.own_probe(hart).is_some() && !around.sleeps(hart);
+                let seen = if own { side.fetched } else { around.known(hart) };
                 from = from.min(way.probes[0].0.max(seen).saturating_add(answer));
             }
         }

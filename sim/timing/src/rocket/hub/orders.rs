@@ -22,12 +22,16 @@ enum Act {
     Access { gap: u64, line: u64, write: bool },
     Fetch { gap: u64, line: u64 },
     Reserve { gap: u64, line: u64 },
+    Sleep { gap: u64, cycles: u64 },
 }
 
 impl Act {
     fn gap(&self) -> u64 {
         match *self {
-            Self::Access { gap, .. } | Self::Fetch { gap, .. } | Self::Reserve { gap, .. } => gap,
+            Self::Access { gap, .. }
+            | Self::Fetch { gap, .. }
+            | Self::Reserve { gap, .. }
+            | Self::Sleep { gap, .. } => gap,
         }
     }
 }
@@ -38,6 +42,7 @@ fn act() -> impl Strategy<Value = Act> {
         6 => (0..40u64, line(), any::<bool>()).prop_map(|(gap, line, write)| Act::Access { gap, line, write }),
         3 => (0..20u64, line()).prop_map(|(gap, line)| Act::Fetch { gap, line }),
         1 => (0..20u64, line()).prop_map(|(gap, line)| Act::Reserve { gap, line }),
+        1 => (0..20u64, 20..400u64).prop_map(|(gap, cycles)| Act::Sleep { gap, cycles }),
     ]
 }
 
@@ -52,6 +57,8 @@ struct Hart {
     fetches: bool,
     /// When the line that it fetched last is there.
     fetched: u64,
+    /// It sleeps until then. What its fetch side does meanwhile is worked out when it wakes up.
+    woken: u64,
     /// Whether it waits for a line for its data cache.
     waits: bool,
     /// First and last beats of the lines that its data cache got, and its instruction cache.
@@ -65,7 +72,7 @@ impl Hart {
 
     /// Its next instruction takes effect no earlier.
     fn local_time(&self) -> u64 {
-        self.now + WRITE_BACK
+        self.now.max(self.woken) + WRITE_BACK
     }
 
     /// It has done what was first, in cycle `at`.
@@ -92,7 +99,7 @@ impl Hart {
         if self.fetches
             && let Some(beats) = hub.fetch(me)
         {
-            assert!(beats.0 >= now, "hart {me} has passed {beats:?} in {now}");
+            assert!(beats.0 >= now || beats.0 <= self.woken, "hart {me} has passed {beats:?} in {now}");
             self.got[1].push(beats);
             (self.fetches, self.fetched) = (false, beats.1);
         }
@@ -115,6 +122,10 @@ impl Hart {
                         dcache.side.reserved = now + WRITE_BACK + around.params.reservation + 1;
                     }
                     self.goes_on(now + 1);
+                }
+                Some(&Act::Sleep { cycles, .. }) => {
+                    self.woken = now + cycles;
+                    self.goes_on(self.woken);
                 }
                 _ => {}
             }
@@ -139,6 +150,8 @@ impl Hart {
         }
         let found = dcache.access(pa, write);
         dcache.side.last = cycle;
+        // It ends a reservation.
+        dcache.side.reserved = dcache.side.reserved.min(refused + 1);
         match found {
             Found::Hit | Found::HitMakesDirty => {
                 dcache.side.known = cycle + 1;
@@ -173,6 +186,7 @@ fn run(acts: &[Vec<Act>; HARTS], mut order: impl FnMut() -> usize) -> [[Vec<(u64
         next: 100 + acts.first().map_or(0, Act::gap),
         fetches: false,
         fetched: 0,
+        woken: 0,
         waits: false,
         got: Default::default(),
     };
@@ -183,13 +197,23 @@ fn run(acts: &[Vec<Act>; HARTS], mut order: impl FnMut() -> usize) -> [[Vec<(u64
         let floor = others.unwrap_or(u64::MAX);
         let hart = &mut harts[me];
         let depends = hart.waits || hart.fetches || hart.now >= hart.next;
-        let ahead = if depends { floor < hart.now + 2 } else { hart.local_time() >= floor + QUANTUM };
+        let asleep = hart.now < hart.woken;
+        let ahead = if asleep {
+            hart.local_time() > floor
+        } else if depends {
+            hart.now + 2 > floor
+        } else {
+            hart.local_time() >= floor + QUANTUM
+        };
         if ahead {
             continue;
         }
         assert!(hart.now < TOO_LATE, "hart {me} waits for ever: {:?}", hart.got);
         let mut around = Around { params: &params, dcaches: &mut dcaches, port: &mut port, floor, me };
         hart.step(me, &mut hub, &mut around);
+        while asleep && hart.now < hart.woken {
+            hart.step(me, &mut hub, &mut around);
+        }
     }
     harts.map(|hart| hart.got)
 }
