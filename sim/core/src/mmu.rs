@@ -198,7 +198,7 @@ impl Hart {
     pub fn data_target(&self, bus: &Bus, va: u64, kind: AccessKind) -> Option<u64> {
         let table = if kind == AccessKind::Store { &self.mmu.write } else { &self.mmu.read };
         let entry = table[Mmu::slot(va)];
-        if entry.tag == (va & !(PAGE_BYTES - 1)) | self.mmu.data_context {
+        if entry.tag == self.mmu.tag::<u8>(va) {
             return Some(va.wrapping_add(entry.addend));
         }
         Some(self.walk(bus, va, kind, self.data_privilege()).ok()?.pa)
@@ -209,7 +209,7 @@ impl Hart {
         if !self.pmp.uniform_page(pa) {
             return;
         }
-        let tag = (va & !(PAGE_BYTES - 1)) | self.mmu.data_context;
+        let tag = self.mmu.tag::<u8>(va);
         let entry = Entry { tag, addend: pa.wrapping_sub(va) };
         let table = if kind == AccessKind::Store { &mut self.mmu.write } else { &mut self.mmu.read };
         table[Mmu::slot(va)] = entry;

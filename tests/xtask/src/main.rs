@@ -67,7 +67,8 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
-            eprintln!("xtask: {message}");
+            let command = std::env::args().nth(1).unwrap_or_default();
+            eprintln!("xtask {command}: {message}");
             ExitCode::FAILURE
         }
     }

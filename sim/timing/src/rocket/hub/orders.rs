@@ -16,40 +16,32 @@ const QUANTUM: u64 = 4;
 /// Long after everybody has got everything.
 const TOO_LATE: u64 = 100_000;
 
-/// What a hart does next, so many cycles behind what it did before.
+/// What a hart does.
 #[derive(Debug, Clone)]
 enum Act {
-    Access { gap: u64, line: u64, write: bool },
-    Fetch { gap: u64, line: u64 },
-    Reserve { gap: u64, line: u64 },
-    Sleep { gap: u64, cycles: u64 },
+    Access { line: u64, write: bool },
+    Fetch { line: u64 },
+    Reserve { line: u64 },
+    Sleep { cycles: u64 },
 }
 
-impl Act {
-    fn gap(&self) -> u64 {
-        match *self {
-            Self::Access { gap, .. }
-            | Self::Fetch { gap, .. }
-            | Self::Reserve { gap, .. }
-            | Self::Sleep { gap, .. } => gap,
-        }
-    }
-}
+/// How many cycles behind what it did before a hart does something.
+type Planned = (u64, Act);
 
-fn act() -> impl Strategy<Value = Act> {
+fn planned() -> impl Strategy<Value = Planned> {
     let line = || LINE..LINE + LINES;
     prop_oneof![
-        6 => (0..40u64, line(), any::<bool>()).prop_map(|(gap, line, write)| Act::Access { gap, line, write }),
-        3 => (0..20u64, line()).prop_map(|(gap, line)| Act::Fetch { gap, line }),
-        1 => (0..20u64, line()).prop_map(|(gap, line)| Act::Reserve { gap, line }),
-        1 => (0..20u64, 20..400u64).prop_map(|(gap, cycles)| Act::Sleep { gap, cycles }),
+        6 => (0..40u64, (line(), any::<bool>()).prop_map(|(line, write)| Act::Access { line, write })),
+        3 => (0..20u64, line().prop_map(|line| Act::Fetch { line })),
+        1 => (0..20u64, line().prop_map(|line| Act::Reserve { line })),
+        1 => (0..20u64, (20..400u64).prop_map(|cycles| Act::Sleep { cycles })),
     ]
 }
 
 /// A hart.
 struct Hart {
     /// What it has left to do, the last one first.
-    acts: Vec<Act>,
+    acts: Vec<Planned>,
     now: u64,
     /// It does nothing before.
     next: u64,
@@ -78,7 +70,7 @@ impl Hart {
     /// It has done what was first, in cycle `at`.
     fn goes_on(&mut self, at: u64) {
         self.acts.pop();
-        self.next = at + self.acts.last().map_or(0, Act::gap);
+        self.next = at + self.acts.last().map_or(0, |act| act.0);
     }
 
     /// The next cycle.
@@ -104,15 +96,15 @@ impl Hart {
             (self.fetches, self.fetched) = (false, beats.1);
         }
         if !self.waits && now >= self.next {
-            match self.acts.last() {
-                Some(&Act::Access { line, write, .. }) => self.accesses(me, hub, around, line, write),
-                Some(&Act::Fetch { line, .. }) if !self.fetches && now > self.fetched => {
+            match self.acts.last().map(|act| &act.1) {
+                Some(&Act::Access { line, write }) => self.accesses(me, hub, around, line, write),
+                Some(&Act::Fetch { line }) if !self.fetches && now > self.fetched => {
                     let want = Want { line, exclusive: false, dirty: false, fetch: true };
                     hub.request(around, me, want, now);
                     self.fetches = true;
                     self.goes_on(now + 1);
                 }
-                Some(&Act::Reserve { line, .. }) => {
+                Some(&Act::Reserve { line }) => {
                     let dcache = &mut around.dcaches[me];
                     if dcache.side.refuses(now + 1).is_none()
                         && dcache.access(line << 6, false) == Found::Hit
@@ -123,7 +115,7 @@ impl Hart {
                     }
                     self.goes_on(now + 1);
                 }
-                Some(&Act::Sleep { cycles, .. }) => {
+                Some(&Act::Sleep { cycles }) => {
                     self.woken = now + cycles;
                     self.goes_on(self.woken);
                 }
@@ -176,14 +168,14 @@ impl Hart {
 }
 
 /// What each hart gets, and when, if `order` says who goes on first.
-fn run(acts: &[Vec<Act>; HARTS], mut order: impl FnMut() -> usize) -> [[Vec<(u64, u64)>; 2]; HARTS] {
+fn run(acts: &[Vec<Planned>; HARTS], mut order: impl FnMut() -> usize) -> [[Vec<(u64, u64)>; 2]; HARTS] {
     let params = Params { l1d_sets: 1, l1d_ways: 2, ..Params::default() };
     let mut dcaches: Vec<_> = (0..HARTS).map(|_| Dcache::new(&params)).collect();
     let (mut hub, mut port) = (Hub::new(HARTS), MemoryPort::default());
-    let hart = |acts: &Vec<Act>| Hart {
+    let hart = |acts: &Vec<Planned>| Hart {
         acts: acts.iter().rev().cloned().collect(),
         now: 100,
-        next: 100 + acts.first().map_or(0, Act::gap),
+        next: 100 + acts.first().map_or(0, |act| act.0),
         fetches: false,
         fetched: 0,
         woken: 0,
@@ -221,7 +213,7 @@ fn run(acts: &[Vec<Act>; HARTS], mut order: impl FnMut() -> usize) -> [[Vec<(u64
 proptest! {
     #[test]
     fn the_order_of_harts_does_not_matter(
-        acts in [vec(act(), 0..30), vec(act(), 0..30), vec(act(), 0..30), vec(act(), 0..30)],
+        acts in [vec(planned(), 0..30), vec(planned(), 0..30), vec(planned(), 0..30), vec(planned(), 0..30)],
         seed in any::<u64>(),
     ) {
         let (mut turn, mut random) = (0, seed);
