@@ -302,6 +302,12 @@ impl Core {
                 if done > 0 {
                     hart.cycle = timing.block(hart, bus, run, limits.sync_cycle);
                 }
+                if done == block.ops.len() && end.is_ok() {
+                    hart.instret += done as u64;
+                    hart.pc = hart.next_pc;
+                    from = Some(index);
+                    continue;
+                }
                 from_op = done;
                 if end == Err(Stop::Exit) {
                     stopped = Some((&ops[done - 1], Stop::Exit));
@@ -402,15 +408,16 @@ const fn longest(ops: usize) -> u64 {
 #[inline(always)]
 fn execute(hart: &mut Hart, bus: &mut Bus, ops: &[Op], facts: &mut [Fact; MAX_OPS]) -> (usize, usize, Done) {
     let mut count = 0;
-    for (n, op) in ops.iter().enumerate() {
+    for op in ops {
         let Some(kind) = op.fact else {
             if let Err(why) = (op.exec)(hart, bus, op) {
-                return ended(n, count, why);
+                return ended(op, count, why);
             }
             continue;
         };
         let done;
         let fact = &mut facts[count % MAX_OPS];
+        count += 1;
         if kind == FactKind::Access {
             done = (op.exec)(hart, bus, op);
             *fact = Fact { a: hart.access.va, b: hart.access.pa };
@@ -420,17 +427,17 @@ fn execute(hart: &mut Hart, bus: &mut Bus, ops: &[Op], facts: &mut [Fact; MAX_OP
             *fact = Fact { a: file[usize::from(op.rs1)], b: file[usize::from(op.rs2)] };
             done = (op.exec)(hart, bus, op);
         }
-        count += 1;
         if let Err(why) = done {
-            return ended(n, if why == Stop::Exit { count } else { count - 1 }, why);
+            return ended(op, if why == Stop::Exit { count } else { count - 1 }, why);
         }
     }
     (ops.len(), count, Ok(()))
 }
 
-/// What [`execute`] gives when instruction `n` did not simply retire.
+/// What [`execute`] gives when `op` did not simply retire.
 #[inline(always)]
-fn ended(n: usize, facts: usize, why: Stop) -> (usize, usize, Done) {
+fn ended(op: &Op, facts: usize, why: Stop) -> (usize, usize, Done) {
+    let n = usize::from(op.index);
     match why {
         Stop::Exit => (n + 1, facts, Err(Stop::Exit)),
         Stop::Trap | Stop::Alone => (n, facts, Ok(())),
