@@ -99,6 +99,17 @@ impl<const N: usize> Plru<N> {
         }
     }
 
+    /// What an access to `way`, one of the `N`, does to the tree: the bits that stay, and the bits that are set.
+    pub fn effect(way: usize) -> (u32, u32) {
+        Self::ACCESS[way % N]
+    }
+
+    /// Accesses happen whose effects come to this.
+    #[inline(always)]
+    pub fn apply(&mut self, (stays, set): (u32, u32)) {
+        self.0 = self.0 & stays | set;
+    }
+
     /// The way to replace.
     pub fn way(self) -> usize {
         replace_way(self.0, N)

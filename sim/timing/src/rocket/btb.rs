@@ -16,6 +16,7 @@ use entries::{Content, Entries, NO_PAGE};
 pub(super) use entries::{Found, Odd};
 pub(super) use prediction::{Packed, Prediction};
 use repeat::Repeats;
+pub(super) use repeat::Uses;
 
 /// Entries of the BTB.
 pub const BTB_ENTRIES: usize = 28;
@@ -93,6 +94,9 @@ pub struct Btb {
     /// The entries as they were when a repetition began, if it has changed any.
     #[serde(skip)]
     before: Box<Entries>,
+    /// Which entries may have changed since, a bit each.
+    #[serde(skip)]
+    changed: u32,
     /// The same of the stack.
     #[serde(skip)]
     stack_before: Option<ReturnStack>,
@@ -181,6 +185,7 @@ impl Default for Btb {
             stack_before: None,
             contents: None,
             before: Box::default(),
+            changed: 0,
             repeats: Repeats::No,
             generation: first_generation(),
             changes: first_generation(),
@@ -218,6 +223,9 @@ const HISTORY_INDEX: [u16; 1 << HISTORY_BITS] = {
     }
     table
 };
+
+/// The bits of an index that a history has a part in.
+const HISTORY_INDEXES: u16 = 7 << 6;
 
 /// The index is one part of the address exclusive-or another of the history.
 fn bht_index(addr: u64, history: u8) -> usize {
@@ -269,15 +277,45 @@ impl Btb {
     /// Brings the slot of `tag` up to date with the entries.
     fn index(&mut self, tag: u16) {
         let hits = self.matching(u64::from(tag) << 1);
-        if hits != 0 && !self.was_ever(tag) {
-            self.ever[usize::from(tag) / 64 % (TAGS / 64)] |= 1 << (tag % 64);
-            self.generation += 1;
+        if hits != 0 {
+            self.is_had(tag);
         }
         self.slots[usize::from(tag)] = match hits.count_ones() {
             0 => SLOT_FREE,
             1 => hits.trailing_zeros() as u8 + 1,
             _ => SLOT_SHARED,
         };
+    }
+
+    /// An entry has `tag`.
+    fn is_had(&mut self, tag: u16) {
+        if !self.was_ever(tag) {
+            self.ever[usize::from(tag) / 64 % (TAGS / 64)] |= 1 << (tag % 64);
+            self.generation += 1;
+        }
+    }
+
+    /// Entry `way` is about to change: it is not valid until it [comes](Btb::comes) back.
+    fn goes(&mut self, way: usize) {
+        self.changed |= 1 << way;
+        if self.entries.valid >> way & 1 == 0 {
+            return;
+        }
+        self.entries.valid &= !(1 << way);
+        let tag = self.entries.tags[way];
+        match &mut self.slots[usize::from(tag)] {
+            slot if *slot != SLOT_SHARED => *slot = SLOT_FREE,
+            _ => self.index(tag),
+        }
+    }
+
+    /// Entry `way` has become valid.
+    fn comes(&mut self, way: usize) {
+        self.entries.valid |= 1 << way;
+        let tag = self.entries.tags[way];
+        let slot = &mut self.slots[usize::from(tag)];
+        *slot = if *slot == SLOT_FREE { way as u8 + 1 } else { SLOT_SHARED };
+        self.is_had(tag);
     }
 
     /// Looks `pc` up, and lets changes of the last cycle take effect afterwards: gives what is predicted, and
@@ -453,15 +491,16 @@ impl Btb {
             let next = self.entries.next_page + if new_index && new_target { 2 } else { 1 };
             self.entries.next_page = if next >= PAGES { next & 1 } else { next };
         }
-        let old = self.entries.tags[way];
+        self.goes(way);
         self.entries.tags[way] = low(update.pc);
         self.entries.targets[way] = low(target);
         self.entries.tag_pages[way] = index_set.trailing_zeros() as u8 + 1;
         self.entries.target_pages[way] = target_set.trailing_zeros() as u8;
         self.entries.cfi[way] = update.cfi;
         self.entries.bridx[way] = (update.br_pc >> 1 & 1) as u8;
-        self.entries.valid =
-            if update.valid { self.entries.valid | 1 << way } else { self.entries.valid & !(1 << way) };
+        if update.valid {
+            self.comes(way);
+        }
         if new_index {
             self.entries.pages[replaced.trailing_zeros() as usize] = page(update.pc);
             self.entries.page_valid |= replaced;
@@ -470,8 +509,6 @@ impl Btb {
             self.entries.pages[target_replaced.trailing_zeros() as usize] = page(target);
             self.entries.page_valid |= target_replaced;
         }
-        self.index(old);
-        self.index(low(update.pc));
         if new_index || new_target {
             // Others may share the page.
             (0..BTB_ENTRIES).for_each(|way| self.number(way));
@@ -509,10 +546,7 @@ impl Btb {
         self.recorder.act(Act::Flush);
         self.keeps_entries();
         self.changes += 1;
-        for n in (0..BTB_ENTRIES).filter(|n| self.entries.valid >> n & 1 == 1) {
-            self.slots[usize::from(self.entries.tags[n])] = SLOT_FREE;
-        }
-        self.entries.valid = 0;
+        (0..BTB_ENTRIES).for_each(|way| self.goes(way));
     }
 
     /// How many directions have gone into the history since `made` was looked up: fewer than are in flight.

@@ -3,10 +3,11 @@
 
 use rustc_hash::FxHashMap;
 
+use super::super::replace::Plru;
 use super::entries::{Content, Found, NO_PAGE, Odd};
 use super::{
-    BHT_ENTRIES, BTB_ENTRIES, Btb, HISTORY_INDEX, NO_ENTRY, PAGES, ROOM, Recent, SLOT_FREE, SLOT_SHARED,
-    TAGS, bht_index, low,
+    BHT_ENTRIES, BTB_ENTRIES, Btb, HISTORY_INDEX, HISTORY_INDEXES, NO_ENTRY, PAGES, ROOM, Recent, SLOT_FREE,
+    SLOT_SHARED, TAGS, bht_index, low,
 };
 
 /// Whether a block that was timed before is being repeated, which may fail.
@@ -20,7 +21,50 @@ pub(super) enum Repeats {
     WithChanges,
 }
 
+/// The entries that have a bit in `mask`.
+fn ways(mask: u32) -> impl Iterator<Item = usize> {
+    (0..BTB_ENTRIES).filter(move |way| mask >> way & 1 == 1)
+}
+
+/// Uses of entries one after the other, as the tree learns of them; and one of which it does not learn yet.
+#[derive(Debug, Clone, Copy)]
+pub(in super::super) struct Uses {
+    /// The bits of the tree that stay, and those that are set.
+    stay: u32,
+    set: u32,
+    used: Option<u8>,
+}
+
+impl Uses {
+    /// None at all.
+    pub const NONE: Self = Self { stay: u32::MAX, set: 0, used: None };
+
+    /// And one of `way`.
+    pub fn touch(&mut self, way: u8) {
+        let (stay, set) = Plru::<BTB_ENTRIES>::effect(way.into());
+        (self.stay, self.set) = (self.stay & stay, self.set & stay | set);
+    }
+
+    /// And one of `way`, of which the tree does not learn yet.
+    pub const fn then(&mut self, way: u8) {
+        self.used = Some(way);
+    }
+}
+
 impl Btb {
+    /// The uses `uses` come again, behind that of which the tree has not learnt. It does not unless a change is under way:
+    /// then there are none.
+    #[inline(always)]
+    pub(in super::super) fn repeat_uses(&mut self, uses: Uses) {
+        if self.settled() {
+            self.touch();
+        }
+        self.recent.plru.apply((uses.stay, uses.set));
+        if uses.used.is_some() {
+            self.recent.used = uses.used;
+        }
+    }
+
     /// The tag of `pc`.
     pub(in super::super) fn tag(pc: u64) -> u16 {
         low(pc)
@@ -108,12 +152,9 @@ impl Btb {
         if let Some(left) = left {
             self.keeps_entries();
             self.changes += 1;
-            let changed = self.entries.valid ^ left;
-            self.entries.valid = left;
-            for n in (0..BTB_ENTRIES).filter(|n| changed >> n & 1 == 1) {
-                self.index(self.entries.tags[n]);
-            }
-            self.index(low(pc));
+            let valid = self.entries.valid;
+            ways(valid & !left).for_each(|way| self.goes(way));
+            ways(left & !valid).for_each(|way| self.comes(way));
         }
     }
 
@@ -122,7 +163,7 @@ impl Btb {
     pub(super) fn keeps_entries(&mut self) {
         if self.repeats == Repeats::Yes {
             self.repeats = Repeats::WithChanges;
-            *self.before = self.entries;
+            (*self.before, self.changed) = (self.entries, 0);
         }
     }
 
@@ -136,6 +177,16 @@ impl Btb {
 
     /// Works out what entry `way` says, and numbers it if somebody wants numbers.
     pub(super) fn number(&mut self, way: usize) {
+        self.changed |= 1 << way;
+        let content = self.says(way);
+        if let Some(contents) = &mut self.contents {
+            let next = contents.len() as u32;
+            self.entries.contents[way] = *contents.entry(content).or_insert(next);
+        }
+    }
+
+    /// Works out what entry `way` says.
+    fn says(&mut self, way: usize) -> Content {
         let entries = &self.entries;
         let tag_page = usize::from(entries.tag_pages[way]).wrapping_sub(1);
         let has_page = tag_page < PAGES && entries.page_valid >> tag_page & 1 == 1;
@@ -143,10 +194,7 @@ impl Btb {
         let found = Found { entry: 0, hit: has_page, ..self.combine(0, 1 << way) };
         let content = Content { page, found };
         self.said[way] = content;
-        if let Some(contents) = &mut self.contents {
-            let next = contents.len() as u32;
-            self.entries.contents[way] = *contents.entry(content).or_insert(next);
-        }
+        content
     }
 
     /// Whether contents have numbers.
@@ -200,9 +248,15 @@ impl Btb {
         }
         if self.repeats == Repeats::WithChanges {
             self.changes += 1;
-            let changed = std::mem::replace(&mut self.entries, *self.before).tags;
-            changed.into_iter().chain(self.entries.tags).for_each(|tag| self.index(tag));
-            (0..BTB_ENTRIES).for_each(|way| self.number(way));
+            let changed = self.changed;
+            ways(changed).for_each(|way| self.goes(way));
+            self.entries = *self.before;
+            for way in ways(changed) {
+                if self.before.valid >> way & 1 == 1 {
+                    self.comes(way);
+                }
+                self.says(way);
+            }
         }
         self.repeats = Repeats::No;
     }
@@ -230,6 +284,11 @@ impl Btb {
     #[inline(always)]
     pub(in super::super) fn direction_index_at(address: u16, history: u8) -> u16 {
         address ^ HISTORY_INDEX[usize::from(history)]
+    }
+
+    /// Whether two places that are `one` and `other` without a history may be the same one with one.
+    pub(in super::super) const fn may_share_direction(one: u16, other: u16) -> bool {
+        (one ^ other) & !HISTORY_INDEXES == 0
     }
 
     /// The direction at `index`.

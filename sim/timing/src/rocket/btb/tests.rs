@@ -1,5 +1,7 @@
 //! Tests of what the predictor says to the memory of timed blocks, and of what is read of a checkpoint.
 
+use proptest::prelude::*;
+
 use super::*;
 
 /// A BTB with these entries for the jump at the same address to the same target.
@@ -42,4 +44,106 @@ fn an_entry_beyond_the_last_is_named_where_several_answer() {
     assert!(btb.complete().is_ok());
     let nobody = Prediction { entry: ROOM as u8, ..made };
     assert!(nobody.check().is_err());
+}
+
+/// Something that a block may do to the predictor.
+#[derive(Debug, Clone)]
+enum Act {
+    Update { entry: u8, valid: bool, pc: u64, cfi: Cfi },
+    Settle(u64),
+    SettleOdd(u64),
+    Use(u8),
+    Flush,
+}
+
+/// Few addresses, in more pages than there are places for, so that entries share tags and pages.
+fn address() -> impl Strategy<Value = u64> {
+    (0u64..8, 0u64..4).prop_map(|(page, group)| 0x8000_0000 + (page << PAGE_SHIFT) + group * 4)
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let cfi = prop_oneof![Just(Cfi::Branch), Just(Cfi::Jump), Just(Cfi::Return)];
+    prop_oneof![
+        4 => (0..=NO_ENTRY, any::<bool>(), address(), cfi)
+            .prop_map(|(entry, valid, pc, cfi)| Act::Update { entry, valid, pc, cfi }),
+        4 => address().prop_map(Act::Settle),
+        2 => address().prop_map(Act::SettleOdd),
+        2 => (0..NO_ENTRY).prop_map(Act::Use),
+        1 => Just(Act::Flush),
+    ]
+}
+
+impl Btb {
+    fn does(&mut self, act: &Act) {
+        match *act {
+            Act::Update { entry, valid, pc, cfi } => {
+                let origin = Origin::default();
+                self.update(BtbUpdate { entry, origin, valid, pc, br_pc: pc, cfi });
+            }
+            Act::Settle(pc) => self.settle(pc),
+            Act::SettleOdd(pc) => self.settle_odd(pc),
+            Act::Use(way) => self.uses(way),
+            Act::Flush => self.flush(),
+        }
+    }
+
+    /// What is worked out from the entries as they change is what they say.
+    fn assert_complete(&self) {
+        for tag in 0..TAGS as u16 {
+            let hits = self.matching(u64::from(tag) << 1);
+            let slot = match hits.count_ones() {
+                0 => SLOT_FREE,
+                1 => hits.trailing_zeros() as u8 + 1,
+                _ => SLOT_SHARED,
+            };
+            assert_eq!(self.slots[usize::from(tag)], slot, "tag {tag:#x}");
+        }
+        let mut again = self.clone();
+        for way in 0..BTB_ENTRIES {
+            again.number(way);
+            assert_eq!(self.said[way], again.said[way], "entry {way}");
+            assert_eq!(self.entries.contents[way], again.entries.contents[way], "entry {way}");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_repetition_that_fails_changes_nothing(
+        before in prop::collection::vec(act(), 0..60),
+        tried in prop::collection::vec(act(), 0..12),
+    ) {
+        let mut btb = Btb::default();
+        btb.renumber();
+        before.iter().for_each(|act| btb.does(act));
+        btb.assert_complete();
+        let was = btb.clone();
+        let recent = btb.begin();
+        tried.iter().for_each(|act| btb.does(act));
+        btb.assert_complete();
+        btb.undo(recent);
+        btb.assert_complete();
+        prop_assert!(btb.entries == was.entries && btb.recent == was.recent);
+    }
+
+    #[test]
+    fn uses_come_again_together(uses in prop::collection::vec(0..NO_ENTRY, 0..8), first in 0..NO_ENTRY) {
+        let mut one_by_one = Btb::default();
+        one_by_one.uses(first);
+        let mut together = one_by_one.clone();
+        let mut all = Uses::NONE;
+        if let Some((&last, others)) = uses.split_last() {
+            others.iter().for_each(|&way| all.touch(way));
+            all.then(last);
+        }
+        one_by_one.touch();
+        for (n, &way) in uses.iter().enumerate() {
+            one_by_one.uses(way);
+            if n + 1 < uses.len() {
+                one_by_one.touch();
+            }
+        }
+        together.repeat_uses(all);
+        prop_assert!(one_by_one.recent == together.recent);
+    }
 }
