@@ -322,9 +322,14 @@ impl Dcache {
     /// Whether an access to `pa` hits and changes nothing.
     #[inline(always)]
     pub(super) fn settled(&mut self, pa: u64, write: bool) -> bool {
+        self.is_settled(pa, (!write).into()) || self.find_settled(line_of(pa), write)
+    }
+
+    /// Whether that is known at once; `read` is 1 for a read, and 0 for a write.
+    #[inline(always)]
+    pub(super) fn is_settled(&self, pa: u64, read: u32) -> bool {
         let line = line_of(pa);
-        let quick = self.quick[line as usize % QUICK];
-        quick | u64::from(!write) == line << 1 | 1 || self.find_settled(line, write)
+        self.quick[line as usize % QUICK] | u64::from(read) == line << 1 | 1
     }
 
     #[inline(never)]

@@ -8,6 +8,7 @@
 //! new, everything is undone, and the block is timed instruction by instruction. (After Schnarr and Larus, "Fast
 //! out-of-order processor simulation using memoization", ASPLOS 1998.)
 
+mod early;
 mod history;
 mod origin;
 mod record;
@@ -15,6 +16,7 @@ mod short;
 mod steps;
 mod tree;
 
+use relsim_core::bus::Bus;
 use relsim_core::insn::{FactKind, Op, OpClass};
 use relsim_core::timing::BlockRun;
 use relsim_core::trap::TrapTaken;
@@ -22,15 +24,19 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use super::hart::HartModel;
+use super::muldiv::Lengths;
+use super::params::Params;
 use super::snapshot::{Snapshot, predictions};
 use super::swift::Swift;
 use super::uncore::Env;
 use crate::parts::tags::{NO_LINE, line_of};
+use early::EarlyOuts;
 pub(super) use origin::Origin;
 use origin::{Named, PLACES};
 pub(super) use record::{Act, Answer, BEFORE, Outcome, Recorder};
-use short::NO_SHORT;
+use short::{Miss, NO_SHORT};
 use steps::{Compiler, End, Step};
+pub(super) use tree::Around;
 use tree::Tree;
 
 /// Nodes at a time; beyond that all are forgotten.
@@ -71,15 +77,33 @@ struct Next {
     serial: u64,
     /// With 1 in the lowest bit if a change of the BTB is under way: it takes effect with the first lookup.
     pc: u64,
+    /// Its instructions that take as long as their operands say, and how long they take: which of [`Nexts::earlies`].
+    early: u32,
     root: u32,
     /// The short cut that is tried first.
     short: u32,
     /// What else follows.
     sibling: u32,
+    /// For which entries and lines there was a short cut last ([`super::fetch::Fetch::generation`]), as far as 32 bits tell.
+    held: u32,
 }
+
+/// No block.
+const NOTHING: Next =
+    Next { serial: u64::MAX, pc: 0, early: NO_EARLY, root: 0, short: NO_SHORT, sibling: NO_NEXT, held: 0 };
 
 /// Nothing follows, as far as is known.
 const NO_NEXT: u32 = u32::MAX;
+
+/// A block whose path no short cut led along: which of [`Nexts`] it is, and where the short cuts ended.
+#[derive(Clone, Copy)]
+struct Missed {
+    next: u32,
+    why: Miss,
+}
+
+/// No instructions that take as long as their operands say.
+const NO_EARLY: u32 = u32::MAX;
 
 /// What follows the nodes.
 #[derive(Default)]
@@ -87,42 +111,61 @@ struct Nexts {
     all: Vec<Next>,
     /// The latest, by node.
     first: Vec<u32>,
+    earlies: Vec<(EarlyOuts, [u64; 2])>,
 }
 
 impl Nexts {
-    /// Block `serial` at `pc` after `node`, which becomes its latest.
+    /// Whether `next` is `run` at `pc`.
     #[inline(always)]
-    fn find(&mut self, node: u32, serial: u64, pc: u64) -> Option<&mut Next> {
-        let first = self.first[node as usize];
-        let next = self.all.get(first as usize)?;
-        if next.serial == serial && next.pc == pc {
-            return self.all.get_mut(first as usize);
-        }
-        self.find_later(node, serial, pc)
+    fn is(&self, next: &Next, run: &BlockRun<'_>, pc: u64, lengths: &Lengths, params: &Params) -> bool {
+        next.serial == run.serial
+            && next.pc == pc
+            && (next.early == NO_EARLY || {
+                let (early, known) = &self.earlies[next.early as usize];
+                early.lengths(run, lengths, params) == *known
+            })
     }
 
+    /// Block `run` at `pc` after `node`, which becomes its latest: its number.
     #[inline(never)]
-    fn find_later(&mut self, node: u32, serial: u64, pc: u64) -> Option<&mut Next> {
+    fn find(
+        &mut self,
+        node: u32,
+        run: &BlockRun<'_>,
+        pc: u64,
+        lengths: &Lengths,
+        params: &Params,
+    ) -> Option<u32> {
         let first = self.first[node as usize];
-        let mut previous = first;
+        let (mut previous, mut at) = (NO_NEXT, first);
+        // These instructions are the block's: how long they take is the same for all that are about it.
+        let mut now = None;
         loop {
-            let at = self.all.get(previous as usize)?.sibling;
-            let next = self.all.get_mut(at as usize)?;
-            if next.serial == serial && next.pc == pc {
-                let behind = std::mem::replace(&mut next.sibling, first);
-                self.all[previous as usize].sibling = behind;
-                self.first[node as usize] = at;
-                return self.all.get_mut(at as usize);
+            let next = self.all.get(at as usize)?;
+            let mut is_as_long = |early: u32| {
+                let (early, known) = &self.earlies[early as usize];
+                *now.get_or_insert_with(|| early.lengths(run, lengths, params)) == *known
+            };
+            if next.serial == run.serial
+                && next.pc == pc
+                && (next.early == NO_EARLY || is_as_long(next.early))
+            {
+                if at != first {
+                    let behind = std::mem::replace(&mut self.all[at as usize].sibling, first);
+                    self.all[previous as usize].sibling = behind;
+                    self.first[node as usize] = at;
+                }
+                return Some(at);
             }
-            previous = at;
+            (previous, at) = (at, next.sibling);
         }
     }
 
     /// Adds what follows `node`.
-    fn add(&mut self, node: u32, serial: u64, pc: u64, root: u32) {
+    fn add(&mut self, node: u32, next: Next) {
         let at = self.all.len() as u32;
         let sibling = std::mem::replace(&mut self.first[node as usize], at);
-        self.all.push(Next { serial, pc, root, short: NO_SHORT, sibling });
+        self.all.push(Next { sibling, ..next });
     }
 }
 
@@ -140,9 +183,14 @@ pub struct Memo {
     ids: FxHashMap<Box<[u64]>, u32>,
     tree: Tree,
     at: u32,
+    /// What is expected next, and which of [`Nexts`] that is.
+    expected: Next,
+    expected_at: u32,
     /// The entries of the predictions that are on their way.
     named: Named,
     code_epoch: u64,
+    /// How long multiplications take.
+    lengths: Lengths,
     /// The description of a node, and the steps of a path, while they are made.
     key: Vec<u64>,
     steps: Vec<Step>,
@@ -157,15 +205,18 @@ pub struct Memo {
 
 impl Memo {
     /// Nothing yet. Without `remember` it stays like that.
-    pub fn new(remember: bool) -> Self {
+    pub fn new(params: &Params, remember: bool) -> Self {
         Self {
             nexts: Nexts::default(),
             states: Vec::new(),
             ids: FxHashMap::default(),
             tree: Tree::default(),
             at: NOWHERE,
+            expected: NOTHING,
+            expected_at: NO_NEXT,
             named: Named::default(),
             code_epoch: 0,
+            lengths: Lengths::new(params),
             key: Vec::new(),
             steps: Vec::new(),
             remember,
@@ -188,16 +239,43 @@ impl Memo {
         self.swift.leave(hart);
     }
 
-    /// Times the plain instructions at the beginning of a block.
+    /// Times the plain instructions at the beginning of a block, as far as others have got.
     #[inline(always)]
-    pub fn block(&mut self, hart: &mut HartModel, env: &mut Env<'_>, run: &BlockRun<'_>) {
-        let pc = env.hart.pc;
+    pub fn block(&mut self, hart: &mut HartModel, mut around: Around<'_>, others: u64, run: &BlockRun<'_>) {
+        let pc = around.hart.pc;
         let expected =
-            run.whole && hart.next == pc && hart.issued.is_none() && env.hart.cycle == hart.takes_effect();
+            run.whole && hart.next == pc && hart.issued.is_none() && around.hart.cycle == hart.takes_effect();
+        let mut missed = None;
+        if expected && self.is_at_node(around.bus) {
+            match self.shortens(hart, &mut around, run, pc) {
+                Ok(()) => {
+                    hart.next = run.next;
+                    self.earns(FOLLOWED);
+                    return;
+                }
+                Err(why) => missed = why,
+            }
+        }
+        self.block_at_length(hart, &mut around.env(others), run, expected, missed);
+    }
+
+    /// The same where no short cut is known; what is known is what `missed` it.
+    #[inline(never)]
+    fn block_at_length(
+        &mut self,
+        hart: &mut HartModel,
+        env: &mut Env<'_>,
+        run: &BlockRun<'_>,
+        expected: bool,
+        missed: Option<Missed>,
+    ) {
+        let pc = env.hart.pc;
+        let mut goes_on = missed.is_some_and(|missed| self.goes_at_length(hart, env, run, missed));
         if expected && self.at == NOWHERE && self.remember {
             self.looks_around(hart, env);
+            goes_on = self.goes_on(hart, env, run, pc);
         }
-        if expected && self.goes_on(hart, env, run, pc) {
+        if goes_on {
             hart.next = run.next;
             self.earns(FOLLOWED);
         } else if self.may_learn() {
@@ -268,7 +346,24 @@ impl Memo {
         for (made, place) in predictions(hart).zip(self.named.places()) {
             *place = made.entry;
         }
+        self.is_at(node, hart.pipe.fetch.generation());
+    }
+
+    /// Is at `node`, after which is expected what came after it the last time: it is looked up while the next block
+    /// executes, and is at hand when that is to be timed.
+    #[inline(always)]
+    fn is_at(&mut self, node: u32, generation: u64) {
         self.at = node;
+        self.expected_at = self.nexts.first[node as usize];
+        match self.nexts.all.get(self.expected_at as usize) {
+            Some(next) => {
+                self.expected = *next;
+                if next.held == generation as u32 {
+                    self.tree.expect(next.short);
+                }
+            }
+            None => self.expected = NOTHING,
+        }
     }
 
     /// Issues `op` at `pc`, which is not timed together with others: whether that was remembered, or is now.
@@ -279,7 +374,7 @@ impl Memo {
         }
         let expected = hart.next == pc && env.hart.cycle == hart.takes_effect();
         let step = &single(op, ISSUES, pc);
-        if expected && self.step_goes_on(hart, env, step, pc) {
+        if expected && self.goes_on(hart, env, step, pc) {
             hart.issues_again(env, op, pc);
         } else if !self.may_learn() {
             return false;
@@ -301,7 +396,7 @@ impl Memo {
         }
         let step = &single(op, RETIRES, next);
         let expected = simple && hart.issued == Some(pc) && hart.next == pc;
-        if expected && self.step_goes_on(hart, env, step, pc) {
+        if expected && self.goes_on(hart, env, step, pc) {
             hart.issued = None;
             hart.next = next;
         } else if !self.may_learn() {
@@ -320,7 +415,7 @@ impl Memo {
         }
         let step = &BlockRun { serial: TRAPS, ops: &[], whole: true, next: env.hart.pc, facts: &[] };
         let expected = hart.issued == Some(hart.next);
-        if expected && self.step_goes_on(hart, env, step, trap.epc) {
+        if expected && self.goes_on(hart, env, step, trap.epc) {
             hart.issued = None;
             hart.next = env.hart.pc;
         } else if !self.may_learn() {
@@ -333,41 +428,62 @@ impl Memo {
         true
     }
 
-    /// Follows the path for `run` at `pc`, if the answers are known.
+    /// Whether the state is a node, of which is known what follows.
     #[inline(always)]
-    fn goes_on(&mut self, hart: &mut HartModel, env: &mut Env<'_>, run: &BlockRun<'_>, pc: u64) -> bool {
-        if self.at == NOWHERE || env.bus.ram.code_log_end() != self.code_epoch {
-            return false;
-        }
-        let pc = pc | u64::from(!hart.pipe.fetch.btb.settled());
-        let Some(next) = self.nexts.find(self.at, run.serial, pc) else { return false };
-        let end = match self.tree.shortens(next.short, hart, env, run, &mut self.named) {
-            Ok(end) => end,
-            Err(missed) => {
-                let Some(end) = self.tree.follow(next.root, hart, env, run, &mut self.named) else {
-                    return false;
-                };
-                let generation = hart.pipe.fetch.generation();
-                if let Some(short) = self.tree.followed(end, missed, generation, &hart.pipe.fetch.btb) {
-                    next.short = short;
-                }
-                end
-            }
-        };
-        self.at = self.tree.behind(end);
-        true
+    fn is_at_node(&self, bus: &Bus) -> bool {
+        self.at != NOWHERE && bus.ram.code_log_end() == self.code_epoch
     }
 
-    /// [`Memo::goes_on`] for what is no block, and less frequent.
+    /// Follows the path for `run` at `pc`, if the answers are known.
     #[inline(never)]
-    fn step_goes_on(
+    fn goes_on(&mut self, hart: &mut HartModel, env: &mut Env<'_>, run: &BlockRun<'_>, pc: u64) -> bool {
+        self.is_at_node(env.bus)
+            && match self.shortens(hart, &mut Around::of(env), run, pc) {
+                Ok(()) => true,
+                Err(missed) => missed.is_some_and(|missed| self.goes_at_length(hart, env, run, missed)),
+            }
+    }
+
+    /// Follows the path for `run` at `pc` by a short cut; what else is known of what follows, if there is none.
+    #[inline(always)]
+    fn shortens(
+        &mut self,
+        hart: &mut HartModel,
+        around: &mut Around<'_>,
+        run: &BlockRun<'_>,
+        pc: u64,
+    ) -> Result<(), Option<Missed>> {
+        let pc = pc | u64::from(!hart.pipe.fetch.btb.settled());
+        let (next, short) = if self.nexts.is(&self.expected, run, pc, &self.lengths, around.params) {
+            (self.expected_at, self.expected.short)
+        } else {
+            let next = self.nexts.find(self.at, run, pc, &self.lengths, around.params).ok_or(None)?;
+            (next, self.nexts.all[next as usize].short)
+        };
+        let to = self.tree.shortens(short, hart, around, run, &mut self.named);
+        self.is_at(to.map_err(|why| Some(Missed { next, why }))?, hart.pipe.fetch.generation());
+        Ok(())
+    }
+
+    /// Follows the path for `run` step by step, if the answers are known.
+    fn goes_at_length(
         &mut self,
         hart: &mut HartModel,
         env: &mut Env<'_>,
-        step: &BlockRun<'_>,
-        pc: u64,
+        run: &BlockRun<'_>,
+        Missed { next, why }: Missed,
     ) -> bool {
-        self.goes_on(hart, env, step, pc)
+        let next = &mut self.nexts.all[next as usize];
+        let Some((end, to)) = self.tree.follow(next.root, hart, env, run, &mut self.named) else {
+            return false;
+        };
+        let generation = hart.pipe.fetch.generation();
+        if let Some(short) = self.tree.followed(end, why, generation, &hart.pipe.fetch.btb) {
+            next.short = short;
+        }
+        next.held = generation as u32;
+        self.is_at(to, generation);
+        true
     }
 
     /// Times `run` at `pc` by `step`, and remembers it if it was `expected`.
@@ -412,7 +528,7 @@ impl Memo {
             if let Some(end) = End::new(to, charges, sources.into_iter(), done)
                 && end.cycles() == hart.pipe.now - begun
             {
-                self.store(hart, env, (from, pc), run, end);
+                self.store(hart, env.params, (from, pc), run, end);
             }
         }
     }
@@ -482,20 +598,27 @@ impl Memo {
     fn store(
         &mut self,
         hart: &HartModel,
-        env: &Env<'_>,
+        params: &Params,
         (from, pc): (u32, u64),
         run: &BlockRun<'_>,
         mut end: End,
     ) {
         let acts = &hart.pipe.fetch.btb.recorder.acts;
-        let compiler = Compiler::new(&mut self.steps, &mut self.tree.sides);
-        if !compiler.compile(acts, run, env.params, &mut end) {
+        let early = EarlyOuts::of(run.ops, &self.lengths);
+        let compiler = Compiler::new(&mut self.steps, &mut self.tree.sides, early);
+        if !compiler.compile(acts, run, &mut end) {
             return;
         }
-        let root = self.nexts.find(from, run.serial, pc).map(|next| next.root);
+        let next = self.nexts.find(from, run, pc, &self.lengths, params);
+        let root = next.map(|next| self.nexts.all[next as usize].root);
         let added = self.tree.add(root, &self.steps, end);
         if let (None, Some(root)) = (root, added) {
-            self.nexts.add(from, run.serial, pc, root);
+            let mut number = NO_EARLY;
+            if early.any {
+                number = self.nexts.earlies.len() as u32;
+                self.nexts.earlies.push((early, early.lengths(run, &self.lengths, params)));
+            }
+            self.nexts.add(from, Next { serial: run.serial, pc, early: number, root, ..NOTHING });
         }
     }
 }

@@ -41,7 +41,7 @@ use crate::parts::replace;
 use crate::parts::saved::Latest;
 use crate::registry::Model;
 use hart::{HartModel, WRITE_BACK};
-use memo::Memo;
+use memo::{Around, Memo};
 use params::Params;
 use uncore::{Env, Uncore, arrival};
 
@@ -71,7 +71,7 @@ impl Model for Rocket {
         Self {
             params: params.clone(),
             harts: pcs.iter().map(|&pc| HartModel::new(params, pc)).collect(),
-            memos: pcs.iter().map(|_| Memo::new(remember)).collect(),
+            memos: pcs.iter().map(|_| Memo::new(params, remember)).collect(),
             uncore: Uncore::new(params, pcs.len()),
         }
     }
@@ -94,7 +94,7 @@ impl Model for Rocket {
         self.harts.clone_from(&state.harts);
         self.uncore = state.uncore.clone();
         let remember = self.harts.len() == 1;
-        self.memos = self.harts.iter().map(|_| Memo::new(remember)).collect();
+        self.memos = self.harts.iter().map(|_| Memo::new(&self.params, remember)).collect();
     }
 
     fn state_bytes(&self) -> u64 {
@@ -204,8 +204,9 @@ impl TimingModel for Rocket {
 
     #[inline]
     fn block(&mut self, hart: &Hart, bus: &Bus, block: BlockRun<'_>, others: u64) -> u64 {
-        let (model, memo, mut env) = self.parts(hart, bus, others);
-        memo.block(model, &mut env, &block);
+        let Self { params, harts, memos, uncore } = self;
+        let (model, memo) = (&mut harts[hart.config.id], &mut memos[hart.config.id]);
+        memo.block(model, Around { hart, bus, params, uncore }, others, &block);
         model.takes_effect()
     }
 

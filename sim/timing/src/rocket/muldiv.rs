@@ -16,6 +16,15 @@ enum Kind {
 pub fn iterations(op: &Op, a: u64, b: u64, params: &Params) -> u64 {
     // Both are powers of two.
     let (mul_log2, div_log2) = (params.mul_step.trailing_zeros(), params.div_step.trailing_zeros());
+    match kind(op) {
+        (Kind::MulHigh, _) => 64 >> mul_log2,
+        (Kind::MulLow, word) => low_iterations(bits(a, word), word, params),
+        (Kind::Div { signed, rem }, word) => division(a, b, word, signed, rem, div_log2),
+    }
+}
+
+/// What `op` asks, and whether it does of words.
+fn kind(op: &Op) -> (Kind, bool) {
     // c.mul has the same meaning as mul; everything else in the class has funct3 in the usual place.
     let (funct3, word) = if op.len == 4 { (op.raw >> 12 & 7, op.raw & 0x8 != 0) } else { (0, false) };
     let kind = match funct3 {
@@ -23,34 +32,61 @@ pub fn iterations(op: &Op, a: u64, b: u64, params: &Params) -> u64 {
         1..=3 => Kind::MulHigh,
         n => Kind::Div { signed: n & 1 == 0, rem: n & 2 != 0 },
     };
-    match kind {
-        Kind::MulHigh => 64 >> mul_log2,
-        Kind::MulLow => {
-            // Words take half as long, unless a step is half a doubleword (fastMulW).
-            let half = word && mul_log2 < 5;
-            let bits = 64 - if word { a & 0xffff_ffff } else { a }.leading_zeros();
-            let steps = u64::from(bits).div_ceil(params.mul_step);
-            (1 + steps).clamp(2, 64 >> mul_log2 >> u32::from(half))
-        }
-        Kind::Div { signed, rem } => division(a, b, word, signed, rem, div_log2),
-    }
+    (kind, word)
 }
 
-/// The multiplications that take so many `iterations` as `op` has taken, told by their first operand: a mask to
-/// take of it, and the least and the greatest value under the mask. `None` for divisions.
-pub fn multiplicands(op: &Op, iterations: u64, params: &Params) -> Option<(u64, u64, u64)> {
-    let taken = |a: u64| self::iterations(op, a, 1, params) == iterations;
-    if op.class != OpClass::Mul {
-        return None;
+/// How many bits of `a` count.
+#[inline(always)]
+fn bits(a: u64, word: bool) -> u32 {
+    u64::BITS - (a & u64::MAX.wrapping_shr(u32::from(word) << 5)).leading_zeros()
+}
+
+/// Iterations of a multiplication whose first operand has so many `bits`: the second one does not count.
+fn low_iterations(bits: u32, word: bool, params: &Params) -> u64 {
+    let mul_log2 = params.mul_step.trailing_zeros();
+    // Words take half as long, unless a step is half a doubleword (fastMulW).
+    let half = word && mul_log2 < 5;
+    let steps = u64::from(bits).div_ceil(params.mul_step);
+    (1 + steps).clamp(2, 64 >> mul_log2 >> u32::from(half))
+}
+
+/// Whether a multiplication `op` takes as long as its first operand says, and if so, whether that is a word.
+pub fn is_early_out(op: &Op) -> Option<bool> {
+    let (kind, word) = kind(op);
+    (op.class == OpClass::Mul && kind == Kind::MulLow).then_some(word)
+}
+
+/// Whether `op` takes as long whatever its operands are.
+pub fn takes_always(op: &Op) -> bool {
+    op.class == OpClass::Mul && kind(op).0 == Kind::MulHigh
+}
+
+/// How long multiplications take ([`is_early_out`]), by whether their first operand is a word and how many of its bits
+/// count: as numbers from 0 on, of which equal ones take as long.
+pub struct Lengths {
+    by_bits: [[u8; 65]; 2],
+    /// Bits that such a number has at most.
+    pub width: u32,
+}
+
+impl Lengths {
+    /// Those of `params`.
+    pub fn new(params: &Params) -> Self {
+        let least = low_iterations(0, false, params);
+        // More bits never take less.
+        let by_bits = [false, true].map(|word| {
+            std::array::from_fn(|bits| (low_iterations(bits as u32, word, params) - least) as u8)
+        });
+        let most = by_bits.as_flattened().iter().fold(1, |most, &length| most.max(length));
+        Self { by_bits, width: u8::BITS - most.leading_zeros() }
     }
-    // The second operand does not count, and of the first only where its highest one is.
-    let word = op.len == 4 && op.raw & 0x8 != 0;
-    let (mask, widest) = if word { (0xffff_ffff, 32) } else { (u64::MAX, 64) };
-    let least = |bits: u32| if bits == 0 { 0 } else { 1u64 << (bits - 1) };
-    let greatest = |bits: u32| if bits == 0 { 0 } else { u64::MAX >> (64 - bits) };
-    let mut lengths = (0..=widest).filter(|&bits| taken(least(bits)));
-    let shortest = lengths.next()?;
-    Some((mask, least(shortest), greatest(lengths.next_back().unwrap_or(shortest))))
+
+    /// How long it takes for `a`.
+    #[inline(always)]
+    pub fn of(&self, a: u64, word: bool) -> u8 {
+        let lengths = &self.by_bits[usize::from(word)];
+        lengths.get(bits(a, word) as usize).copied().unwrap_or(0)
+    }
 }
 
 fn division(a: u64, b: u64, word: bool, signed: bool, rem: bool, step_log2: u32) -> u64 {
@@ -71,4 +107,36 @@ fn division(a: u64, b: u64, word: bool, signed: bool, rem: bool, step_log2: u32)
     let steps = if early > below && divisor != 0 { whole + 2 - (early >> step_log2) } else { whole + 1 };
     let negative = if rem { neg_a } else { neg_a != neg_b && divisor != 0 };
     steps + u64::from(neg_a || neg_b) + u64::from(negative)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use relsim_core::decode::Decoder;
+    use relsim_core::isa::{Ext, ExtSet};
+
+    use super::*;
+
+    proptest! {
+        /// Numbers are equal where multiplications take as long, and nowhere else.
+        #[test]
+        fn lengths_tell_multiplications_apart(
+            step in 0u32..6,
+            (a, b) in (any::<u64>(), any::<u64>()),
+            (bits_a, bits_b) in (0u32..=64, 0u32..=64),
+            word: bool,
+        ) {
+            let params = Params { mul_step: 1 << step, ..Params::default() };
+            let (a, b) = (a & u64::MAX.checked_shr(bits_a).unwrap_or(0), b & u64::MAX.checked_shr(bits_b).unwrap_or(0));
+            let lengths = Lengths::new(&params);
+            // mul and mulw x1, x2, x3
+            let raw = if word { 0x0231_00bb } else { 0x0231_00b3 };
+            let decoder = Decoder::new(ExtSet::of(&[Ext::I, Ext::M]), &[]).unwrap();
+            let op = decoder.op(raw, 0, 0);
+            prop_assert_eq!(is_early_out(&op), Some(word));
+            let same = iterations(&op, a, 7, &params) == iterations(&op, b, 9, &params);
+            prop_assert_eq!(lengths.of(a, word) == lengths.of(b, word), same);
+            prop_assert!(u32::from(lengths.of(a, word)) < 1 << lengths.width);
+        }
+    }
 }

@@ -42,29 +42,37 @@ impl History {
 /// Where in the direction table something is, after the history that the block begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Place {
+    /// Where it would be without a history.
     address: u16,
-    left: u8,
-    right: u8,
-    /// The bits of the history that come from before the block, and those that the block gave.
-    old: u8,
+    /// How many directions the block has taken back.
+    forgotten: u8,
+    /// How many it has given instead, at most as many as the hardware's history has, and these.
     new: u8,
+    bits: u8,
 }
 
 impl Place {
+    /// None that anybody asks for.
+    pub(super) const NOWHERE: Self = Self { address: 0, forgotten: 0, new: 0, bits: 0 };
+
     pub(super) fn new(pc: u64, history: &History) -> Self {
-        let new = u32::from(history.new).min(HISTORY_BITS);
         Self {
             address: Btb::direction_index(pc, 0),
-            left: history.forgotten,
-            right: (64 - HISTORY_BITS + u32::from(history.new)).min(63) as u8,
-            old: (0xffu32 >> new) as u8,
-            new: (history.bits >> (64 - HISTORY_BITS)) as u8,
+            forgotten: history.forgotten,
+            new: u32::from(history.new).min(HISTORY_BITS) as u8,
+            bits: (history.bits >> (u64::BITS - HISTORY_BITS)) as u8,
         }
     }
 
     #[inline(always)]
     pub(super) fn index(&self, before: u64) -> u16 {
-        let old = before.wrapping_shl(self.left.into()).wrapping_shr(self.right.into()) as u8;
-        Btb::direction_index_at(self.address, old & self.old | self.new)
+        let latest = before.wrapping_shl(self.forgotten.into()) >> (u64::BITS - HISTORY_BITS);
+        let old = (latest as u32).wrapping_shr(self.new.into()) as u8;
+        Btb::direction_index_at(self.address, old | self.bits)
+    }
+
+    /// Whether it may be where `other` is, after some history.
+    pub(super) const fn may_be(self, other: Self) -> bool {
+        Btb::may_share_direction(self.address, other.address)
     }
 }

@@ -10,6 +10,8 @@ use super::super::btb::{BtbUpdate, NO_ENTRY};
 pub(in super::super) const PLACES: usize = 10;
 /// Lookups of a path that find an entry, at most.
 pub(super) const LOOKUPS: usize = 240;
+/// The first of them, which are named together.
+pub(super) const FIRST_LOOKUPS: usize = 8;
 /// Where the lookups' entries begin among [`Named`]; between the places and these are [`CONSTANTS`].
 const FIRST: usize = 16;
 /// What lookups say that find no entry, or several.
@@ -69,6 +71,12 @@ impl Named {
     #[inline(always)]
     pub fn finds(&mut self, n: u8, entry: u8) {
         self.entries[usize::from(n.wrapping_add(FIRST as u8))] = entry;
+    }
+
+    /// The first lookups of the path have found `entries`.
+    #[inline(always)]
+    pub(super) fn finds_first(&mut self, entries: [u8; FIRST_LOOKUPS]) {
+        self.entries[FIRST..FIRST + FIRST_LOOKUPS].copy_from_slice(&entries);
     }
 
     /// What lookup `n` of the path has found.

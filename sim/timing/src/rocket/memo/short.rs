@@ -3,17 +3,19 @@
 //! one, and what else is left to ask while no other tag comes to have one and no line of the instruction cache comes or
 //! goes. All of that stands together, whatever the path asks, so that nobody has to look what is asked next.
 
+use std::hint::black_box;
+
+use relsim_core::timing::Fact;
 use smallvec::SmallVec;
 
-use super::super::btb::Btb;
+use super::super::btb::{Btb, Uses};
+use super::super::dcache::Dcache;
 use super::history::Place;
-use super::origin::Named;
+use super::origin::{FIRST_LOOKUPS, Named, Origin};
 use super::steps::{End, NO_LOOKUP, Side, Sides, Step};
 
 /// Short cuts that are tried one after the other.
 pub(super) const TRIES: usize = 4;
-/// Lookups that a short cut names at most.
-const NAMES: usize = 4;
 /// Entries of the BTB that a short cut asks for at most, or whether there are none.
 const CHECKS: usize = 6;
 /// Directions that it asks for at most, and learns.
@@ -21,6 +23,11 @@ const DIRECTIONS: usize = 4;
 const LEARNS: usize = 3;
 /// Uses of entries that it tells the BTB's tree of at most.
 const TOUCHES: usize = 4;
+/// What a program is credited for at first and at most, and what it loses where it does not hold. Where entries are others
+/// often, a tree is quicker, which asks in order what many paths have in common.
+const CREDIT: u8 = 4;
+const MOST_CREDIT: u8 = 16;
+const LOSS: u8 = 2;
 /// No entry has the tag.
 const FREE: u32 = u32::MAX;
 /// No check.
@@ -43,202 +50,334 @@ pub(super) enum Miss {
 
 /// A direction that is asked for.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Direction {
-    pub place: Place,
-    pub learnt: u8,
-    pub taken: bool,
+struct Direction {
+    place: Place,
+    /// How many directions are learnt before it, if one of them may be at its place.
+    learnt: u8,
+    taken: bool,
     /// The short cut for the other direction; it agrees up to here.
-    pub other: u32,
+    other: u32,
 }
+
+const NO_DIRECTION: Direction = Direction { place: Place::NOWHERE, learnt: 0, taken: false, other: NO_SHORT };
 
 /// A direction that is learnt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Learns {
-    pub place: Place,
-    pub taken: bool,
+struct Learns {
+    place: Place,
+    taken: bool,
 }
 
-/// The short cut of a path.
+/// The short cut of a path, in four cache lines of the host. What nearly all of them are asked for comes first.
 #[derive(Debug, Clone, Copy)]
+#[repr(C, align(64))]
 pub(super) struct Short {
     /// The entries and lines for which it holds ([`super::super::fetch::Fetch::generation`]).
-    pub generation: u64,
+    generation: u64,
+    /// How often an entry had changed when the checks were made last.
+    made: u64,
     /// Accesses whose lines are there, and which of them write.
-    pub facts: u32,
-    pub writes: u32,
-    /// The short cut to try where its accesses, or what else it asks, are not the same.
-    otherwise: u32,
-    /// Whether there is one.
-    possible: bool,
+    facts: u32,
+    writes: u32,
+    /// How many facts there are up to the last of these.
+    accesses: u8,
     /// How many directions it asks for, and how many it learns.
     asks: u8,
     learns: u8,
-    /// Tags with the content of their entry, or [`FREE`].
+    /// How much else it asks and tells.
+    others: u8,
+    /// Which uses of entries it tells the BTB's tree of, when the checks were made last.
+    uses: Uses,
+    /// The short cut to try where its accesses, or what else it asks, are not the same.
+    pub otherwise: u32,
+    directions: [Direction; DIRECTIONS],
+    learnt: [Learns; LEARNS],
+    /// Which entries the checks found last.
+    ways: [u8; FIRST_LOOKUPS],
+    /// How many tags it asks for.
     checks: u8,
-    tags: [u16; CHECKS],
-    contents: [u32; CHECKS],
-    /// How often an entry had changed when the checks were made last, and which entries they found.
-    made: u64,
-    ways: [u8; CHECKS],
     /// The checks that find the entries that are used, in order; the one of the last use, of which the tree does not learn
     /// yet.
     touches: u8,
-    touched: [u8; TOUCHES],
     used: u8,
-    /// How many lookups are named, with the checks that find their entries.
-    names: u8,
-    named: [(u8, u8); NAMES],
-    directions: [Direction; DIRECTIONS],
-    learnt: [Learns; LEARNS],
-    /// Where what else it asks and tells begins, and how much that is.
-    others: (u32, u8),
-    /// What the path comes to.
+    touched: [u8; TOUCHES],
+    /// Whether there is one.
+    possible: bool,
+    /// Entries change in the middle of the path: what it asks the BTB and tells it is not here, but in order among the rest.
+    pub is_program: bool,
+    credit: u8,
+    /// What the path comes to. A lookup stands for the check that finds its entry, unless that is so.
     pub end: End,
+    /// Tags with the content of their entry, or [`FREE`].
+    tags: [u16; CHECKS],
+    contents: [u32; CHECKS],
+    /// Where what else it asks and tells begins.
+    first_other: u32,
 }
 
-/// What a path asks the BTB for.
-#[derive(Default)]
-struct Lookups {
-    /// Tags that no entry has.
+const _: () = assert!(size_of::<Short>() == 256);
+
+/// What is rarely asked for of a path.
+pub(super) struct Path {
+    /// How many checks of its short cut are for entries, and the tags that no entry has.
+    found: u8,
     free: SmallVec<[u16; 12]>,
-    /// Lookups that find an entry: number, tag, content.
-    found: SmallVec<[(u8, u16, u32); 4]>,
-    /// The lookups whose entries are used, in order; the last of them if the tree has not learnt of it.
-    touched: SmallVec<[u8; 4]>,
-    used: Option<u8>,
 }
 
 /// All short cuts, by the numbers of their paths' ends.
 #[derive(Default)]
 pub(super) struct Shorts {
     all: Vec<Short>,
-    lookups: Vec<Lookups>,
+    paths: Vec<Path>,
     others: Vec<Step>,
+}
+
+/// What makes a short cut of steps.
+struct Maker<'a> {
+    short: Short,
+    /// Tags that no entry has.
+    free: SmallVec<[u16; 12]>,
+    /// Lookups that find an entry, with their checks.
+    found: SmallVec<[(u8, u8); 4]>,
+    /// The lookup that is used last, if the tree has not learnt of it.
+    used: Option<u8>,
+    /// The stack has changed.
+    stacked: bool,
+    others: &'a mut Vec<Step>,
+    sides: &'a mut Sides,
+}
+
+impl Maker<'_> {
+    /// The check that finds the entry of lookup `n`.
+    fn check(&self, n: u8) -> Option<u8> {
+        Some(self.found.iter().find(|found| found.0 == n)?.1)
+    }
+
+    /// The tree learns of the latest use. Of several of the same in a row only the last one matters.
+    fn touch(&mut self) -> Option<()> {
+        let Some(used) = self.used.take() else { return Some(()) };
+        let check = self.check(used)?;
+        let touches = usize::from(self.short.touches);
+        if touches == 0 || self.short.touched[touches - 1] != check {
+            *self.short.touched.get_mut(touches)? = check;
+            self.short.touches += 1;
+        }
+        Some(())
+    }
+
+    /// Asks for a direction, with the rest if there is no more room.
+    fn direction(&mut self, place: Place, learnt: u8, taken: bool) -> Option<()> {
+        let learns = self.short.learnt.get(..learnt.into())?;
+        let learnt = if learns.iter().any(|learns| learns.place.may_be(place)) { learnt } else { 0 };
+        match self.short.directions.get_mut(usize::from(self.short.asks)) {
+            Some(direction) => {
+                *direction = Direction { place, learnt, taken, other: NO_SHORT };
+                self.short.asks += 1;
+            }
+            None => self.others.push(Step::Direction { place, learnt, taken, uses: NO_LOOKUP }),
+        }
+        Some(())
+    }
+
+    fn learns(&mut self, learns: Learns) -> Option<()> {
+        *self.short.learnt.get_mut(usize::from(self.short.learns))? = learns;
+        self.short.learns += 1;
+        Some(())
+    }
+
+    fn finds(&mut self, n: u8, tag: u16, content: u32) -> Option<()> {
+        let check = self.short.check(tag, content)?;
+        self.found.push((n, check));
+        Some(())
+    }
+
+    /// Update `side`, of what a check finds where it is of what a lookup finds.
+    fn update(&mut self, side: u32) -> Option<()> {
+        let mut named = side;
+        if let Side::Update(mut update) = *self.sides.get(side)
+            && let Origin::Lookup(n) = update.origin
+        {
+            update.origin = Origin::Lookup(self.check(n)?);
+            named = self.sides.number(Side::Update(update));
+        }
+        self.others.push(Step::Update(named));
+        Some(())
+    }
+
+    /// Where a prediction comes from in terms of checks.
+    fn source(&self, source: u8) -> Option<u8> {
+        match Named::lookup_of(source) {
+            Some(n) => Origin::Lookup(self.check(n)?).index(),
+            None => Some(source),
+        }
+    }
+
+    fn step(&mut self, step: Step) -> Option<()> {
+        match step {
+            Step::Free { touches, .. } | Step::Entry { touches, .. } if touches => self.touch()?,
+            _ => {}
+        }
+        let short = &mut self.short;
+        match step {
+            Step::Line { .. } => {}
+            Step::Free { tags, .. } => self.free.push(tags[0]),
+            Step::Use { n } => self.used = Some(n),
+            Step::Entry { uses, n, tag, content, .. } => {
+                self.finds(n, tag, content)?;
+                self.used = if uses { Some(n) } else { self.used };
+            }
+            Step::Settled { facts, writes } => {
+                (short.facts, short.writes) = (short.facts | facts, short.writes | writes);
+            }
+            Step::Direction { place, learnt, taken, uses } => {
+                self.direction(place, learnt, taken)?;
+                self.used = if uses == NO_LOOKUP { self.used } else { Some(uses) };
+            }
+            Step::Learn { place, taken } => self.learns(Learns { place, taken })?,
+            Step::Push(_) | Step::Pop => {
+                self.stacked = true;
+                self.others.push(step);
+            }
+            // Another answer than before the block.
+            Step::Returns(_) if self.stacked => return None,
+            Step::Update(side) => self.update(side)?,
+            Step::Returns(_)
+            | Step::Page(_)
+            | Step::Context(_)
+            | Step::Word(_)
+            | Step::Behind(_)
+            | Step::Operands(_)
+            | Step::Unsettled { .. }
+            | Step::Becomes { .. }
+            | Step::Idle => self.others.push(step),
+            Step::Odd(_) | Step::Settle(_) | Step::Flush | Step::End(_) | Step::Sources(_) => return None,
+        }
+        Some(())
+    }
+
+    /// A step of a path in whose middle entries change.
+    fn program_step(&mut self, step: Step) -> Option<()> {
+        let short = &mut self.short;
+        match step {
+            Step::Line { .. } => {}
+            Step::Settled { facts, writes } => {
+                (short.facts, short.writes) = (short.facts | facts, short.writes | writes);
+            }
+            Step::Direction { place, learnt, taken, uses } => {
+                self.direction(place, learnt, taken)?;
+                if uses != NO_LOOKUP {
+                    self.others.push(Step::Use { n: uses });
+                }
+            }
+            Step::Learn { place, taken } => self.learns(Learns { place, taken })?,
+            Step::End(_) | Step::Sources(_) => return None,
+            _ => self.others.push(step),
+        }
+        Some(())
+    }
+
+    /// All of `steps`.
+    fn steps(&mut self, steps: &[Step]) -> Option<()> {
+        let changes = |step: &Step| matches!(step, Step::Settle(_) | Step::Odd(_) | Step::Flush);
+        self.short.is_program = steps.iter().any(changes);
+        if !self.short.is_program {
+            steps.iter().try_for_each(|&step| self.step(step))?;
+            return self.finish();
+        }
+        let first = self.others.len();
+        steps.iter().try_for_each(|&step| self.program_step(step))?;
+        let apart = self.others.split_off(first);
+        let mut known = 0;
+        while let Some((step, count)) = Step::first_of(&apart[known..]) {
+            self.others.push(step);
+            known += count;
+        }
+        self.counts()
+    }
+
+    /// How much there is of what was made.
+    fn counts(&mut self) -> Option<()> {
+        self.short.others = u8::try_from(self.others.len() - self.short.first_other as usize).ok()?;
+        self.short.accesses = (u32::BITS - self.short.facts.leading_zeros()) as u8;
+        Some(())
+    }
+
+    fn finish(&mut self) -> Option<()> {
+        for n in 0..usize::from(self.short.end.places) {
+            self.short.end.sources[n] = self.source(self.short.end.sources[n])?;
+        }
+        self.short.used = self.used.map_or(Some(NO_CHECK), |n| self.check(n))?;
+        self.counts()
+    }
 }
 
 impl Shorts {
     /// The next path is one of `steps` to `end`.
-    pub fn add(&mut self, steps: &[Step], end: End, sides: &Sides) {
-        let from = self.others.len();
-        let mut short = Short {
+    pub fn add(&mut self, steps: &[Step], end: End, sides: &mut Sides) {
+        let first_other = self.others.len();
+        let short = Short {
             generation: NEVER,
+            made: 0,
             facts: 0,
             writes: 0,
-            otherwise: NO_SHORT,
-            possible: true,
+            accesses: 0,
             asks: 0,
             learns: 0,
+            others: 0,
+            uses: Uses::NONE,
+            directions: [NO_DIRECTION; DIRECTIONS],
+            learnt: [Learns { place: Place::NOWHERE, taken: false }; LEARNS],
+            end,
+            ways: [0; FIRST_LOOKUPS],
             checks: 0,
             tags: [0; CHECKS],
             contents: [FREE; CHECKS],
-            made: 0,
-            ways: [0; CHECKS],
             touches: 0,
             touched: [0; TOUCHES],
             used: NO_CHECK,
-            names: 0,
-            named: [(0, 0); NAMES],
-            directions: [Direction { place: Place::default(), learnt: 0, taken: false, other: NO_SHORT };
-                DIRECTIONS],
-            learnt: [Learns { place: Place::default(), taken: false }; LEARNS],
-            others: (from as u32, 0),
-            end,
+            possible: true,
+            is_program: false,
+            credit: CREDIT,
+            otherwise: NO_SHORT,
+            first_other: first_other as u32,
         };
-        let mut lookups = Lookups::default();
-        let (mut stacked, mut updates) = (false, None);
-        for &step in steps {
-            match step {
-                Step::Free { touches, .. } | Step::Entry { touches, .. } if touches => {
-                    let used = lookups.used.take();
-                    lookups.touched.extend(used);
-                }
-                _ => {}
-            }
-            match step {
-                Step::Line { .. } => {}
-                Step::Free { tags, .. } => lookups.free.push(tags[0]),
-                Step::Use { n } => lookups.used = Some(n),
-                Step::Entry { uses, n, tag, content, .. } => {
-                    lookups.found.push((n, tag, content));
-                    lookups.used = if uses { Some(n) } else { lookups.used };
-                }
-                Step::Settled { facts, writes } => {
-                    (short.facts, short.writes) = (short.facts | facts, short.writes | writes);
-                }
-                Step::Direction { place, learnt, taken, uses } => {
-                    match short.directions.get_mut(usize::from(short.asks)) {
-                        Some(direction) => *direction = Direction { place, learnt, taken, other: NO_SHORT },
-                        None => short.possible = false,
-                    }
-                    short.asks = short.asks.saturating_add(1);
-                    if uses != NO_LOOKUP {
-                        lookups.used = Some(uses);
-                    }
-                }
-                Step::Learn { place, taken } => {
-                    match short.learnt.get_mut(usize::from(short.learns)) {
-                        Some(learns) => *learns = Learns { place, taken },
-                        None => short.possible = false,
-                    }
-                    short.learns = short.learns.saturating_add(1);
-                }
-                Step::Push(_) | Step::Pop => {
-                    stacked = true;
-                    self.others.push(step);
-                }
-                // Another answer than before the block.
-                Step::Returns(_) if stacked => short.possible = false,
-                Step::Update(side) => {
-                    updates = Some(side);
-                    self.others.push(step);
-                }
-                Step::Returns(_)
-                | Step::Page(_)
-                | Step::Context(_)
-                | Step::Word(_)
-                | Step::Behind(_)
-                | Step::Operands(_)
-                | Step::Multiplicand(_)
-                | Step::Unsettled { .. }
-                | Step::Becomes { .. }
-                | Step::Idle => self.others.push(step),
-                Step::Odd(_) | Step::Settle(_) | Step::Flush | Step::End(_) => short.possible = false,
-            }
+        let mut maker = Maker {
+            short,
+            free: SmallVec::new(),
+            found: SmallVec::new(),
+            used: None,
+            stacked: false,
+            others: &mut self.others,
+            sides,
+        };
+        let possible = maker.steps(steps).is_some();
+        let Maker { mut short, free, .. } = maker;
+        short.possible = possible;
+        if !short.possible {
+            self.others.truncate(first_other);
         }
-        let updated = updates.and_then(|side| match *sides.get(side) {
-            Side::Update(update) => Named::lookup_of(update.origin.index()?),
-            _ => None,
-        });
-        let moved =
-            end.sources[..usize::from(end.places)].iter().filter_map(|&source| Named::lookup_of(source));
-        for n in moved.chain(updated) {
-            match short.named.get_mut(usize::from(short.names)) {
-                Some(named) => *named = (n, 0),
-                None => short.possible = false,
-            }
-            short.names += 1;
-        }
-        match u8::try_from(self.others.len() - from) {
-            Ok(others) if short.possible => short.others.1 = others,
-            _ => {
-                self.others.truncate(from);
-                short.possible = false;
-            }
-        }
-        self.lookups.push(if short.possible { lookups } else { Lookups::default() });
+        let free = if short.possible { free } else { SmallVec::new() };
+        self.paths.push(Path { found: short.checks, free });
         self.all.push(short);
     }
 
-    /// The short cut number `n`, if it holds for `generation`.
-    #[inline(always)]
-    pub fn get(&self, n: u32, generation: u64) -> Option<&Short> {
-        self.all.get(n as usize).filter(|short| short.generation == generation)
+    /// What the path number `n` comes to. Where its predictions come from is right for its short cut.
+    pub fn end(&self, n: u32) -> &End {
+        &self.all[n as usize].end
     }
 
-    /// The path number `n`.
+    /// Asks the host for short cut number `n`, which is going to be tried soon.
     #[inline(always)]
-    pub fn path(&self, n: u32) -> &Short {
-        &self.all[n as usize]
+    pub fn expect(&self, n: u32) {
+        if let Some(short) = self.all.get(n as usize) {
+            black_box((short.generation, short.end.place, short.first_other));
+        }
+    }
+
+    /// All short cuts, and what they ask and tell beside what stands in them.
+    #[inline(always)]
+    pub fn parts(&mut self) -> (&mut [Short], &[Step]) {
+        (&mut self.all, &self.others)
     }
 
     /// How many paths there are.
@@ -246,89 +385,19 @@ impl Shorts {
         self.all.len()
     }
 
-    /// Its directions, from number `from` on: the number of the first that is another one.
-    #[inline(always)]
-    pub fn differs(short: &Short, from: usize, btb: &Btb) -> Option<usize> {
-        let history = btb.history();
-        for n in from..usize::from(short.asks).min(DIRECTIONS) {
-            let direction = &short.directions[n];
-            let index = direction.place.index(history);
-            let mut taken = btb.direction(index);
-            for learns in short.learnt.iter().take(direction.learnt.into()) {
-                if learns.place.index(history) == index {
-                    taken = learns.taken;
-                }
-            }
-            if taken != direction.taken {
-                return Some(n);
-            }
-        }
-        None
-    }
-
-    /// The number of the short cut to try where `short` does not hold.
-    #[inline(always)]
-    pub fn next(short: &Short) -> u32 {
-        short.otherwise
-    }
-
     /// Number `other` is the short cut for the other direction than number `n` of `number`, if it agrees with that up to
     /// there: what else they ask may have led elsewhere before. Whether it does.
     pub fn turns(&mut self, number: u32, n: usize, other: u32) -> bool {
-        let agrees = self.path(number).agrees(n, self.path(other));
+        let agrees = self.all[number as usize].agrees(n, &self.all[other as usize]);
         if agrees && let Some(direction) = self.all[number as usize].directions.get_mut(n) {
             direction.other = other;
         }
         agrees
     }
 
-    /// The short cut for the other direction than number `n` of `short`.
-    #[inline(always)]
-    pub fn other(&self, short: &Short, n: usize, generation: u64) -> Option<(u32, &Short)> {
-        let number = short.directions[n % DIRECTIONS].other;
-        Some((number, self.get(number, generation)?))
-    }
-
     /// The short cut to try where that of number `n` does not hold.
-    #[inline(always)]
     pub fn otherwise(&mut self, n: u32) -> &mut u32 {
         &mut self.all[n as usize].otherwise
-    }
-
-    /// What else it asks and tells.
-    #[inline(always)]
-    pub fn others(&self, short: &Short) -> &[Step] {
-        &self.others[short.others.0 as usize..][..short.others.1.into()]
-    }
-
-    /// Whether the BTB has the entries that number `n` asks for, and none of the others. If so, it knows which these are.
-    #[inline(always)]
-    pub fn finds(&mut self, n: u32, btb: &Btb) -> bool {
-        let short = &mut self.all[n as usize];
-        short.made == btb.changes() || short.asks_for_entries(btb)
-    }
-
-    /// Does what the path of `short` does to the predictor, and names what it found.
-    #[inline(always)]
-    pub fn tell(short: &Short, btb: &mut Btb, named: &mut Named) {
-        let way = |check: u8| short.ways[usize::from(check) % CHECKS];
-        if btb.settled() {
-            btb.touch();
-        }
-        for &check in short.touched.iter().take(short.touches.into()) {
-            btb.uses(way(check));
-            btb.touch();
-        }
-        if short.used != NO_CHECK {
-            btb.uses(way(short.used));
-        }
-        let history = btb.history();
-        for learns in short.learnt.iter().take(short.learns.into()) {
-            btb.set_direction(learns.place.index(history), learns.taken);
-        }
-        for &(n, check) in short.named.iter().take(short.names.into()) {
-            named.finds(n, way(check));
-        }
     }
 
     /// The path to end `n` has been followed in `generation`: whether there is a short cut.
@@ -336,7 +405,7 @@ impl Shorts {
     pub fn followed(&mut self, n: u32, generation: u64, btb: &Btb) -> bool {
         let short = &mut self.all[n as usize];
         if short.possible && short.generation != generation {
-            short.possible = short.works_out(&self.lookups[n as usize], btb);
+            short.possible = short.works_out(&self.paths[n as usize], btb).is_some();
             // Others may still lead to one that is possible no more.
             short.generation = if short.possible { generation } else { NEVER };
         }
@@ -345,23 +414,144 @@ impl Shorts {
 }
 
 impl Short {
-    #[inline]
+    /// The short cut number `n` of `all`, if it holds for `generation`.
+    #[inline(always)]
+    pub fn get(all: &mut [Self], n: u32, generation: u64) -> Option<&mut Self> {
+        all.get_mut(n as usize).filter(|short| short.generation == generation)
+    }
+
+    /// Its directions, from number `from` on: the number of the first that is another one.
+    #[inline(always)]
+    pub fn differs(&self, from: usize, btb: &Btb) -> Option<usize> {
+        let history = btb.history();
+        for n in from..usize::from(self.asks).min(DIRECTIONS) {
+            let direction = &self.directions[n];
+            if self.direction(direction.place, direction.learnt, history, btb) != direction.taken {
+                return Some(n);
+            }
+        }
+        None
+    }
+
+    /// The direction at `place`, as it is after so many were `learnt`.
+    #[inline(always)]
+    pub fn direction(&self, place: Place, learnt: u8, history: u64, btb: &Btb) -> bool {
+        let index = place.index(history);
+        let mut taken = btb.direction(index);
+        if learnt != 0 {
+            for learns in self.learnt.iter().take(learnt.into()) {
+                if learns.place.index(history) == index {
+                    taken = learns.taken;
+                }
+            }
+        }
+        taken
+    }
+
+    /// The number of the short cut for the other direction than number `n`.
+    #[inline(always)]
+    pub fn other(&self, n: usize) -> u32 {
+        self.directions[n % DIRECTIONS].other
+    }
+
+    /// Whether the lines of its accesses are where they are found quickly, and nothing of them changes.
+    #[inline(always)]
+    pub fn are_settled(&self, facts: &[Fact], dcache: &Dcache) -> bool {
+        let Some(facts) = facts.get(..self.accesses.into()) else { return false };
+        let mut same = true;
+        let mut reads = !self.writes;
+        if self.facts & self.facts.wrapping_add(1) == 0 {
+            // Nothing but accesses.
+            for fact in facts {
+                same &= dcache.is_settled(fact.b, reads & 1);
+                reads >>= 1;
+            }
+        } else {
+            let mut others = !self.facts;
+            for fact in facts {
+                same &= others & 1 == 1 || dcache.is_settled(fact.b, reads & 1);
+                (reads, others) = (reads >> 1, others >> 1);
+            }
+        }
+        same
+    }
+
+    /// Whether it has accesses whose lines are there.
+    #[inline(always)]
+    pub fn has_accesses(&self) -> bool {
+        self.facts != 0
+    }
+
+    /// These, and which of them write.
+    pub fn accesses(&self) -> (u32, u32) {
+        (self.facts, self.writes)
+    }
+
+    /// Whether the BTB has the entries that it asks for, and none of the others. If so, it knows which these are.
+    #[inline(always)]
+    pub fn finds(&mut self, btb: &Btb) -> bool {
+        self.made == btb.changes() || self.asks_for_entries(btb)
+    }
+
+    /// What else it asks and tells, of `others`.
+    #[inline(always)]
+    pub fn others<'a>(&self, others: &'a [Step]) -> &'a [Step] {
+        if self.others == 0 {
+            return &[];
+        }
+        &others[self.first_other as usize..][..self.others.into()]
+    }
+
+    /// Its program has held, or not: whether to try it again is seen from that.
+    pub fn ran(&mut self, holds: bool) {
+        if holds {
+            self.credit = (self.credit + 1).min(MOST_CREDIT);
+        } else {
+            self.credit = self.credit.saturating_sub(LOSS);
+            if self.credit == 0 {
+                self.possible = false;
+                self.generation = NEVER;
+            }
+        }
+    }
+
+    /// Does what its path does to the predictor, and names what it found.
+    #[inline(always)]
+    pub fn tell(&self, btb: &mut Btb, named: &mut Named) {
+        btb.repeat_uses(self.uses);
+        self.learn(btb);
+        named.finds_first(self.ways);
+    }
+
+    /// The directions are learnt.
+    #[inline(always)]
+    pub fn learn(&self, btb: &mut Btb) {
+        let history = btb.history();
+        for learns in self.learnt.iter().take(self.learns.into()) {
+            btb.set_direction(learns.place.index(history), learns.taken);
+        }
+    }
+
     fn asks_for_entries(&mut self, btb: &Btb) -> bool {
-        let mut ways = [0; CHECKS];
-        let mut n = 0;
-        while n < usize::from(self.checks).min(CHECKS) {
-            let (tag, content) = (self.tags[n], self.contents[n]);
+        let mut ways = [0; FIRST_LOOKUPS];
+        let checks = self.tags.iter().zip(&self.contents).take(self.checks.into());
+        for ((&tag, &content), found) in checks.zip(&mut ways) {
             if content == FREE {
                 if !btb.are_free([tag]) {
                     return false;
                 }
             } else {
                 let Some(way) = btb.entry_of(tag, content) else { return false };
-                ways[n] = way;
+                *found = way;
             }
-            n += 1;
         }
-        (self.made, self.ways) = (btb.changes(), ways);
+        let way = |check: u8| ways[usize::from(check) % FIRST_LOOKUPS];
+        let mut uses = Uses::NONE;
+        self.touched.iter().take(self.touches.into()).for_each(|&check| uses.touch(way(check)));
+        if self.used != NO_CHECK {
+            uses.then(way(self.used));
+        }
+        (self.made, self.ways, self.uses) = (btb.changes(), ways, uses);
         true
     }
 
@@ -378,61 +568,25 @@ impl Short {
             && self.directions.iter().zip(&other.directions).take(n + 1).enumerate().all(same)
     }
 
-    /// Works out what to ask for, now that the entries have come to have the tags that they ever had; whether it fits.
-    fn works_out(&mut self, lookups: &Lookups, btb: &Btb) -> bool {
-        (self.checks, self.made) = (0, 0);
-        for &(_, tag, content) in &lookups.found {
-            if !self.check(tag, content) {
-                return false;
-            }
+    /// Works out what to ask for, now that the entries have come to have the tags that they ever had, beside the entries
+    /// that its first checks find: whether it fits.
+    fn works_out(&mut self, path: &Path, btb: &Btb) -> Option<()> {
+        (self.checks, self.made) = (path.found, 0);
+        for &tag in path.free.iter().filter(|&&tag| btb.was_ever(tag)) {
+            self.check(tag, FREE)?;
         }
-        for &tag in lookups.free.iter().filter(|&&tag| btb.was_ever(tag)) {
-            if !self.check(tag, FREE) {
-                return false;
-            }
-        }
-        let check = |n: u8| {
-            let &(_, tag, _) = lookups.found.iter().find(|found| found.0 == n)?;
-            let at = self.tags.iter().take(self.checks.into()).position(|&other| other == tag)?;
-            Some(at as u8)
-        };
-        let (mut touches, mut touched) = (0, [0; TOUCHES]);
-        for (n, &use_of) in lookups.touched.iter().enumerate() {
-            // Only the last of several in a row matters.
-            if lookups.touched.get(n + 1) == Some(&use_of) {
-                continue;
-            }
-            let (Some(place), Some(check)) = (touched.get_mut(touches), check(use_of)) else { return false };
-            *place = check;
-            touches += 1;
-        }
-        let used = match lookups.used {
-            Some(n) => match check(n) {
-                Some(check) => check,
-                None => return false,
-            },
-            None => NO_CHECK,
-        };
-        let mut named = self.named;
-        for (n, at) in named.iter_mut().take(self.names.into()) {
-            let Some(check) = check(*n) else { return false };
-            *at = check;
-        }
-        (self.touches, self.touched, self.used, self.named) = (touches as u8, touched, used, named);
-        true
+        Some(())
     }
 
-    fn check(&mut self, tag: u16, content: u32) -> bool {
+    /// Asks for `content` by `tag`: gives the number of the check.
+    fn check(&mut self, tag: u16, content: u32) -> Option<u8> {
         let n = usize::from(self.checks);
-        if let Some(known) = self.tags[..n].iter().position(|&other| other == tag) {
-            return self.contents[known] == content;
+        if let Some(known) = self.tags.get(..n)?.iter().position(|&other| other == tag) {
+            return (self.contents[known] == content).then_some(known as u8);
         }
-        let (Some(tags), Some(contents)) = (self.tags.get_mut(n), self.contents.get_mut(n)) else {
-            return false;
-        };
-        (*tags, *contents) = (tag, content);
+        (*self.tags.get_mut(n)?, *self.contents.get_mut(n)?) = (tag, content);
         self.checks += 1;
-        true
+        Some(n as u8)
     }
 }
 
@@ -452,10 +606,10 @@ mod tests {
             tags.clone().map(|n| Step::Free { touches: false, tags: [Btb::tag(address(n)); 4] }).collect();
         let end = End::new(0, std::iter::empty(), std::iter::empty(), (0, 0)).unwrap();
         let (mut shorts, mut btb) = (Shorts::default(), Btb::default());
-        shorts.add(&steps, end, &Sides::default());
+        shorts.add(&steps, end, &mut Sides::default());
         let mut follow = |btb: &Btb| {
             let followed = shorts.followed(0, btb.generation(), btb);
-            assert_eq!(shorts.get(0, btb.generation()).is_some(), followed);
+            assert_eq!(Short::get(shorts.parts().0, 0, btb.generation()).is_some(), followed);
             followed
         };
         assert!(follow(&btb));

@@ -6,9 +6,9 @@ use relsim_core::timing::{BlockRun, CycleCause};
 use rustc_hash::FxHashMap;
 
 use super::super::btb::{Btb, BtbUpdate, Odd};
-use super::super::muldiv::multiplicands;
-use super::super::params::Params;
+use super::super::muldiv::takes_always;
 use super::super::tlb::Context;
+use super::early::EarlyOuts;
 use super::history::{History, Place};
 use super::origin::{Origin, PLACES};
 use super::record::{Act, Answer, Outcome};
@@ -131,10 +131,10 @@ pub(super) enum Step {
     Behind(u32),
     /// [`Side::Operands`].
     Operands(u32),
-    /// [`Side::Multiplicand`].
-    Multiplicand(u32),
-    /// Every question is answered: the end, by its number.
+    /// Every question is answered: the end, by its number. [`Step::Sources`] follow.
     End(u32),
+    /// Where the predictions that are on their way at the end come from.
+    Sources([u8; PLACES]),
 }
 
 /// What does not fit into a step, and is rare.
@@ -171,13 +171,6 @@ pub(super) enum Side {
         op: u8,
         cycles: u64,
     },
-    /// A multiplication, by the length of its first operand.
-    Multiplicand {
-        n: u8,
-        mask: u64,
-        least: u64,
-        greatest: u64,
-    },
 }
 
 /// A store whose address is known.
@@ -197,7 +190,8 @@ pub(super) struct Sides {
 }
 
 impl Sides {
-    fn number(&mut self, side: Side) -> u32 {
+    /// Its number.
+    pub(super) fn number(&mut self, side: Side) -> u32 {
         *self.numbers.entry(side).or_insert_with(|| {
             self.all.push(side);
             self.all.len() as u32 - 1
@@ -213,21 +207,22 @@ impl Sides {
 /// Cycles with their cause.
 pub(super) type Charge = (Priv, CycleCause, u16);
 
-/// What a path comes to when every question is answered.
+/// What a path comes to when every question is answered. What is left to do for nearly all of them comes first.
 #[derive(Debug, Clone, Copy)]
+#[repr(C)]
 pub(super) struct End {
     /// The node behind it.
     pub to: u32,
-    pub history: History,
     /// How many directions further on.
     pub place: u8,
     /// How many places the node has, and where these come from.
     pub places: u8,
     pub sources: [u8; PLACES],
-    pub charged: u8,
-    pub charges: [Charge; MAX_CHARGES],
+    pub history: History,
     /// What the store buffer is told last.
     pub stores: [Source; 2],
+    pub charged: u8,
+    pub charges: [Charge; MAX_CHARGES],
     /// The facts that are accesses.
     pub accesses: u64,
     /// If lines come: when the data cache and the memory port are done with it, counted from the beginning.
@@ -295,11 +290,13 @@ pub(super) struct Compiler<'a> {
     stores: [Source; 2],
     accesses: u64,
     short: bool,
+    /// Instructions of which is known how long they take.
+    early: EarlyOuts,
 }
 
 impl<'a> Compiler<'a> {
-    /// The steps go to `steps`, and what does not fit into them to `sides`.
-    pub fn new(steps: &'a mut Vec<Step>, sides: &'a mut Sides) -> Self {
+    /// The steps go to `steps`, and what does not fit into them to `sides`. How long `early` take is known.
+    pub fn new(steps: &'a mut Vec<Step>, sides: &'a mut Sides, early: EarlyOuts) -> Self {
         steps.clear();
         Self {
             steps,
@@ -315,14 +312,15 @@ impl<'a> Compiler<'a> {
             stores: [Source::Before(0), Source::Before(1)],
             accesses: 0,
             short: true,
+            early,
         }
     }
 
     /// The steps of `acts` in `run`, and in `end` what they come to; whether that is possible.
-    pub fn compile(mut self, acts: &[Act], run: &BlockRun<'_>, params: &Params, end: &mut End) -> bool {
+    pub fn compile(mut self, acts: &[Act], run: &BlockRun<'_>, end: &mut End) -> bool {
         for act in acts {
             self.then.push((self.history, self.learnt));
-            self.step(act, acts, run.ops, params);
+            self.step(act, acts, run.ops);
             self.short &= self.history.is_short();
         }
         self.steps.append(&mut self.learns);
@@ -336,7 +334,7 @@ impl<'a> Compiler<'a> {
         self.steps.push(step(number));
     }
 
-    fn step(&mut self, act: &Act, acts: &[Act], ops: &[Op], params: &Params) {
+    fn step(&mut self, act: &Act, acts: &[Act], ops: &[Op]) {
         match *act {
             Act::Lookup { pc, answer, number, settles, .. } => {
                 self.lookup(pc, answer, number, settles);
@@ -425,11 +423,8 @@ impl<'a> Compiler<'a> {
                 }
             }
             Act::Operands { fact: n, op, cycles } => {
-                match multiplicands(&ops[usize::from(op)], cycles, params) {
-                    Some((mask, least, greatest)) => {
-                        self.aside(Step::Multiplicand, Side::Multiplicand { n, mask, least, greatest });
-                    }
-                    None => self.aside(Step::Operands, Side::Operands { n, op, cycles }),
+                if !self.early.has(n) && !ops.get(usize::from(op)).is_some_and(takes_always) {
+                    self.aside(Step::Operands, Side::Operands { n, op, cycles });
                 }
             }
         }

@@ -2,17 +2,21 @@
 //! asks once, and goes where the answer says. A path that is followed to its end needs no other to have been tried
 //! before.
 
+use relsim_core::bus::Bus;
+use relsim_core::hart::Hart;
 use relsim_core::timing::{BlockRun, Fact};
 
-use super::super::btb::Btb;
+use super::super::btb::{Btb, Recent};
+use super::super::dcache::Dcache;
 use super::super::fetch::Fetch;
 use super::super::hart::HartModel;
 use super::super::memory::{Memory, span};
+use super::super::params::Params;
 use super::super::scoreboard::operand_cycles;
 use super::super::tlb::{Context, Order, translates};
-use super::super::uncore::Env;
-use super::origin::Named;
-use super::short::{Miss, Shorts, TRIES};
+use super::super::uncore::{Env, Uncore};
+use super::origin::{Named, PLACES};
+use super::short::{Miss, Short, Shorts, TRIES};
 use super::steps::{End, MAX_LEARNT, NO_LOOKUP, Side, Sides, Source, Step};
 
 /// Steps at a time; beyond that all are forgotten.
@@ -86,6 +90,27 @@ impl Learnt {
     }
 }
 
+/// What a block is timed with beside its hart's model: an [`Env`] that has not been put together.
+pub(in super::super) struct Around<'a> {
+    pub hart: &'a Hart,
+    pub bus: &'a Bus,
+    pub params: &'a Params,
+    pub uncore: &'a mut Uncore,
+}
+
+impl<'a> Around<'a> {
+    /// That of `env`.
+    pub fn of(env: &'a mut Env<'_>) -> Self {
+        Self { hart: env.hart, bus: env.bus, params: env.params, uncore: env.uncore }
+    }
+
+    /// Put together, with the local time of the hart that is furthest behind.
+    pub fn env(&mut self, others: u64) -> Env<'_> {
+        let Self { hart, bus, params, uncore } = self;
+        Env { hart, bus, params, uncore, fact: Fact::default(), others }
+    }
+}
+
 /// What the path has changed of fetch's translation, to undo it.
 type Fetching = Option<(Order, Context)>;
 
@@ -123,12 +148,14 @@ impl Tree {
         }
         let begin = self.places.len() as u32;
         let end_number = self.shorts.count() as u32;
-        self.shorts.add(steps, end, &self.sides);
+        self.shorts.add(steps, end, &mut self.sides);
         while let Some((step, count)) = Step::first_of(&steps[known..]) {
             self.places.push(Place { step, otherwise: UNKNOWN });
             known += count;
         }
-        self.places.push(Place { step: Step::End(end_number), otherwise: UNKNOWN });
+        for step in [Step::End(end_number), Step::Sources(end.sources)] {
+            self.places.push(Place { step, otherwise: UNKNOWN });
+        }
         match from {
             Some(last) => {
                 self.places[last as usize].otherwise = begin;
@@ -138,9 +165,9 @@ impl Tree {
         }
     }
 
-    /// Goes from `root` as the answers say, and does what the path did: gives the number of its end, if the answers are
-    /// known. If not, nothing has changed.
-    #[inline(always)]
+    /// Goes from `root` as the answers say, and does what the path did: gives the number of its end, and the node
+    /// behind it, if the answers are known. If not, nothing has changed.
+    #[inline(never)]
     pub fn follow(
         &mut self,
         root: u32,
@@ -148,7 +175,7 @@ impl Tree {
         env: &mut Env<'_>,
         run: &BlockRun<'_>,
         named: &mut Named,
-    ) -> Option<u32> {
+    ) -> Option<(u32, u32)> {
         let recent = hart.pipe.fetch.btb.begin();
         let mut fetching = None;
         let mut learnt = Learnt::default();
@@ -159,13 +186,31 @@ impl Tree {
         loop {
             let place = self.places[at as usize];
             if let Step::End(number) = place.step {
-                let end = &self.shorts.path(number).end;
+                let Some(&Place { step: Step::Sources(sources), .. }) = self.places.get(at as usize + 1)
+                else {
+                    return None;
+                };
+                let end = self.shorts.end(number);
                 hart.pipe.fetch.btb.keep();
                 learnt.write(&mut hart.pipe.fetch.btb);
-                Self::arrive(end, hart, env, run, named, translates);
-                return Some(number);
+                end.keep(hart.pipe.now, env);
+                end.arrive(&sources, hart, run, named);
+                if translates {
+                    end.uses_pages(&mut hart.memory, run);
+                }
+                return Some((number, end.to));
             }
-            if self.takes(&place.step, hart, env, run, named, &mut learnt, &mut fetching, translates) {
+            if Self::takes(
+                &self.sides,
+                &place.step,
+                hart,
+                env,
+                run,
+                named,
+                &mut learnt,
+                &mut fetching,
+                translates,
+            ) {
                 if first != before {
                     self.prefer(at, first, before);
                 }
@@ -175,12 +220,7 @@ impl Tree {
                 (first, before) = (if first == UNKNOWN { at } else { first }, at);
                 at = place.otherwise;
             } else {
-                hart.pipe.fetch.btb.undo(recent);
-                if let Some((order, context)) = fetching {
-                    hart.pipe.fetch.tlb.reorder(order);
-                    hart.pipe.fetch.context = context;
-                }
-                env.dcache().undo();
+                Self::undo(hart, env, recent, fetching);
                 return None;
             }
         }
@@ -195,64 +235,141 @@ impl Tree {
         self.places[before as usize].otherwise = behind;
     }
 
-    /// The node behind end number `end`.
-    #[inline(always)]
-    pub fn behind(&self, end: u32) -> u32 {
-        self.shorts.path(end).end.to
-    }
-
-    /// Takes the short cut number `first`, or another one from the same node: gives the number of its path's end. If that
-    /// does not lead to an end, nothing has changed.
+    /// Takes the short cut number `first`, or another one from the same node: gives the node that it leads to. If it does
+    /// not lead anywhere, nothing has changed.
     #[inline(always)]
     pub fn shortens(
         &mut self,
         first: u32,
         hart: &mut HartModel,
-        env: &mut Env<'_>,
+        around: &mut Around<'_>,
         run: &BlockRun<'_>,
         named: &mut Named,
     ) -> Result<u32, Miss> {
+        let core = around.hart;
+        let (all, others) = self.shorts.parts();
         let generation = hart.pipe.fetch.generation();
-        let translates = translates(env.hart);
         let mut number = first;
         let mut miss = Miss::First;
         for _ in 0..TRIES {
-            let mut short = self.shorts.get(number, generation).ok_or(miss)?;
-            miss = Miss::Otherwise(number);
-            if !Self::are_settled(short.facts, short.writes, &mut hart.memory, env, run, translates) {
-                number = Shorts::next(short);
-                continue;
-            }
+            let mut short = Short::get(all, number, generation).ok_or(miss)?;
             let mut from = 0;
-            while let Some(n) = Shorts::differs(short, from, &hart.pipe.fetch.btb) {
-                (number, short) =
-                    self.shorts.other(short, n, generation).ok_or(Miss::Direction(number, n))?;
-                from = n + 1;
+            while let Some(n) = short.differs(from, &hart.pipe.fetch.btb) {
+                let other = short.other(n);
+                short = Short::get(all, other, generation).ok_or(Miss::Direction(number, n))?;
+                (number, from) = (other, n + 1);
             }
-            let next = Shorts::next(short);
-            if !self.shorts.finds(number, &hart.pipe.fetch.btb) {
-                (miss, number) = (Miss::Otherwise(number), next);
-                continue;
+            let translates = short.has_accesses() && translates(core);
+            let settled = !short.has_accesses() || {
+                let dcache = &mut around.uncore.dcaches[core.config.id];
+                !translates && short.are_settled(run.facts, dcache)
+                    || Self::are_settled(short.accesses(), &mut hart.memory, dcache, run, translates)
+            };
+            if settled && short.finds(&hart.pipe.fetch.btb) {
+                let others = short.others(others);
+                if others.is_empty() {
+                    short.tell(&mut hart.pipe.fetch.btb, named);
+                    short.end.arrive(&short.end.sources, hart, run, named);
+                    if translates {
+                        short.end.uses_pages(&mut hart.memory, run);
+                    }
+                    return Ok(short.end.to);
+                }
+                let mut env = around.env(u64::MAX);
+                if Self::takes_others(&self.sides, short, others, hart, &mut env, run, named) {
+                    return Ok(short.end.to);
+                }
             }
-            let short = self.shorts.path(number);
-            let others = self.shorts.others(short);
-            if !others.is_empty() && !self.are_same(others, hart, env, run, translates) {
-                miss = Miss::Otherwise(number);
-                number = Shorts::next(short);
-                continue;
-            }
-            Shorts::tell(short, &mut hart.pipe.fetch.btb, named);
-            others.iter().for_each(|step| self.tells(step, &mut hart.pipe.fetch, named));
-            Self::arrive(&short.end, hart, env, run, named, translates);
-            return Ok(number);
+            miss = Miss::Otherwise(number);
+            number = short.otherwise;
         }
         Err(miss)
+    }
+
+    /// Asks what `short` has left to ask beside its directions, accesses and entries: whether it is the same. Then all has
+    /// been done that goes with it; if not, nothing has changed.
+    #[inline(never)]
+    fn takes_others(
+        sides: &Sides,
+        short: &mut Short,
+        others: &[Step],
+        hart: &mut HartModel,
+        env: &mut Env<'_>,
+        run: &BlockRun<'_>,
+        named: &mut Named,
+    ) -> bool {
+        let translates = translates(env.hart);
+        if short.is_program {
+            let holds = Self::takes_all(sides, short, others, hart, env, run, named);
+            short.ran(holds);
+            if !holds {
+                return false;
+            }
+            short.learn(&mut hart.pipe.fetch.btb);
+        } else {
+            if !Self::are_same(sides, short, others, hart, env, run, translates) {
+                return false;
+            }
+            short.tell(&mut hart.pipe.fetch.btb, named);
+            for step in others {
+                Self::tells(sides, step, &mut hart.pipe.fetch, named);
+            }
+        }
+        short.end.keep(hart.pipe.now, env);
+        short.end.arrive(&short.end.sources, hart, run, named);
+        if translates {
+            short.end.uses_pages(&mut hart.memory, run);
+        }
+        true
+    }
+
+    /// Takes all of `steps`, in whose middle entries change: whether what they ask is the same. If not, nothing has changed.
+    fn takes_all(
+        sides: &Sides,
+        short: &Short,
+        steps: &[Step],
+        hart: &mut HartModel,
+        env: &mut Env<'_>,
+        run: &BlockRun<'_>,
+        named: &mut Named,
+    ) -> bool {
+        let recent = hart.pipe.fetch.btb.begin();
+        let (mut learnt, mut fetching) = (Learnt::default(), None);
+        let translates = translates(env.hart);
+        for step in steps {
+            let taken = match *step {
+                Step::Direction { place, learnt, taken, .. } => {
+                    let btb = &hart.pipe.fetch.btb;
+                    short.direction(place, learnt, btb.history(), btb) == taken
+                }
+                _ => Self::takes(sides, step, hart, env, run, named, &mut learnt, &mut fetching, translates),
+            };
+            if !taken {
+                Self::undo(hart, env, recent, fetching);
+                return false;
+            }
+        }
+        hart.pipe.fetch.btb.keep();
+        true
+    }
+
+    /// All is as it was.
+    #[cold]
+    fn undo(hart: &mut HartModel, env: &mut Env<'_>, recent: Recent, fetching: Fetching) {
+        let fetch = &mut hart.pipe.fetch;
+        fetch.btb.undo(recent);
+        if let Some((order, context)) = fetching {
+            fetch.tlb.reorder(order);
+            fetch.context = context;
+        }
+        env.dcache().undo();
     }
 
     /// Whether what `steps` ask is the same, before any of it is told. If so, the data cache has been told; if not, nothing
     /// has changed.
     fn are_same(
-        &self,
+        sides: &Sides,
+        short: &Short,
         steps: &[Step],
         hart: &mut HartModel,
         env: &mut Env<'_>,
@@ -263,13 +380,17 @@ impl Tree {
         let same = steps.iter().all(|step| match *step {
             Step::Context(side) => {
                 context = Context::of(env.hart);
-                *self.sides.get(side) == Side::Context(context)
+                *sides.get(side) == Side::Context(context)
             }
-            Step::Page(side) => match *self.sides.get(side) {
+            Step::Page(side) => match *sides.get(side) {
                 Side::Page { va, pa, .. } => hart.pipe.fetch.tlb.would_find(context, va) == Some(pa),
                 _ => false,
             },
-            _ => self.is_same(step, hart, env, run, translates),
+            Step::Direction { place, learnt, taken, .. } => {
+                let btb = &hart.pipe.fetch.btb;
+                short.direction(place, learnt, btb.history(), btb) == taken
+            }
+            _ => Self::is_same(sides, step, hart, env, run, translates),
         });
         if !same {
             env.dcache().undo();
@@ -279,28 +400,34 @@ impl Tree {
 
     /// What `step` tells, if its answer is no different from what was asked before it.
     #[inline(always)]
-    fn tells(&self, step: &Step, fetch: &mut Fetch, named: &mut Named) {
+    fn tells(sides: &Sides, step: &Step, fetch: &mut Fetch, named: &mut Named) {
         let btb = &mut fetch.btb;
         match *step {
             Step::Push(address) => btb.push(address.get()),
             Step::Pop => btb.pop(),
             Step::Update(side) => {
-                if let &Side::Update(update) = self.sides.get(side) {
+                if let &Side::Update(update) = sides.get(side) {
                     btb.update(named.update(update));
                 }
             }
             Step::Page(side) => {
-                if let &Side::Page { va, pa, uses } = self.sides.get(side) {
+                if let &Side::Page { va, pa, uses } = sides.get(side) {
                     fetch.tlb.finds(fetch.context, va, pa, uses);
                 }
             }
             Step::Context(side) => {
-                if let &Side::Context(context) = self.sides.get(side) {
+                if let &Side::Context(context) = sides.get(side) {
                     fetch.enter(context);
                 }
             }
             _ => {}
         }
+    }
+
+    /// Short cut number `n` is going to be tried soon.
+    #[inline(always)]
+    pub fn expect(&self, n: u32) {
+        self.shorts.expect(n);
     }
 
     /// The path to `end` has been followed, which a short cut missed: the short cut to begin with, if that is to change.
@@ -320,16 +447,14 @@ impl Tree {
     }
 
     /// Whether the lines of the accesses `facts` are there, and nothing of them changes.
-    #[inline(always)]
+    #[inline(never)]
     fn are_settled(
-        facts: u32,
-        writes: u32,
+        (facts, writes): (u32, u32),
         memory: &mut Memory,
-        env: &mut Env<'_>,
+        dcache: &mut Dcache,
         run: &BlockRun<'_>,
         translates: bool,
     ) -> bool {
-        let dcache = env.dcache();
         let mut rest = facts;
         while rest != 0 {
             let n = rest.trailing_zeros();
@@ -347,7 +472,7 @@ impl Tree {
     #[allow(clippy::too_many_arguments)]
     #[inline(always)]
     fn takes(
-        &self,
+        sides: &Sides,
         step: &Step,
         hart: &mut HartModel,
         env: &mut Env<'_>,
@@ -399,7 +524,7 @@ impl Tree {
                 true
             }
             Step::Push(_) | Step::Pop | Step::Update(_) => {
-                self.tells(step, &mut hart.pipe.fetch, named);
+                Self::tells(sides, step, &mut hart.pipe.fetch, named);
                 true
             }
             Step::Flush => {
@@ -407,16 +532,16 @@ impl Tree {
                 true
             }
             Step::Odd(_) | Step::Page(_) | Step::Context(_) => {
-                self.takes_aside(step, &mut hart.pipe.fetch, env, named, fetching)
+                Self::takes_aside(sides, step, &mut hart.pipe.fetch, env, named, fetching)
             }
-            _ => self.is_same(step, hart, env, run, translates),
+            _ => Self::is_same(sides, step, hart, env, run, translates),
         }
     }
 
     /// [`Tree::takes`] for what is rare.
     #[inline(never)]
     fn takes_aside(
-        &self,
+        sides: &Sides,
         step: &Step,
         fetch: &mut Fetch,
         env: &Env<'_>,
@@ -424,7 +549,7 @@ impl Tree {
         fetching: &mut Fetching,
     ) -> bool {
         let (Step::Odd(side) | Step::Page(side) | Step::Context(side)) = *step else { return false };
-        let same = match *self.sides.get(side) {
+        let same = match *sides.get(side) {
             Side::Odd { pc, odd, n } => {
                 let (now, entry) = fetch.btb.odd(pc);
                 if now == odd {
@@ -439,7 +564,7 @@ impl Tree {
         };
         if same {
             fetching.get_or_insert_with(|| (fetch.tlb.order(), fetch.context));
-            self.tells(step, fetch, named);
+            Self::tells(sides, step, fetch, named);
         }
         same
     }
@@ -448,7 +573,7 @@ impl Tree {
     /// answer. Nobody is told but the data cache, which knows how to undo that.
     #[inline(always)]
     fn is_same(
-        &self,
+        sides: &Sides,
         step: &Step,
         hart: &mut HartModel,
         env: &mut Env<'_>,
@@ -459,7 +584,7 @@ impl Tree {
         match *step {
             Step::Line { line, there } => hart.pipe.fetch.icache.holds(line.get()) == there,
             Step::Settled { facts, writes } => {
-                Self::are_settled(facts, writes, &mut hart.memory, env, run, translates)
+                Self::are_settled((facts, writes), &mut hart.memory, env.dcache(), run, translates)
             }
             Step::Unsettled { n, write } => !env.dcache().settled(fact(n).b, write),
             Step::Becomes { n, write, outcome } => {
@@ -467,11 +592,9 @@ impl Tree {
                 (!translates || hart.memory.tlb.holds(fact.a)) && env.dcache().repeat(fact.b, write, outcome)
             }
             Step::Idle => env.uncore.port.free <= hart.pipe.now,
-            Step::Behind(side)
-            | Step::Multiplicand(side)
-            | Step::Operands(side)
-            | Step::Returns(side)
-            | Step::Word(side) => Self::is_same_aside(self.sides.get(side), hart, env, run),
+            Step::Behind(side) | Step::Operands(side) | Step::Returns(side) | Step::Word(side) => {
+                Self::is_same_aside(sides.get(side), hart, env, run)
+            }
             Step::Push(_) | Step::Pop | Step::Update(_) => true,
             Step::Free { .. }
             | Step::Entry { .. }
@@ -483,7 +606,8 @@ impl Tree {
             | Step::Odd(_)
             | Step::Page(_)
             | Step::Context(_)
-            | Step::End(_) => false,
+            | Step::End(_)
+            | Step::Sources(_) => false,
         }
     }
 
@@ -501,9 +625,6 @@ impl Tree {
                 };
                 (same(stores[0]) || same(stores[1])) == conflicts
             }
-            Side::Multiplicand { n, mask, least, greatest } => {
-                (least..=greatest).contains(&(fact(n).a & mask))
-            }
             Side::Operands { n, op, cycles } => {
                 let fact = fact(n);
                 let op = run.ops.get(usize::from(op));
@@ -514,45 +635,47 @@ impl Tree {
             Side::Odd { .. } | Side::Page { .. } | Side::Update(_) | Side::Context(_) => false,
         }
     }
+}
 
-    /// What is left to do when every question has been answered.
-    #[inline(always)]
-    fn arrive(
-        end: &End,
-        hart: &mut HartModel,
-        env: &mut Env<'_>,
-        run: &BlockRun<'_>,
-        named: &mut Named,
-        translates: bool,
-    ) {
-        let now = hart.pipe.now;
-        hart.pipe.fetch.btb.advance(end.history.after(hart.pipe.fetch.btb.history()), end.place);
-        named.moves(&end.sources, end.places);
-        let mut after = now;
-        for &(privilege, cause, cycles) in end.charges.iter().take(end.charged.into()) {
-            hart.pipe.ledger.charge(privilege, cause, cycles.into());
-            after += u64::from(cycles);
-        }
+impl End {
+    /// The lines that the path brought have come, behind cycle `now` in which it began.
+    fn keep(&self, now: u64, env: &mut Env<'_>) {
         let (dcache, port) = env.data();
         dcache.keep();
-        if end.done != (0, 0) {
-            (dcache.ready, port.free) = (now + u64::from(end.done.0), now + u64::from(end.done.1));
+        if self.done != (0, 0) {
+            (dcache.ready, port.free) = (now + u64::from(self.done.0), now + u64::from(self.done.1));
             dcache.crossbar.serves_data();
         }
-        (hart.pipe.now, hart.issue) = (after, after);
-        let memory = &mut hart.memory;
-        if let Source::Fact { .. } = end.stores[1] {
+    }
+
+    /// What is left to do when every question has been answered: predictions come from `sources`.
+    #[inline(always)]
+    fn arrive(&self, sources: &[u8; PLACES], hart: &mut HartModel, run: &BlockRun<'_>, named: &mut Named) {
+        let btb = &mut hart.pipe.fetch.btb;
+        btb.advance(self.history.after(btb.history()), self.place);
+        named.moves(sources, self.places);
+        let mut now = hart.pipe.now;
+        for &(privilege, cause, cycles) in self.charges.iter().take(self.charged.into()) {
+            hart.pipe.ledger.charge(privilege, cause, cycles.into());
+            now += u64::from(cycles);
+        }
+        (hart.pipe.now, hart.issue) = (now, now);
+        if let Source::Fact { .. } = self.stores[1] {
+            let memory = &mut hart.memory;
             let (first, second) =
-                (end.stores[0].span(memory, run.facts), end.stores[1].span(memory, run.facts));
+                (self.stores[0].span(memory, run.facts), self.stores[1].span(memory, run.facts));
             let [one, two] = &mut memory.stores;
             (one.word, one.mask) = first;
             (two.word, two.mask) = second;
         }
-        if translates {
-            let is_access = |n: usize| end.accesses >> (n & 63) & 1 == 1;
-            for (_, fact) in run.facts.iter().enumerate().filter(|&(n, _)| is_access(n)) {
-                memory.tlb.touch(fact.a);
-            }
+    }
+
+    /// The TLB learns of the accesses.
+    #[inline(never)]
+    fn uses_pages(&self, memory: &mut Memory, run: &BlockRun<'_>) {
+        let is_access = |n: usize| self.accesses >> (n & 63) & 1 == 1;
+        for (_, fact) in run.facts.iter().enumerate().filter(|&(n, _)| is_access(n)) {
+            memory.tlb.touch(fact.a);
         }
     }
 }
