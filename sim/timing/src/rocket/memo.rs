@@ -28,7 +28,7 @@ use super::muldiv::Lengths;
 use super::params::Params;
 use super::snapshot::{Snapshot, predictions};
 use super::swift::Swift;
-use super::uncore::Env;
+use super::uncore::{Beside, Env};
 use crate::parts::tags::{NO_LINE, line_of};
 use early::EarlyOuts;
 pub(super) use origin::Origin;
@@ -36,7 +36,6 @@ use origin::{Named, PLACES};
 pub(super) use record::{Act, Answer, BEFORE, Outcome, Recorder};
 use short::{Miss, NO_SHORT};
 use steps::{Compiler, End, Step};
-pub(super) use tree::Around;
 use tree::Tree;
 
 /// Nodes at a time; beyond that all are forgotten.
@@ -241,13 +240,13 @@ impl Memo {
 
     /// Times the plain instructions at the beginning of a block, as far as others have got.
     #[inline(always)]
-    pub fn block(&mut self, hart: &mut HartModel, mut around: Around<'_>, others: u64, run: &BlockRun<'_>) {
-        let pc = around.hart.pc;
+    pub fn block(&mut self, hart: &mut HartModel, mut beside: Beside<'_>, others: u64, run: &BlockRun<'_>) {
+        let pc = beside.hart.pc;
         let expected =
-            run.whole && hart.next == pc && hart.issued.is_none() && around.hart.cycle == hart.takes_effect();
+            run.whole && hart.next == pc && hart.issued.is_none() && beside.hart.cycle == hart.takes_effect();
         let mut missed = None;
-        if expected && self.is_at_node(around.bus) {
-            match self.shortens(hart, &mut around, run, pc) {
+        if expected && self.is_at_node(beside.bus) {
+            match self.shortens(hart, &mut beside, run, pc) {
                 Ok(()) => {
                     hart.next = run.next;
                     self.earns(FOLLOWED);
@@ -256,7 +255,7 @@ impl Memo {
                 Err(why) => missed = why,
             }
         }
-        self.block_at_length(hart, &mut around.env(others), run, expected, missed);
+        self.block_at_length(hart, &mut beside.env(others), run, expected, missed);
     }
 
     /// The same where no short cut is known; what is known is what `missed` it.
@@ -438,7 +437,7 @@ impl Memo {
     #[inline(never)]
     fn goes_on(&mut self, hart: &mut HartModel, env: &mut Env<'_>, run: &BlockRun<'_>, pc: u64) -> bool {
         self.is_at_node(env.bus)
-            && match self.shortens(hart, &mut Around::of(env), run, pc) {
+            && match self.shortens(hart, &mut Beside::of(env), run, pc) {
                 Ok(()) => true,
                 Err(missed) => missed.is_some_and(|missed| self.goes_at_length(hart, env, run, missed)),
             }
@@ -449,18 +448,18 @@ impl Memo {
     fn shortens(
         &mut self,
         hart: &mut HartModel,
-        around: &mut Around<'_>,
+        beside: &mut Beside<'_>,
         run: &BlockRun<'_>,
         pc: u64,
     ) -> Result<(), Option<Missed>> {
         let pc = pc | u64::from(!hart.pipe.fetch.btb.settled());
-        let (next, short) = if self.nexts.is(&self.expected, run, pc, &self.lengths, around.params) {
+        let (next, short) = if self.nexts.is(&self.expected, run, pc, &self.lengths, beside.params) {
             (self.expected_at, self.expected.short)
         } else {
-            let next = self.nexts.find(self.at, run, pc, &self.lengths, around.params).ok_or(None)?;
+            let next = self.nexts.find(self.at, run, pc, &self.lengths, beside.params).ok_or(None)?;
             (next, self.nexts.all[next as usize].short)
         };
-        let to = self.tree.shortens(short, hart, around, run, &mut self.named);
+        let to = self.tree.shortens(short, hart, beside, run, &mut self.named);
         self.is_at(to.map_err(|why| Some(Missed { next, why }))?, hart.pipe.fetch.generation());
         Ok(())
     }
@@ -614,7 +613,7 @@ impl Memo {
         let added = self.tree.add(root, &self.steps, end);
         if let (None, Some(root)) = (root, added) {
             let mut number = NO_EARLY;
-            if early.any {
+            if !early.is_empty() {
                 number = self.nexts.earlies.len() as u32;
                 self.nexts.earlies.push((early, early.lengths(run, &self.lengths, params)));
             }

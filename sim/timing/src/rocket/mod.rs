@@ -41,9 +41,9 @@ use crate::parts::replace;
 use crate::parts::saved::Latest;
 use crate::registry::Model;
 use hart::{HartModel, WRITE_BACK};
-use memo::{Around, Memo};
+use memo::Memo;
 use params::Params;
-use uncore::{Env, Uncore, arrival};
+use uncore::{Beside, Uncore, arrival};
 
 /// Harts further apart than this could miss an interrupt that another raises: a store to a device takes as many
 /// cycles to the decode stages. Memory needs no quantum, as accesses wait for their turn ([`hub`]).
@@ -126,14 +126,9 @@ impl Rocket {
         &'a mut self,
         hart: &'a Hart,
         bus: &'a Bus,
-        others: u64,
-    ) -> (&'a mut HartModel, &'a mut Memo, Env<'a>) {
+    ) -> (&'a mut HartModel, &'a mut Memo, Beside<'a>) {
         let Self { params, harts, memos, uncore } = self;
-        (
-            &mut harts[hart.config.id],
-            &mut memos[hart.config.id],
-            Env { hart, bus, params, uncore, fact: Fact::default(), others },
-        )
+        (&mut harts[hart.config.id], &mut memos[hart.config.id], Beside { hart, bus, params, uncore })
     }
 }
 
@@ -146,7 +141,8 @@ impl TimingModel for Rocket {
 
     #[inline]
     fn issue(&mut self, hart: &Hart, bus: &Bus, op: &Op, others: u64) -> Result<u64, u64> {
-        let (model, memo, mut env) = self.parts(hart, bus, others);
+        let (model, memo, mut beside) = self.parts(hart, bus);
+        let mut env = beside.env(others);
         if memo.issue(model, &mut env, op, hart.pc_of(op)) {
             return Ok(model.takes_effect());
         }
@@ -187,7 +183,8 @@ impl TimingModel for Rocket {
 
     #[inline]
     fn retired(&mut self, hart: &Hart, bus: &Bus, op: &Op) -> u64 {
-        let (model, memo, mut env) = self.parts(hart, bus, u64::MAX);
+        let (model, memo, mut beside) = self.parts(hart, bus);
+        let mut env = beside.env(u64::MAX);
         let next =
             if op.class.ends_block() { hart.next_pc } else { hart.pc_of(op).wrapping_add(op.len.into()) };
         if op.class.is_memory() {
@@ -204,14 +201,14 @@ impl TimingModel for Rocket {
 
     #[inline]
     fn block(&mut self, hart: &Hart, bus: &Bus, block: BlockRun<'_>, others: u64) -> u64 {
-        let Self { params, harts, memos, uncore } = self;
-        let (model, memo) = (&mut harts[hart.config.id], &mut memos[hart.config.id]);
-        memo.block(model, Around { hart, bus, params, uncore }, others, &block);
+        let (model, memo, beside) = self.parts(hart, bus);
+        memo.block(model, beside, others, &block);
         model.takes_effect()
     }
 
     fn trapped(&mut self, hart: &Hart, bus: &Bus, trap: &TrapTaken) -> u64 {
-        let (model, memo, mut env) = self.parts(hart, bus, u64::MAX);
+        let (model, memo, mut beside) = self.parts(hart, bus);
+        let mut env = beside.env(u64::MAX);
         if memo.trapped(model, &mut env, trap) {
             return model.takes_effect();
         }

@@ -93,6 +93,28 @@ pub struct Env<'a> {
     pub others: u64,
 }
 
+/// The same before it is put together.
+pub(super) struct Beside<'a> {
+    pub hart: &'a Hart,
+    pub bus: &'a Bus,
+    pub params: &'a Params,
+    pub uncore: &'a mut Uncore,
+}
+
+impl<'a> Beside<'a> {
+    /// That of `env`.
+    pub fn of(env: &'a mut Env<'_>) -> Self {
+        Self { hart: env.hart, bus: env.bus, params: env.params, uncore: env.uncore }
+    }
+
+    /// Put together, with the local time of the hart that is furthest behind.
+    #[inline(always)]
+    pub fn env(&mut self, others: u64) -> Env<'_> {
+        let Self { hart, bus, params, uncore } = self;
+        Env { hart, bus, params, uncore, fact: Fact::default(), others }
+    }
+}
+
 impl Env<'_> {
     /// The hart's own L1 data cache, and the port.
     #[inline(always)]

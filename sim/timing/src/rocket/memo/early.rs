@@ -14,8 +14,6 @@ const OTHERS: usize = 4;
 /// Instructions of a block that take as long as their operands say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct EarlyOuts {
-    /// Whether there are any.
-    pub any: bool,
     /// Multiplications by their facts, a bit each, and those of words.
     muls: u32,
     words: u32,
@@ -25,8 +23,7 @@ pub(super) struct EarlyOuts {
 }
 
 impl EarlyOuts {
-    /// None at all.
-    pub const NONE: Self = Self { any: false, muls: 0, words: 0, others: [(0, 0); OTHERS], count: 0 };
+    const NONE: Self = Self { muls: 0, words: 0, others: [(0, 0); OTHERS], count: 0 };
 
     /// The first ones of `ops`.
     pub fn of(ops: &[Op], lengths: &Lengths) -> Self {
@@ -46,8 +43,12 @@ impl EarlyOuts {
                 early.count += 1;
             }
         }
-        early.any = (early.muls, early.count) != (0, 0);
         early
+    }
+
+    /// Whether there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.muls == 0 && self.count == 0
     }
 
     /// Whether the instruction with fact `n` is one of them.

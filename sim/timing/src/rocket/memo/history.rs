@@ -40,7 +40,7 @@ impl History {
 }
 
 /// Where in the direction table something is, after the history that the block begins with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
     /// Where it would be without a history.
     address: u16,

@@ -1,7 +1,8 @@
 //! Short cuts. Most of what a path asks is which entries the BTB has; and few of the addresses that are looked up ever have
 //! one. A path that changes no entry in its middle has a short cut: which entries there are among those tags that ever had
 //! one, and what else is left to ask while no other tag comes to have one and no line of the instruction cache comes or
-//! goes. All of that stands together, whatever the path asks, so that nobody has to look what is asked next.
+//! goes. All of that stands together, whatever the path asks, so that nobody has to look what is asked next. A path that
+//! does change entries has a program beside it: what it asks the BTB and tells it, in order.
 
 use std::hint::black_box;
 
@@ -257,11 +258,13 @@ impl Maker<'_> {
 
     /// A step of a path in whose middle entries change.
     fn program_step(&mut self, step: Step) -> Option<()> {
-        let short = &mut self.short;
         match step {
-            Step::Line { .. } => {}
-            Step::Settled { facts, writes } => {
-                (short.facts, short.writes) = (short.facts | facts, short.writes | writes);
+            Step::Line { .. }
+            | Step::Settled { .. }
+            | Step::Learn { .. }
+            | Step::End(_)
+            | Step::Sources(_) => {
+                return self.step(step);
             }
             Step::Direction { place, learnt, taken, uses } => {
                 self.direction(place, learnt, taken)?;
@@ -269,8 +272,6 @@ impl Maker<'_> {
                     self.others.push(Step::Use { n: uses });
                 }
             }
-            Step::Learn { place, taken } => self.learns(Learns { place, taken })?,
-            Step::End(_) | Step::Sources(_) => return None,
             _ => self.others.push(step),
         }
         Some(())
@@ -287,11 +288,7 @@ impl Maker<'_> {
         let first = self.others.len();
         steps.iter().try_for_each(|&step| self.program_step(step))?;
         let apart = self.others.split_off(first);
-        let mut known = 0;
-        while let Some((step, count)) = Step::first_of(&apart[known..]) {
-            self.others.push(step);
-            known += count;
-        }
+        self.others.extend(Step::together(&apart));
         self.counts()
     }
 
@@ -335,7 +332,7 @@ impl Shorts {
             touches: 0,
             touched: [0; TOUCHES],
             used: NO_CHECK,
-            possible: true,
+            possible: false,
             is_program: false,
             credit: CREDIT,
             otherwise: NO_SHORT,
@@ -351,12 +348,12 @@ impl Shorts {
             sides,
         };
         let possible = maker.steps(steps).is_some();
-        let Maker { mut short, free, .. } = maker;
+        let Maker { mut short, mut free, .. } = maker;
         short.possible = possible;
-        if !short.possible {
+        if !possible {
             self.others.truncate(first_other);
+            free.clear();
         }
-        let free = if short.possible { free } else { SmallVec::new() };
         self.paths.push(Path { found: short.checks, free });
         self.all.push(short);
     }
@@ -423,10 +420,9 @@ impl Short {
     /// Its directions, from number `from` on: the number of the first that is another one.
     #[inline(always)]
     pub fn differs(&self, from: usize, btb: &Btb) -> Option<usize> {
-        let history = btb.history();
         for n in from..usize::from(self.asks).min(DIRECTIONS) {
             let direction = &self.directions[n];
-            if self.direction(direction.place, direction.learnt, history, btb) != direction.taken {
+            if self.direction(direction.place, direction.learnt, btb) != direction.taken {
                 return Some(n);
             }
         }
@@ -435,7 +431,8 @@ impl Short {
 
     /// The direction at `place`, as it is after so many were `learnt`.
     #[inline(always)]
-    pub fn direction(&self, place: Place, learnt: u8, history: u64, btb: &Btb) -> bool {
+    pub fn direction(&self, place: Place, learnt: u8, btb: &Btb) -> bool {
+        let history = btb.history();
         let index = place.index(history);
         let mut taken = btb.direction(index);
         if learnt != 0 {

@@ -58,8 +58,17 @@ impl Step {
         .then_some(count)
     }
 
+    /// `steps`, of which is one what can be asked for together.
+    pub(super) fn together(mut steps: &[Self]) -> impl Iterator<Item = Self> + '_ {
+        std::iter::from_fn(move || {
+            let (step, count) = Self::first_of(steps)?;
+            steps = &steps[count..];
+            Some(step)
+        })
+    }
+
     /// The first of `steps`, with what can be asked for together with it, and how many these are.
-    pub(super) fn first_of(steps: &[Self]) -> Option<(Self, usize)> {
+    fn first_of(steps: &[Self]) -> Option<(Self, usize)> {
         let &first = steps.first()?;
         if let Self::Settled { mut facts, mut writes } = first {
             let mut count = 1;

@@ -2,8 +2,6 @@
 //! asks once, and goes where the answer says. A path that is followed to its end needs no other to have been tried
 //! before.
 
-use relsim_core::bus::Bus;
-use relsim_core::hart::Hart;
 use relsim_core::timing::{BlockRun, Fact};
 
 use super::super::btb::{Btb, Recent};
@@ -11,10 +9,9 @@ use super::super::dcache::Dcache;
 use super::super::fetch::Fetch;
 use super::super::hart::HartModel;
 use super::super::memory::{Memory, span};
-use super::super::params::Params;
 use super::super::scoreboard::operand_cycles;
 use super::super::tlb::{Context, Order, translates};
-use super::super::uncore::{Env, Uncore};
+use super::super::uncore::{Beside, Env};
 use super::origin::{Named, PLACES};
 use super::short::{Miss, Short, Shorts, TRIES};
 use super::steps::{End, MAX_LEARNT, NO_LOOKUP, Side, Sides, Source, Step};
@@ -90,27 +87,6 @@ impl Learnt {
     }
 }
 
-/// What a block is timed with beside its hart's model: an [`Env`] that has not been put together.
-pub(in super::super) struct Around<'a> {
-    pub hart: &'a Hart,
-    pub bus: &'a Bus,
-    pub params: &'a Params,
-    pub uncore: &'a mut Uncore,
-}
-
-impl<'a> Around<'a> {
-    /// That of `env`.
-    pub fn of(env: &'a mut Env<'_>) -> Self {
-        Self { hart: env.hart, bus: env.bus, params: env.params, uncore: env.uncore }
-    }
-
-    /// Put together, with the local time of the hart that is furthest behind.
-    pub fn env(&mut self, others: u64) -> Env<'_> {
-        let Self { hart, bus, params, uncore } = self;
-        Env { hart, bus, params, uncore, fact: Fact::default(), others }
-    }
-}
-
 /// What the path has changed of fetch's translation, to undo it.
 type Fetching = Option<(Order, Context)>;
 
@@ -149,13 +125,9 @@ impl Tree {
         let begin = self.places.len() as u32;
         let end_number = self.shorts.count() as u32;
         self.shorts.add(steps, end, &mut self.sides);
-        while let Some((step, count)) = Step::first_of(&steps[known..]) {
-            self.places.push(Place { step, otherwise: UNKNOWN });
-            known += count;
-        }
-        for step in [Step::End(end_number), Step::Sources(end.sources)] {
-            self.places.push(Place { step, otherwise: UNKNOWN });
-        }
+        let end = [Step::End(end_number), Step::Sources(end.sources)];
+        let new = Step::together(&steps[known..]).chain(end);
+        self.places.extend(new.map(|step| Place { step, otherwise: UNKNOWN }));
         match from {
             Some(last) => {
                 self.places[last as usize].otherwise = begin;
@@ -188,16 +160,14 @@ impl Tree {
             if let Step::End(number) = place.step {
                 let Some(&Place { step: Step::Sources(sources), .. }) = self.places.get(at as usize + 1)
                 else {
+                    Self::undo(hart, env, recent, fetching);
                     return None;
                 };
                 let end = self.shorts.end(number);
                 hart.pipe.fetch.btb.keep();
                 learnt.write(&mut hart.pipe.fetch.btb);
                 end.keep(hart.pipe.now, env);
-                end.arrive(&sources, hart, run, named);
-                if translates {
-                    end.uses_pages(&mut hart.memory, run);
-                }
+                end.arrive(&sources, hart, run, named, translates);
                 return Some((number, end.to));
             }
             if Self::takes(
@@ -242,11 +212,11 @@ impl Tree {
         &mut self,
         first: u32,
         hart: &mut HartModel,
-        around: &mut Around<'_>,
+        beside: &mut Beside<'_>,
         run: &BlockRun<'_>,
         named: &mut Named,
     ) -> Result<u32, Miss> {
-        let core = around.hart;
+        let core = beside.hart;
         let (all, others) = self.shorts.parts();
         let generation = hart.pipe.fetch.generation();
         let mut number = first;
@@ -261,7 +231,7 @@ impl Tree {
             }
             let translates = short.has_accesses() && translates(core);
             let settled = !short.has_accesses() || {
-                let dcache = &mut around.uncore.dcaches[core.config.id];
+                let dcache = &mut beside.uncore.dcaches[core.config.id];
                 !translates && short.are_settled(run.facts, dcache)
                     || Self::are_settled(short.accesses(), &mut hart.memory, dcache, run, translates)
             };
@@ -269,13 +239,10 @@ impl Tree {
                 let others = short.others(others);
                 if others.is_empty() {
                     short.tell(&mut hart.pipe.fetch.btb, named);
-                    short.end.arrive(&short.end.sources, hart, run, named);
-                    if translates {
-                        short.end.uses_pages(&mut hart.memory, run);
-                    }
+                    short.end.arrive(&short.end.sources, hart, run, named, translates);
                     return Ok(short.end.to);
                 }
-                let mut env = around.env(u64::MAX);
+                let mut env = beside.env(u64::MAX);
                 if Self::takes_others(&self.sides, short, others, hart, &mut env, run, named) {
                     return Ok(short.end.to);
                 }
@@ -316,10 +283,7 @@ impl Tree {
             }
         }
         short.end.keep(hart.pipe.now, env);
-        short.end.arrive(&short.end.sources, hart, run, named);
-        if translates {
-            short.end.uses_pages(&mut hart.memory, run);
-        }
+        short.end.arrive(&short.end.sources, hart, run, named, translates);
         true
     }
 
@@ -339,8 +303,7 @@ impl Tree {
         for step in steps {
             let taken = match *step {
                 Step::Direction { place, learnt, taken, .. } => {
-                    let btb = &hart.pipe.fetch.btb;
-                    short.direction(place, learnt, btb.history(), btb) == taken
+                    short.direction(place, learnt, &hart.pipe.fetch.btb) == taken
                 }
                 _ => Self::takes(sides, step, hart, env, run, named, &mut learnt, &mut fetching, translates),
             };
@@ -387,8 +350,7 @@ impl Tree {
                 _ => false,
             },
             Step::Direction { place, learnt, taken, .. } => {
-                let btb = &hart.pipe.fetch.btb;
-                short.direction(place, learnt, btb.history(), btb) == taken
+                short.direction(place, learnt, &hart.pipe.fetch.btb) == taken
             }
             _ => Self::is_same(sides, step, hart, env, run, translates),
         });
@@ -650,7 +612,14 @@ impl End {
 
     /// What is left to do when every question has been answered: predictions come from `sources`.
     #[inline(always)]
-    fn arrive(&self, sources: &[u8; PLACES], hart: &mut HartModel, run: &BlockRun<'_>, named: &mut Named) {
+    fn arrive(
+        &self,
+        sources: &[u8; PLACES],
+        hart: &mut HartModel,
+        run: &BlockRun<'_>,
+        named: &mut Named,
+        translates: bool,
+    ) {
         let btb = &mut hart.pipe.fetch.btb;
         btb.advance(self.history.after(btb.history()), self.place);
         named.moves(sources, self.places);
@@ -667,6 +636,9 @@ impl End {
             let [one, two] = &mut memory.stores;
             (one.word, one.mask) = first;
             (two.word, two.mask) = second;
+        }
+        if translates {
+            self.uses_pages(&mut hart.memory, run);
         }
     }
 
