@@ -207,13 +207,27 @@ fn ctrl_c_stops_a_guest_that_runs() {
     let guest = files.guest(&[jal(0, 0)]);
     let mut stub = Stub::new(&[guest.to_str().unwrap()]);
     let mut wire = stub.connect();
-    for resume in ["c", "vCont;c"] {
+    for resume in ["c", "vCont;c", "vCont;c:1"] {
         wire.send(&packet(resume.as_bytes()));
         std::thread::sleep(Duration::from_millis(100));
         wire.send(&[3]);
         assert!(wire.packet().starts_with("T02thread:"));
     }
     assert!(wire.ask("g").ends_with("0000008000000000"));
+}
+
+#[test]
+fn nobody_goes_on_who_is_not_named() {
+    let files = Files::new();
+    let guest = files.guest(&[addi(T0, T0, 1), jal(0, -4)]);
+    let mut stub = Stub::new(&[guest.to_str().unwrap()]);
+    let mut wire = stub.connect();
+    let registers = wire.ask("g");
+    for resume in ["vCont", "vCont;c:63", "vCont;s:63"] {
+        let answer = wire.ask(resume);
+        assert!(answer.starts_with("T05thread:"), "{answer} to {resume}");
+        assert_eq!(wire.ask("g"), registers, "{resume}");
+    }
 }
 
 /// The registers of every privilege and extension, from the table that the harts themselves have.
@@ -254,7 +268,7 @@ fn every_csr_is_described_once() {
 #[test]
 fn what_is_no_packet_ends_a_connection_at_most() {
     let files = Files::new();
-    // It goes on for ever: nothing but the stub can end the run.
+    // Nothing below lets the guest go: what some packets write would end it.
     let mut stub = Stub::new(&[files.guest(&[LOOP]).to_str().unwrap()]);
     let wrong: &[&[u8]] = &[
         b"",
@@ -299,6 +313,8 @@ fn what_is_no_packet_ends_a_connection_at_most() {
         "vCont;x",
         "vCont;s",
         "vCont;t",
+        "vCont;c:63",
+        "vCont;s:63",
         "bs",
         "qXfer:features:read:target.xml:ffffffffffffffff,ffff",
         "qXfer:features:read:other.xml:0,ffff",
@@ -317,12 +333,8 @@ fn what_is_no_packet_ends_a_connection_at_most() {
         wire.shut();
         wire.drain();
         let mut wire = stub.connect();
-        let answer = wire.ask("?");
-        assert!(
-            answer.starts_with("T05") || answer.starts_with("S05"),
-            "{answer} after {:?}",
-            bytes.escape_ascii().to_string()
-        );
+        let (answer, after) = (wire.ask("?"), bytes.escape_ascii().to_string());
+        assert!(answer.starts_with("T05") || answer.starts_with("S05"), "{answer} after {after:?}");
     }
     // Pieces of packets that are right, put together at random: the commands that let the guest go are left out.
     let mut state = 1u64;

@@ -24,6 +24,8 @@ pub type Reason = MultiThreadStopReason<u64>;
 pub enum Action {
     /// Go on.
     Continue,
+    /// Nobody goes on: gdb named no thread, or none that there is.
+    Stay,
     /// One instruction, or trap, of a hart.
     Step(Tid),
     /// Go back to where something is met.
@@ -46,6 +48,7 @@ impl Debugged {
                 self.before_access(&arrival)?;
                 Ok(self.reason(arrival, None))
             }
+            Action::Stay => Ok(self.reason(Arrival::There, None)),
             Action::Step(tid) => {
                 let arrival = self.session.step_hart(tid.get() - 1, &stops);
                 self.before_access(&arrival)?;
@@ -128,12 +131,15 @@ impl MultiThreadResume for Debugged {
         Ok(())
     }
 
+    /// All threads go on, unless something else comes.
     fn clear_resume_actions(&mut self) -> Result<(), RestoreError> {
         self.action = Action::Continue;
+        self.named = false;
         Ok(())
     }
 
-    fn set_resume_action_continue(&mut self, _: Tid, _: Option<Signal>) -> Result<(), RestoreError> {
+    fn set_resume_action_continue(&mut self, tid: Tid, _: Option<Signal>) -> Result<(), RestoreError> {
+        self.named |= self.hart(tid).is_some();
         Ok(())
     }
 
@@ -158,14 +164,19 @@ impl MultiThreadSingleStep for Debugged {
     fn set_resume_action_step(&mut self, tid: Tid, _: Option<Signal>) -> Result<(), RestoreError> {
         if self.hart(tid).is_some() {
             self.action = Action::Step(tid);
+            self.named = true;
         }
         Ok(())
     }
 }
 
 impl MultiThreadSchedulerLocking for Debugged {
-    /// Whose turn it is is part of the run: harts cannot be held, or it would be another run.
+    /// Only threads that were named are to go. Whose turn it is is part of the run: harts cannot be held, or it would be
+    /// another run, unless all are.
     fn set_resume_action_scheduler_lock(&mut self) -> Result<(), RestoreError> {
+        if !self.named {
+            self.action = Action::Stay;
+        }
         Ok(())
     }
 }

@@ -35,6 +35,8 @@ pub struct Debugged {
     pub points: Points,
     /// What to do when gdb lets the machine go.
     pub action: Action,
+    /// gdb named a thread that there is as it chose that.
+    pub named: bool,
     /// How the run ended, once it has.
     pub ended: Option<Exit>,
     /// What checkpoints in files are of, or why there are none.
@@ -48,7 +50,7 @@ impl Debugged {
         let hart = session.machine().cores.first().map(|core| &core.hart);
         let description = hart.map(description::xml).unwrap_or_default();
         let points = Points::default();
-        Self { session, points, action: Action::Continue, ended: None, kept, description }
+        Self { session, points, action: Action::Continue, named: false, ended: None, kept, description }
     }
 
     /// The machine.
