@@ -1,8 +1,8 @@
 //! Blocks of pre-decoded instructions: found by virtual address and context, kept by physical address,
 //! linked to those that follow.
 //!
-//! A block ends at control flow, at anything that may change what follows means, at the end of its
-//! page, or after [`MAX_OPS`]. It is dropped when somebody stores to a line that it was decoded from.
+//! A block goes on behind a branch, which leaves it where it is taken, and at the target of a jump in its page. It ends at
+//! any other jump, at anything that may change what follows means, at the end of its page, or after [`MAX_OPS`]. It is dropped when somebody stores to a line that it was decoded from.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -11,7 +11,8 @@ use std::sync::Arc;
 use crate::bus::Bus;
 use crate::decode::Decoder;
 use crate::hart::Hart;
-use crate::insn::{Op, Stop};
+use crate::insn::{Done, Op, OpClass, Stop, X_SINK};
+use crate::isa::Ext;
 use crate::pmp::AccessKind;
 use crate::ram::PAGE_BYTES;
 use crate::region;
@@ -19,6 +20,9 @@ use crate::trap::Cause;
 
 /// Longest block, in instructions.
 pub const MAX_OPS: usize = 64;
+/// Most branches in a block, and most jumps within it.
+const MAX_BRANCHES: usize = 2;
+const MAX_JUMPS: usize = 2;
 /// Entries of the table from virtual address to block.
 const JUMP_ENTRIES: usize = 8192;
 /// Blocks kept at a time; beyond that all are dropped.
@@ -58,8 +62,8 @@ const NO_LINK: Link = Link { pc: 0, context: 0, block: 0 };
 pub struct Block {
     /// The instructions; never empty.
     pub ops: Box<[Op]>,
-    /// Length in bytes.
-    pub bytes: u64,
+    /// Where control goes behind its last instruction, in bytes from its first one, unless a jump says.
+    pub bytes: i64,
     /// A number that no other block of the hart ever has.
     pub serial: u64,
     /// How many instructions at its beginning are plain ([`crate::insn::OpClass::is_plain`]).
@@ -70,6 +74,15 @@ pub struct Block {
     pa: u64,
     /// Found by physical address (not so for a block that spans two pages, or that PMP cuts short).
     by_address: bool,
+}
+
+impl Block {
+    /// What comes after `op` of this block at `pc`, unless `op` says.
+    #[inline]
+    pub fn after(&self, pc: u64, op: &Op) -> u64 {
+        let next = self.ops.get(usize::from(op.index) + 1).map_or(self.bytes, |next| next.pc_offset.into());
+        pc.wrapping_add_signed(next)
+    }
 }
 
 /// The blocks of a hart.
@@ -242,7 +255,7 @@ impl BlockCache {
         }
         block.serial = self.next_serial;
         self.next_serial += 1;
-        let (last, by_address) = (pa + block.bytes - 1, block.by_address);
+        let by_address = block.by_address;
         let index = match self.free.pop() {
             Some(index) => {
                 self.blocks[index as usize] = block;
@@ -255,7 +268,6 @@ impl BlockCache {
         };
         if by_address {
             self.by_address.insert(pa, index);
-            debug_assert_eq!(pa / PAGE_BYTES, last / PAGE_BYTES);
         }
         self.by_page.entry(pa & !(PAGE_BYTES - 1)).or_default().push(index);
         self.sync_pages(hart, bus);
@@ -273,13 +285,16 @@ impl BlockCache {
     fn decode(&self, hart: &mut Hart, bus: &mut Bus, pa: u64, whole_page: bool) -> Result<Block, Stop> {
         let pc = hart.pc;
         let fault = |hart: &mut Hart, at| Err(hart.raise(Cause::InstructionAccess, at));
-        let left = PAGE_BYTES - pa % PAGE_BYTES;
+        // Places in the page: of the first instruction, of the one at hand, and from where on they lie in a row.
+        let (start, mut at) = (pa % PAGE_BYTES, pa % PAGE_BYTES);
+        let mut row = start;
+        let page = pa - start;
         let max_ops = if whole_page { MAX_OPS } else { 1 };
         let mut ops: Vec<Op> = Vec::with_capacity(8);
-        let mut offset = 0;
         let mut spans = false;
-        while offset < left && ops.len() < max_ops {
-            let Ok(low) = bus.fetch(pa + offset) else {
+        let (mut branches, mut jumps) = (0, 0);
+        while at < PAGE_BYTES && ops.len() < max_ops {
+            let Ok(low) = bus.fetch(page + at) else {
                 if ops.is_empty() {
                     return fault(hart, pc);
                 }
@@ -289,11 +304,11 @@ impl BlockCache {
             let mut len = 2;
             if low & 3 == 3 {
                 len = 4;
-                let high = if offset + 2 < left {
+                let high = if at + 2 < PAGE_BYTES {
                     if !whole_page && !hart.pmp.allows(pa + 2, 2, AccessKind::Fetch, hart.privilege) {
                         return fault(hart, pc.wrapping_add(2));
                     }
-                    bus.fetch(pa + offset + 2)
+                    bus.fetch(page + at + 2)
                 } else if ops.is_empty() {
                     // The only instruction of its block: found again by virtual address only, since what
                     // follows depends on the translation of a second page.
@@ -311,21 +326,34 @@ impl BlockCache {
                     Err(_) => break,
                 }
             }
-            let op = self.decoder.op(word, offset as u16, ops.len() as u8);
-            let ends = op.class.ends_block() || region::ends_block(word);
+            let mut op = self.decoder.op(word, at.wrapping_sub(start) as i16, ops.len() as u8);
+            if op.class == OpClass::Branch {
+                // Where one goes on to the next instruction either way, only registers tell whether it is taken.
+                branches = if op.imm == i32::from(op.len) { MAX_BRANCHES } else { branches + 1 };
+            }
+            let target = if whole_page && jumps < MAX_JUMPS { target(hart, &op, at) } else { None };
+            let ends = op.class.ends_block() && target.is_none()
+                || region::ends_block(word)
+                || branches == MAX_BRANCHES;
+            at += len;
+            if let Some(target) = target {
+                bus.ram.mark_code(page + row, at - row);
+                op.exec = goes_on;
+                (row, at) = (target, target);
+                jumps += 1;
+            }
             ops.push(op);
-            offset += len;
             if ends || spans {
                 break;
             }
         }
-        bus.ram.mark_code(pa, offset.min(left));
+        bus.ram.mark_code(page + row, at.min(PAGE_BYTES) - row);
         let by_address = whole_page && !spans;
         let plain = if by_address { ops.iter().take_while(|op| op.class.is_plain()).count() } else { 0 };
         Ok(Block {
             plain,
             ops: ops.into_boxed_slice(),
-            bytes: offset,
+            bytes: at.wrapping_sub(start) as i64,
             serial: 0,
             links: [NO_LINK; 2],
             oldest_link: 0,
@@ -333,4 +361,18 @@ impl BlockCache {
             by_address,
         })
     }
+}
+
+/// The place in the page to which `op` at place `at` jumps, if it does nothing but that and cannot trap.
+fn target(hart: &Hart, op: &Op, at: u64) -> Option<u64> {
+    if op.class != OpClass::Jump || op.rd != X_SINK {
+        return None;
+    }
+    let unit = if hart.has(Ext::C) { 2 } else { 4 };
+    at.checked_add_signed(op.imm.into()).filter(|target| *target < PAGE_BYTES && target.is_multiple_of(unit))
+}
+
+/// What a jump does with whose target the block goes on.
+fn goes_on(_: &mut Hart, _: &mut Bus, _: &Op) -> Done {
+    Ok(())
 }

@@ -136,7 +136,7 @@ impl Decoder {
 
     /// `word` ready to execute, as number `index` of a block and `pc_offset` bytes from its start. A word
     /// that is no instruction becomes an operation that raises the illegal-instruction trap.
-    pub fn op(&self, word: u32, pc_offset: u16, index: u8) -> Op {
+    pub fn op(&self, word: u32, pc_offset: i16, index: u8) -> Op {
         let raw = parcel(word);
         let (row, def) = self.decode(raw).unwrap_or((ILLEGAL_ROW, &ILLEGAL));
         let operands = def.fmt.operands(raw);

@@ -404,7 +404,7 @@ impl Hart {
     /// The address of `op` (valid while its block runs).
     #[inline(always)]
     pub fn pc_of(&self, op: &Op) -> u64 {
-        self.pc.wrapping_add(u64::from(op.pc_offset))
+        self.pc.wrapping_add_signed(op.pc_offset.into())
     }
 
     /// Retired instructions before `op`.
@@ -434,7 +434,7 @@ impl Hart {
         self.raise(Cause::IllegalInstruction, u64::from(op.raw))
     }
 
-    /// A jump to `target` at the end of a block; checks alignment where compressed instructions are off.
+    /// A jump to `target`; checks alignment where compressed instructions are off.
     #[inline(always)]
     pub fn jump(&mut self, target: u64) -> Done {
         if target & 2 != 0 && !self.has(Ext::C) {

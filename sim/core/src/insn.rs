@@ -16,6 +16,8 @@ pub enum Stop {
     /// The instruction retired, and something changed that the loop must look at (interrupts, translation,
     /// decoded code, devices).
     Exit,
+    /// A conditional branch retired, and is taken: control goes to [`Hart::next_pc`].
+    Taken,
     /// The instruction did nothing yet: it is about to reach a device, and has to run by itself, so that
     /// it happens at its exact cycle and what it changes is seen at once.
     Alone,
@@ -40,8 +42,8 @@ pub struct Op {
     pub raw: u32,
     /// Row number in the decoder.
     pub row: u16,
-    /// Bytes from the start of the block.
-    pub pc_offset: u16,
+    /// Bytes from the start of the block, which may be behind it.
+    pub pc_offset: i16,
     /// Destination: an index into the register file; integer writes to x0 go to a slot nobody reads.
     pub rd: u8,
     /// First source.
@@ -153,8 +155,7 @@ impl OpClass {
     pub const fn ends_block(self) -> bool {
         matches!(
             self,
-            Self::Branch
-                | Self::Jump
+            Self::Jump
                 | Self::JumpIndirect
                 | Self::Csr
                 | Self::FenceI

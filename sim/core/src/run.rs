@@ -11,6 +11,9 @@ use crate::region;
 use crate::timing::{BlockRun, Fact, TimingModel};
 use crate::trap::Cause;
 
+/// A block that control leaves at a branch is another one to a timing model, by how many of its instructions were executed.
+const SERIALS: u64 = 2 * MAX_OPS as u64;
+
 /// The number of `fflags`.
 const FFLAGS: u16 = 0x001;
 
@@ -281,10 +284,12 @@ impl Core {
             }
             let whole = block.ops.len() as u64 <= budget;
             let ops = if whole { &block.ops[..] } else { &block.ops[..budget as usize] };
-            hart.next_pc = hart.pc.wrapping_add(block.bytes);
+            hart.next_pc = hart.pc.wrapping_add_signed(block.bytes);
             let mut stopped = None;
             let mut paused = false;
             let mut from_op = 0;
+            // Control leaves the block by a branch.
+            let mut leaves = false;
             let together = T::BLOCKS
                 && !outruns
                 && block.plain > 0
@@ -293,16 +298,19 @@ impl Core {
             if together && !O::ON {
                 let (done, count, end) = execute(hart, bus, &ops[..block.plain], facts);
                 let run = BlockRun {
-                    serial: block.serial,
+                    serial: block.serial * SERIALS + done as u64,
                     ops: &ops[..done],
-                    whole: done == block.plain,
-                    next: ops.get(done).map_or(hart.next_pc, |op| hart.pc_of(op)),
+                    whole: done == block.plain || end == Err(Stop::Taken),
+                    next: match ops.get(done) {
+                        Some(op) if end != Err(Stop::Taken) => hart.pc_of(op),
+                        _ => hart.next_pc,
+                    },
                     facts: &facts[..count],
                 };
                 if done > 0 {
                     hart.cycle = timing.block(hart, bus, run, limits.sync_cycle);
                 }
-                if done == block.ops.len() && end.is_ok() {
+                if end == Err(Stop::Taken) || done == block.ops.len() && end.is_ok() {
                     hart.instret += done as u64;
                     hart.pc = hart.next_pc;
                     from = Some(index);
@@ -320,8 +328,13 @@ impl Core {
                     stopped = Some((op, Stop::Alone));
                     break;
                 }
+                if T::DETAILED || O::ON {
+                    hart.next_pc = block.after(hart.pc, op);
+                }
                 let done = step(hart, bus, timing, observer, op, limits.sync_cycle);
-                if let Err(why) = done {
+                if let Err(why) = done
+                    && why != Stop::Taken
+                {
                     stopped = Some((op, why));
                     break;
                 }
@@ -330,6 +343,12 @@ impl Core {
                 if T::DETAILED && !timed_together && hart.cycle >= stop_cycle {
                     paused = PAUSES && hart.cycle < end_cycle;
                     stopped = Some((op, Stop::Exit));
+                    leaves = done.is_err();
+                    break;
+                }
+                if done.is_err() {
+                    stopped = Some((op, Stop::Taken));
+                    leaves = true;
                     break;
                 }
             }
@@ -349,12 +368,16 @@ impl Core {
                 continue;
             };
             let pc = hart.pc_of(op);
-            let retired = u64::from(op.index) + u64::from(why == Stop::Exit);
+            let retired = u64::from(op.index) + u64::from(matches!(why, Stop::Exit | Stop::Taken));
             let last = usize::from(op.index) + 1 == block.ops.len();
-            let after = if last { hart.next_pc } else { pc.wrapping_add(u64::from(op.len)) };
+            let after = if last || leaves { hart.next_pc } else { block.after(hart.pc, op) };
             hart.instret += retired;
             hart.cycle += retired * hart.cycles_per_op;
             match why {
+                Stop::Taken => {
+                    hart.pc = after;
+                    from = Some(index);
+                }
                 Stop::Exit => {
                     hart.pc = after;
                     from = None;
@@ -439,7 +462,7 @@ fn execute(hart: &mut Hart, bus: &mut Bus, ops: &[Op], facts: &mut [Fact; MAX_OP
 fn ended(op: &Op, facts: usize, why: Stop) -> (usize, usize, Done) {
     let n = usize::from(op.index);
     match why {
-        Stop::Exit => (n + 1, facts, Err(Stop::Exit)),
+        Stop::Exit | Stop::Taken => (n + 1, facts, Err(why)),
         Stop::Trap | Stop::Alone => (n, facts, Ok(())),
     }
 }
@@ -510,7 +533,7 @@ fn step<T: TimingModel, O: Observer>(
     if done == Err(Stop::Alone) {
         done = step_alone(hart, bus, op, sync_cycle);
     }
-    if matches!(done, Ok(()) | Err(Stop::Exit)) {
+    if matches!(done, Ok(()) | Err(Stop::Exit | Stop::Taken)) {
         if T::DETAILED {
             hart.cycle = timing.retired(hart, bus, op);
         }

@@ -96,16 +96,24 @@ pub struct Fact {
 /// The plain instructions at the beginning of a block, executed.
 #[derive(Clone, Copy)]
 pub struct BlockRun<'a> {
-    /// Number of the block, which no other block of the hart ever has.
+    /// A number that no other instructions of the hart ever have.
     pub serial: u64,
     /// What was executed.
     pub ops: &'a [Op],
-    /// Whether that is all of it that is plain.
+    /// Whether that is all of it that is plain, or all up to a branch that is taken.
     pub whole: bool,
     /// Where control goes from the last of them.
     pub next: u64,
     /// See [`TimingModel::block`].
     pub facts: &'a [Fact],
+}
+
+impl BlockRun<'_> {
+    /// Where control goes from instruction number `n`; the first is at `pc`.
+    #[inline(always)]
+    pub fn after(&self, n: usize, pc: u64) -> u64 {
+        self.ops.get(n + 1).map_or(self.next, |op| pc.wrapping_add_signed(op.pc_offset.into()))
+    }
 }
 
 /// The functional mode: an instruction, or a trap, is one cycle.

@@ -3,7 +3,7 @@
 use super::sext32;
 use crate::bus::Bus;
 use crate::hart::{Hart, Priv};
-use crate::insn::{Done, Op};
+use crate::insn::{Done, Op, Stop};
 use crate::trap::Cause;
 
 rows! {
@@ -131,7 +131,11 @@ macro_rules! branches {
     ($($name:ident |$a:ident, $b:ident| $taken:expr;)*) => {$(
         pub(super) fn $name(h: &mut Hart, _: &mut Bus, op: &Op) -> Done {
             let ($a, $b) = (h.x(op.rs1), h.x(op.rs2));
-            if $taken { h.jump(h.pc_of(op).wrapping_add_signed(op.imm.into())) } else { Ok(()) }
+            if !$taken {
+                return Ok(());
+            }
+            h.jump(h.pc_of(op).wrapping_add_signed(op.imm.into()))?;
+            Err(Stop::Taken)
         }
     )*};
 }

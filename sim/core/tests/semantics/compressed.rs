@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use relsim_core::decode::Decoder;
-use relsim_core::insn::Done;
+use relsim_core::insn::{Done, Stop};
 use relsim_core::rows;
 
 use super::cpu::{Cpu, PC, RAM, everything, row};
@@ -177,7 +177,7 @@ fn outcome(cpu: &mut Cpu, word: u32) -> Outcome {
         x,
         f: *cpu.hart.f,
         next_pc: cpu.hart.next_pc,
-        trap: done.is_err().then_some((cpu.hart.raised.cause, cpu.hart.raised.tval)),
+        trap: (done == Err(Stop::Trap)).then_some((cpu.hart.raised.cause, cpu.hart.raised.tval)),
         memory: cpu.bus.ram.slice(RAM + 0x1000, 0x5000).expect("inside memory").to_vec(),
     }
 }

@@ -1,11 +1,14 @@
 //! Control transfer, fences, environment calls, and the instructions that do nothing here.
 
+use std::sync::Arc;
+
+use relsim_core::block::BlockCache;
 use relsim_core::hart::Priv;
 use relsim_core::insn::{OpClass, Stop, X_SINK};
 use relsim_core::isa::Ext;
 use relsim_core::trap::Cause;
 
-use super::cpu::{Cpu, PC, corners, everything, row, word, word_imm};
+use super::cpu::{Cpu, PC, RAM, corners, everything, row, word, word_imm};
 
 /// Whether a branch is taken.
 type Taken = fn(u64, u64) -> bool;
@@ -52,8 +55,11 @@ fn branches() {
                 cpu.set(5, a);
                 cpu.set(6, b);
                 for offset in [-4096, -2, 2, 4, 8, 0x554, 4094] {
-                    assert_eq!(cpu.execute(word(name, 0, 5, 6) | branch_offset(offset)), Ok(()));
-                    let expected = if taken(a, b) { PC.wrapping_add_signed(offset.into()) } else { PC + 4 };
+                    let (done, expected) = match taken(a, b) {
+                        true => (Err(Stop::Taken), PC.wrapping_add_signed(offset.into())),
+                        false => (Ok(()), PC + 4),
+                    };
+                    assert_eq!(cpu.execute(word(name, 0, 5, 6) | branch_offset(offset)), done);
                     assert_eq!(cpu.hart.next_pc, expected, "{name} {a:#x} {b:#x} by {offset}");
                 }
             }
@@ -99,6 +105,53 @@ fn misaligned_targets_trap_without_compressed_instructions() {
     assert_eq!(cpu.fault(word("beq", 0, 0, 0) | branch_offset(2)), misaligned);
     // Not taken, a branch does not trap.
     cpu.run(word("bne", 0, 0, 0) | branch_offset(2));
+}
+
+/// The offsets of the instructions of the block at `start` of the page, where `code` stands at these offsets, and where it
+/// leaves control.
+fn block(mut cpu: Cpu, start: u64, code: &[(u64, u32)]) -> (Vec<i16>, i64) {
+    for &(at, word) in code {
+        cpu.bus.ram.put(RAM + at, word).expect("inside memory");
+    }
+    cpu.hart.pc = RAM + start;
+    let mut blocks = BlockCache::new(Arc::new(cpu.decoder));
+    let index = blocks.find(&mut cpu.hart, &mut cpu.bus, None).expect("nothing faults");
+    let block = blocks.get(index);
+    (block.ops.iter().map(|op| op.pc_offset).collect(), block.bytes)
+}
+
+#[test]
+fn blocks_go_on_behind_branches() {
+    let (add, branch) = (word("add", 5, 5, 6), word("beq", 0, 5, 6) | branch_offset(64));
+    let code = [(0, add), (4, branch), (8, add), (12, branch), (16, add)];
+    assert_eq!(block(Cpu::new(), 0, &code), (vec![0, 4, 8, 12], 16), "up to the second one");
+    let to_next = word("beq", 0, 5, 6) | branch_offset(4);
+    assert_eq!(block(Cpu::new(), 0, &[(0, to_next), (4, add)]), (vec![0], 4));
+}
+
+#[test]
+fn blocks_go_on_at_the_targets_of_jumps() {
+    let (add, ret) = (word("add", 5, 5, 6), word("jalr", 0, 1, 0));
+    let jump = |rd, offset| word("jal", rd, 0, 0) | jump_offset(offset);
+    let forth = [(0, add), (4, jump(0, 8)), (12, add), (16, ret)];
+    assert_eq!(block(Cpu::new(), 0, &forth), (vec![0, 4, 12, 16], 20));
+    let back = [(0, add), (4, ret), (8, jump(0, -8))];
+    assert_eq!(block(Cpu::new(), 8, &back), (vec![0, -8, -4], 0));
+    let link = [(0, jump(1, 8)), (8, ret)];
+    assert_eq!(block(Cpu::new(), 0, &link), (vec![0], 4), "a link is written");
+    let for_ever = [(0, jump(0, 0))];
+    assert_eq!(block(Cpu::new(), 0, &for_ever), (vec![0, 0, 0], 4));
+    let beyond = [(4, jump(0, -8)), (0xff8, jump(0, 8)), (0x1000, ret)];
+    assert_eq!(block(Cpu::new(), 4, &beyond), (vec![0], 4), "before the page");
+    assert_eq!(block(Cpu::new(), 0xff8, &beyond), (vec![0], 4), "behind the page");
+    // The last instruction has its second half on the next page: it is a block of its own.
+    let spans = [(0, jump(0, 0xffe)), (0xffe, add)];
+    assert_eq!(block(Cpu::new(), 0, &spans), (vec![0], 0xffe));
+    let odd = [(0, jump(0, 6)), (6, add), (10, ret)];
+    assert_eq!(block(Cpu::new(), 0, &odd), (vec![0, 6, 10], 14));
+    let mut isa = everything();
+    isa.remove(Ext::C);
+    assert_eq!(block(Cpu::with_isa(isa), 0, &odd), (vec![0], 4), "it traps");
 }
 
 #[test]

@@ -48,7 +48,7 @@ pub fn word_imm(name: &str, rd: u32, rs1: u32, imm: i32) -> u32 {
 pub struct Cpu {
     pub hart: Hart,
     pub bus: Bus,
-    decoder: Decoder,
+    pub decoder: Decoder,
 }
 
 impl Cpu {

@@ -383,9 +383,7 @@ impl HartModel {
             }
             *facts += 1;
         }
-        let last = n + 1 == run.ops.len();
-        let next = if last { run.next } else { pc.wrapping_add(u64::from(op.len)) };
-        self.retired(env, op, pc, next);
+        self.retired(env, op, pc, run.after(n, env.hart.pc));
     }
 }
 

@@ -185,16 +185,14 @@ impl TimingModel for Rocket {
     fn retired(&mut self, hart: &Hart, bus: &Bus, op: &Op) -> u64 {
         let (model, memo, mut beside) = self.parts(hart, bus);
         let mut env = beside.env(u64::MAX);
-        let next =
-            if op.class.ends_block() { hart.next_pc } else { hart.pc_of(op).wrapping_add(op.len.into()) };
         if op.class.is_memory() {
             env.fact = Fact { a: hart.access.va, b: hart.access.pa };
         } else {
             env.fact = model.operands();
         }
-        if !memo.retired(model, &mut env, op, hart.pc_of(op), next) {
+        if !memo.retired(model, &mut env, op, hart.pc_of(op), hart.next_pc) {
             memo.leave(model);
-            model.retired(&mut env, op, hart.pc_of(op), next);
+            model.retired(&mut env, op, hart.pc_of(op), hart.next_pc);
         }
         model.takes_effect()
     }

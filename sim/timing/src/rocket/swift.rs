@@ -249,14 +249,13 @@ impl Swift {
         let translates = translates(env.hart);
         let privilege = hart.pipe.fetch.context.privilege;
         let base = env.hart.pc;
-        let last = run.ops.len() - 1;
         let mut fact = *facts;
         let mut issues = 0;
         let mut left = None;
         let mut at_op = *from;
         for (n, op) in run.ops.iter().enumerate().skip(*from) {
             at_op = n;
-            let pc = base.wrapping_add(u64::from(op.pc_offset));
+            let pc = base.wrapping_add_signed(op.pc_offset.into());
             let (mut at, mut why) = (0, Cause::Result);
             if !hart.board.is_idle(r.now + 1) {
                 (at, why) = hart.board.earliest(op);
@@ -431,7 +430,7 @@ impl Swift {
             issues += 1;
             r.accesses |= u32::from(op.class.is_memory());
             r.refetch = Cause::Fetch;
-            let next = if n == last { run.next } else { pc.wrapping_add(u64::from(op.len)) };
+            let next = run.after(n, base);
             let Some(how) = execute(hart, env, op, (pc, next), issue, run.facts.get(fact), translates) else {
                 left = Some((Left::After, pc));
                 break;
