@@ -77,6 +77,9 @@ const SLOT_FREE: u8 = 0;
 /// Several entries have this tag.
 const SLOT_SHARED: u8 = u8::MAX;
 
+/// No number of turns.
+pub(super) const NO_TURN: u32 = 0;
+
 /// BTB, BHT and RAS.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Btb {
@@ -108,6 +111,9 @@ pub struct Btb {
     /// How often an entry has changed.
     #[serde(skip, default = "first_generation")]
     changes: u64,
+    /// How often a direction has become the other one: while it is the same, all are.
+    #[serde(skip, default = "first_turn")]
+    turns: u32,
     /// The tags that an entry ever had, a bit each.
     #[serde(skip, default = "no_tags")]
     ever: Box<[u64; TAGS / 64]>,
@@ -189,6 +195,7 @@ impl Default for Btb {
             repeats: Repeats::No,
             generation: first_generation(),
             changes: first_generation(),
+            turns: first_turn(),
             ever: no_tags(),
             said: no_contents(),
             recorder: Recorder::default(),
@@ -206,6 +213,10 @@ fn no_tags() -> Box<[u64; TAGS / 64]> {
 
 fn first_generation() -> u64 {
     1
+}
+
+fn first_turn() -> u32 {
+    NO_TURN + 1
 }
 
 fn low(addr: u64) -> u16 {
@@ -562,7 +573,7 @@ impl Btb {
         let then = self.registers.history << since;
         let index = bht_index(pc, (then >> 56) as u8);
         if learns {
-            self.bht[index] = u8::from(taken);
+            self.set_direction(index as u16, taken);
         } else {
             self.recorder.spoil();
         }

@@ -114,18 +114,30 @@ struct Nexts {
 }
 
 impl Nexts {
-    /// Whether `next` is `run` at `pc`.
+    /// Whether `next` is `run` at `pc`. If not, how long the instructions of `run` take that take as long as their operands
+    /// say, as far as that was worked out.
     #[inline(always)]
-    fn is(&self, next: &Next, run: &BlockRun<'_>, pc: u64, lengths: &Lengths, params: &Params) -> bool {
-        next.serial == run.serial
-            && next.pc == pc
-            && (next.early == NO_EARLY || {
-                let (early, known) = &self.earlies[next.early as usize];
-                early.lengths(run, lengths, params) == *known
-            })
+    fn is(
+        &self,
+        next: &Next,
+        run: &BlockRun<'_>,
+        pc: u64,
+        lengths: &Lengths,
+        params: &Params,
+    ) -> Result<(), Option<[u64; 2]>> {
+        if next.serial != run.serial || next.pc != pc {
+            return Err(None);
+        }
+        if next.early == NO_EARLY {
+            return Ok(());
+        }
+        let (early, known) = &self.earlies[next.early as usize];
+        let now = early.lengths(run, lengths, params);
+        if now == *known { Ok(()) } else { Err(Some(now)) }
     }
 
-    /// Block `run` at `pc` after `node`, which becomes its latest: its number.
+    /// Block `run` at `pc` after `node`, which becomes its latest: its number. These instructions take as long as `now` says, if
+    /// that is known.
     #[inline(never)]
     fn find(
         &mut self,
@@ -134,15 +146,15 @@ impl Nexts {
         pc: u64,
         lengths: &Lengths,
         params: &Params,
+        mut now: Option<[u64; 2]>,
     ) -> Option<u32> {
         let first = self.first[node as usize];
         let (mut previous, mut at) = (NO_NEXT, first);
-        // These instructions are the block's: how long they take is the same for all that are about it.
-        let mut now = None;
         loop {
             let next = self.all.get(at as usize)?;
             let mut is_as_long = |early: u32| {
                 let (early, known) = &self.earlies[early as usize];
+                // They are the block's: it is the same for all that are about it.
                 *now.get_or_insert_with(|| early.lengths(run, lengths, params)) == *known
             };
             if next.serial == run.serial
@@ -453,11 +465,13 @@ impl Memo {
         pc: u64,
     ) -> Result<(), Option<Missed>> {
         let pc = pc | u64::from(!hart.pipe.fetch.btb.settled());
-        let (next, short) = if self.nexts.is(&self.expected, run, pc, &self.lengths, beside.params) {
-            (self.expected_at, self.expected.short)
-        } else {
-            let next = self.nexts.find(self.at, run, pc, &self.lengths, beside.params).ok_or(None)?;
-            (next, self.nexts.all[next as usize].short)
+        let (next, short) = match self.nexts.is(&self.expected, run, pc, &self.lengths, beside.params) {
+            Ok(()) => (self.expected_at, self.expected.short),
+            Err(now) => {
+                let next =
+                    self.nexts.find(self.at, run, pc, &self.lengths, beside.params, now).ok_or(None)?;
+                (next, self.nexts.all[next as usize].short)
+            }
         };
         let to = self.tree.shortens(short, hart, beside, run, &mut self.named);
         self.is_at(to.map_err(|why| Some(Missed { next, why }))?, hart.pipe.fetch.generation());
@@ -608,7 +622,7 @@ impl Memo {
         if !compiler.compile(acts, run, &mut end) {
             return;
         }
-        let next = self.nexts.find(from, run, pc, &self.lengths, params);
+        let next = self.nexts.find(from, run, pc, &self.lengths, params, None);
         let root = next.map(|next| self.nexts.all[next as usize].root);
         let added = self.tree.add(root, &self.steps, end);
         if let (None, Some(root)) = (root, added) {

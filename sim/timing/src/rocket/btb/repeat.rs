@@ -300,6 +300,14 @@ impl Btb {
     /// Writes the direction at `index`.
     #[inline(always)]
     pub(in super::super) fn set_direction(&mut self, index: u16, taken: bool) {
-        self.bht[usize::from(index) % BHT_ENTRIES] = u8::from(taken);
+        let direction = &mut self.bht[usize::from(index) % BHT_ENTRIES];
+        self.turns = self.turns.saturating_add(u32::from(*direction ^ u8::from(taken)));
+        *direction = u8::from(taken);
+    }
+
+    /// How often a direction has become the other one, as long as that can be told.
+    #[inline(always)]
+    pub(in super::super) fn turns(&self) -> Option<u32> {
+        (self.turns != u32::MAX).then_some(self.turns)
     }
 }

@@ -7,23 +7,29 @@ use super::super::btb::{Btb, HISTORY_BITS};
 pub(super) struct History {
     forgotten: u8,
     new: u8,
-    bits: u64,
+    /// In bytes, for the sake of where it stands.
+    bits: [u8; 8],
 }
 
 impl History {
+    #[inline(always)]
+    fn bits(&self) -> u64 {
+        u64::from_ne_bytes(self.bits)
+    }
+
     pub(super) fn advance(&mut self, taken: bool) {
         self.new = self.new.saturating_add(1);
-        self.bits = u64::from(taken) << 63 | self.bits >> 1;
+        self.bits = (u64::from(taken) << 63 | self.bits() >> 1).to_ne_bytes();
     }
 
     /// As it was `since` directions ago, which are fewer than 64.
     pub(super) fn back(mut self, since: u8) -> Self {
         if since <= self.new {
             self.new -= since;
-            self.bits <<= since;
+            self.bits = (self.bits() << since).to_ne_bytes();
         } else {
             self.forgotten = self.forgotten.saturating_add(since - self.new);
-            (self.new, self.bits) = (0, 0);
+            (self.new, self.bits) = (0, [0; 8]);
         }
         self
     }
@@ -35,7 +41,7 @@ impl History {
 
     #[inline(always)]
     pub(super) fn after(&self, before: u64) -> u64 {
-        before.wrapping_shl(self.forgotten.into()).wrapping_shr(self.new.into()) | self.bits
+        before.wrapping_shl(self.forgotten.into()).wrapping_shr(self.new.into()) | self.bits()
     }
 }
 
@@ -60,7 +66,7 @@ impl Place {
             address: Btb::direction_index(pc, 0),
             forgotten: history.forgotten,
             new: u32::from(history.new).min(HISTORY_BITS) as u8,
-            bits: (history.bits >> (u64::BITS - HISTORY_BITS)) as u8,
+            bits: (history.bits() >> (u64::BITS - HISTORY_BITS)) as u8,
         }
     }
 
@@ -69,6 +75,13 @@ impl Place {
         let latest = before.wrapping_shl(self.forgotten.into()) >> (u64::BITS - HISTORY_BITS);
         let old = (latest as u32).wrapping_shr(self.new.into()) as u8;
         Btb::direction_index_at(self.address, old | self.bits)
+    }
+
+    /// How far to shift a history such that what is left decides where it is, and nothing else does.
+    pub(super) fn shift(self) -> u32 {
+        (u64::BITS - HISTORY_BITS + u32::from(self.new))
+            .saturating_sub(self.forgotten.into())
+            .min(u64::BITS - 1)
     }
 
     /// Whether it may be where `other` is, after some history.

@@ -9,7 +9,7 @@ use std::hint::black_box;
 use relsim_core::timing::Fact;
 use smallvec::SmallVec;
 
-use super::super::btb::{Btb, Uses};
+use super::super::btb::{Btb, NO_TURN, Uses};
 use super::super::dcache::Dcache;
 use super::history::Place;
 use super::origin::{FIRST_LOOKUPS, Named, Origin};
@@ -20,7 +20,7 @@ pub(super) const TRIES: usize = 4;
 /// Entries of the BTB that a short cut asks for at most, or whether there are none.
 const CHECKS: usize = 6;
 /// Directions that it asks for at most, and learns.
-const DIRECTIONS: usize = 4;
+const DIRECTIONS: usize = 5;
 const LEARNS: usize = 3;
 /// Uses of entries that it tells the BTB's tree of at most.
 const TOUCHES: usize = 4;
@@ -30,9 +30,11 @@ const CREDIT: u8 = 4;
 const MOST_CREDIT: u8 = 16;
 const LOSS: u8 = 2;
 /// No entry has the tag.
-const FREE: u32 = u32::MAX;
+const FREE: u16 = u16::MAX;
 /// No check.
 const NO_CHECK: u8 = u8::MAX;
+/// A history is shifted at least so far that its rest has 16 bits.
+const LEAST_SHIFT: u8 = 48;
 /// No generation.
 const NEVER: u64 = 0;
 /// No short cut.
@@ -91,6 +93,13 @@ pub(super) struct Short {
     uses: Uses,
     /// The short cut to try where its accesses, or what else it asks, are not the same.
     pub otherwise: u32,
+    /// Where what else it asks and tells begins.
+    first_other: u32,
+    /// How often directions had turned when all that it asks for were right last, and it learnt none anew.
+    turns: u32,
+    /// What the history was then, as far as it decides which directions these are, and how far it is shifted for that.
+    history: u16,
+    shift: u8,
     directions: [Direction; DIRECTIONS],
     learnt: [Learns; LEARNS],
     /// Which entries the checks found last.
@@ -111,9 +120,7 @@ pub(super) struct Short {
     pub end: End,
     /// Tags with the content of their entry, or [`FREE`].
     tags: [u16; CHECKS],
-    contents: [u32; CHECKS],
-    /// Where what else it asks and tells begins.
-    first_other: u32,
+    contents: [u16; CHECKS],
 }
 
 const _: () = assert!(size_of::<Short>() == 256);
@@ -187,6 +194,7 @@ impl Maker<'_> {
     }
 
     fn finds(&mut self, n: u8, tag: u16, content: u32) -> Option<()> {
+        let content = u16::try_from(content).ok().filter(|content| *content != FREE)?;
         let check = self.short.check(tag, content)?;
         self.found.push((n, check));
         Some(())
@@ -294,6 +302,11 @@ impl Maker<'_> {
 
     /// How much there is of what was made.
     fn counts(&mut self) -> Option<()> {
+        let asked =
+            self.short.directions.iter().take(self.short.asks.into()).map(|direction| direction.place);
+        let learnt = self.short.learnt.iter().take(self.short.learns.into()).map(|learns| learns.place);
+        let shift = asked.chain(learnt).map(Place::shift).min().unwrap_or(u64::BITS - 1);
+        self.short.shift = shift as u8;
         self.short.others = u8::try_from(self.others.len() - self.short.first_other as usize).ok()?;
         self.short.accesses = (u32::BITS - self.short.facts.leading_zeros()) as u8;
         Some(())
@@ -322,6 +335,9 @@ impl Shorts {
             learns: 0,
             others: 0,
             uses: Uses::NONE,
+            turns: NO_TURN,
+            history: 0,
+            shift: 0,
             directions: [NO_DIRECTION; DIRECTIONS],
             learnt: [Learns { place: Place::NOWHERE, taken: false }; LEARNS],
             end,
@@ -512,12 +528,34 @@ impl Short {
         }
     }
 
-    /// Does what its path does to the predictor, and names what it found.
+    /// Does what its path does to the predictor, and names what it found. All directions are what they were when they were right last if `same`.
     #[inline(always)]
-    pub fn tell(&self, btb: &mut Btb, named: &mut Named) {
+    pub fn tell(&mut self, same: bool, btb: &mut Btb, named: &mut Named) {
         btb.repeat_uses(self.uses);
-        self.learn(btb);
+        if !same {
+            self.learn_first(btb);
+        }
         named.finds_first(self.ways);
+    }
+
+    /// Whether all directions that it asks for are right, and those that it learns are nothing new: they are those of the
+    /// last time, and none has turned.
+    #[inline(always)]
+    pub fn knows_directions(&self, btb: &Btb) -> bool {
+        btb.turns() == Some(self.turns) && (btb.history() >> (self.shift & 63)) as u16 == self.history
+    }
+
+    /// The directions are learnt; those that it asks for are right, and are known to be if that has turned none.
+    #[inline(always)]
+    fn learn_first(&mut self, btb: &mut Btb) {
+        let before = btb.turns();
+        self.learn(btb);
+        self.turns = if before == btb.turns() && self.shift >= LEAST_SHIFT {
+            before.unwrap_or(NO_TURN)
+        } else {
+            NO_TURN
+        };
+        self.history = (btb.history() >> (self.shift & 63)) as u16;
     }
 
     /// The directions are learnt.
@@ -538,7 +576,7 @@ impl Short {
                     return false;
                 }
             } else {
-                let Some(way) = btb.entry_of(tag, content) else { return false };
+                let Some(way) = btb.entry_of(tag, content.into()) else { return false };
                 *found = way;
             }
         }
@@ -576,7 +614,7 @@ impl Short {
     }
 
     /// Asks for `content` by `tag`: gives the number of the check.
-    fn check(&mut self, tag: u16, content: u32) -> Option<u8> {
+    fn check(&mut self, tag: u16, content: u16) -> Option<u8> {
         let n = usize::from(self.checks);
         if let Some(known) = self.tags.get(..n)?.iter().position(|&other| other == tag) {
             return (self.contents[known] == content).then_some(known as u8);
@@ -589,9 +627,58 @@ impl Short {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::super::super::btb::{BtbUpdate, Cfi, NO_ENTRY};
+    use super::super::history::History;
     use super::super::origin::Origin;
     use super::*;
+
+    /// While a short cut knows that its directions are right, they are, and it learns nothing.
+    #[test]
+    fn directions_that_are_known_are_right() {
+        let (known, asked) = (Cell::new(0), Cell::new(0));
+        proptest!(|(
+            asks in vec((0u64..4, 0u8..4, vec(any::<bool>(), 0..3), any::<bool>()), 1..=DIRECTIONS),
+            learns in vec((0u64..4, 0u8..12, vec(any::<bool>(), 0..10), any::<bool>()), 0..=LEARNS),
+            events in vec((0u16..8, any::<bool>(), 0u64..4, 0u64..4), 1..64),
+        )| {
+            let place = |pc: u64, back: u8, then: &[bool]| {
+                let mut history = History::default().back(back);
+                then.iter().for_each(|&taken| history.advance(taken));
+                Place::new(0x8000_0000 + 4 * pc, &history)
+            };
+            let learns = learns.iter().map(|(pc, back, then, taken)| {
+                Step::Learn { place: place(*pc, *back, then), taken: *taken }
+            });
+            let asks = asks.iter().map(|(pc, back, then, taken)| {
+                Step::Direction { place: place(*pc, *back, then), learnt: 0, taken: *taken, uses: NO_LOOKUP }
+            });
+            let steps: Vec<_> = asks.chain(learns).collect();
+            let end = End::new(0, std::iter::empty(), std::iter::empty(), (0, 0)).unwrap();
+            let (mut shorts, mut btb) = (Shorts::default(), Btb::default());
+            shorts.add(&steps, end, &mut Sides::default());
+            let short = &mut shorts.all[0];
+            for (pc, taken, low, high) in events {
+                btb.set_direction(Btb::direction_index(0x8000_0000 + 4 * u64::from(pc), 0), taken);
+                btb.advance(high << 62 | low << 54, 0);
+                if short.knows_directions(&btb) {
+                    known.set(known.get() + 1);
+                    let turns = btb.turns();
+                    prop_assert_eq!(short.differs(0, &btb), None);
+                    short.learn(&mut btb);
+                    prop_assert_eq!(btb.turns(), turns);
+                } else if short.differs(0, &btb).is_none() {
+                    asked.set(asked.get() + 1);
+                    short.tell(false, &mut btb, &mut Named::default());
+                }
+            }
+        });
+        assert!(known.get() > 0 && asked.get() > 0, "{known:?} known, {asked:?} asked for");
+    }
 
     /// A short cut that asks for more tags than it has room for, now that entries have had them, holds no more, whoever
     /// leads to it.

@@ -220,6 +220,8 @@ pub(super) type Charge = (Priv, CycleCause, u16);
 #[derive(Debug, Clone, Copy)]
 #[repr(C)]
 pub(super) struct End {
+    /// The facts that are accesses.
+    pub accesses: u64,
     /// The node behind it.
     pub to: u32,
     /// How many directions further on.
@@ -232,10 +234,8 @@ pub(super) struct End {
     pub stores: [Source; 2],
     pub charged: u8,
     pub charges: [Charge; MAX_CHARGES],
-    /// The facts that are accesses.
-    pub accesses: u64,
     /// If lines come: when the data cache and the memory port are done with it, counted from the beginning.
-    pub done: (u32, u32),
+    pub done: (u16, u16),
 }
 
 impl End {

@@ -223,11 +223,14 @@ impl Tree {
         let mut miss = Miss::First;
         for _ in 0..TRIES {
             let mut short = Short::get(all, number, generation).ok_or(miss)?;
-            let mut from = 0;
-            while let Some(n) = short.differs(from, &hart.pipe.fetch.btb) {
-                let other = short.other(n);
-                short = Short::get(all, other, generation).ok_or(Miss::Direction(number, n))?;
-                (number, from) = (other, n + 1);
+            let same = short.knows_directions(&hart.pipe.fetch.btb);
+            if !same {
+                let mut from = 0;
+                while let Some(n) = short.differs(from, &hart.pipe.fetch.btb) {
+                    let other = short.other(n);
+                    short = Short::get(all, other, generation).ok_or(Miss::Direction(number, n))?;
+                    (number, from) = (other, n + 1);
+                }
             }
             let translates = short.has_accesses() && translates(core);
             let settled = !short.has_accesses() || {
@@ -238,7 +241,7 @@ impl Tree {
             if settled && short.finds(&hart.pipe.fetch.btb) {
                 let others = short.others(others);
                 if others.is_empty() {
-                    short.tell(&mut hart.pipe.fetch.btb, named);
+                    short.tell(same, &mut hart.pipe.fetch.btb, named);
                     short.end.arrive(&short.end.sources, hart, run, named, translates);
                     return Ok(short.end.to);
                 }
@@ -277,7 +280,7 @@ impl Tree {
             if !Self::are_same(sides, short, others, hart, env, run, translates) {
                 return false;
             }
-            short.tell(&mut hart.pipe.fetch.btb, named);
+            short.tell(false, &mut hart.pipe.fetch.btb, named);
             for step in others {
                 Self::tells(sides, step, &mut hart.pipe.fetch, named);
             }
