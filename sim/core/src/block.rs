@@ -1,8 +1,9 @@
 //! Blocks of pre-decoded instructions: found by virtual address and context, kept by physical address,
 //! linked to those that follow.
 //!
-//! A block goes on behind a branch, which leaves it where it is taken, and at the target of a jump in its page. It ends at
-//! any other jump, at anything that may change what follows means, at the end of its page, or after [`MAX_OPS`]. It is dropped when somebody stores to a line that it was decoded from.
+//! A block goes on behind a branch, which leaves it where it is taken, and at the target of a jump in its page, each so often.
+//! It ends at any other jump, at anything that may change what follows means, at the end of its page, or after [`MAX_OPS`].
+//! It is dropped when somebody stores to a line that it was decoded from.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -20,7 +21,8 @@ use crate::trap::Cause;
 
 /// Longest block, in instructions.
 pub const MAX_OPS: usize = 64;
-/// Most branches in a block, and most jumps within it.
+/// Most branches in a block, which ends with the last of them, and most jumps within it. With more of them code executes
+/// no quicker, and there are more ways through a block for a timing model to know.
 const MAX_BRANCHES: usize = 2;
 const MAX_JUMPS: usize = 2;
 /// Entries of the table from virtual address to block.

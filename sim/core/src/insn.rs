@@ -150,8 +150,8 @@ impl OpClass {
     /// How many classes there are: the length of a latency table.
     pub const COUNT: usize = OpClass::Illegal as usize + 1;
 
-    /// Whether nothing may follow in a block: control flow, and everything that can change what the next
-    /// instruction means.
+    /// Whether nothing may follow in a block, unless a jump's target does: control flow that never falls through, and
+    /// everything that can change what the next instruction means.
     pub const fn ends_block(self) -> bool {
         matches!(
             self,

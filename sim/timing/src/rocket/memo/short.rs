@@ -528,7 +528,7 @@ impl Short {
         }
     }
 
-    /// Does what its path does to the predictor, and names what it found. All directions are what they were when they were right last if `same`.
+    /// Does what its path does to the predictor, and names what it found. If `same`, its directions are known to be right.
     #[inline(always)]
     pub fn tell(&mut self, same: bool, btb: &mut Btb, named: &mut Named) {
         btb.repeat_uses(self.uses);
