@@ -175,7 +175,7 @@ pub struct Hart {
     pub f: Box<[u64; 256]>,
     /// Address of the current block's first instruction; between blocks, of the next instruction.
     pub pc: u64,
-    /// Where control goes after the current block.
+    /// Where control goes after the current block; after the current instruction where somebody looks at each.
     pub next_pc: u64,
     /// Current privilege.
     pub privilege: Priv,

@@ -297,12 +297,13 @@ impl Core {
                 && hart.cycle.saturating_add(longest(block.plain)) < event_cycle.min(pause.cycle);
             if together && !O::ON {
                 let (done, count, end) = execute(hart, bus, &ops[..block.plain], facts);
+                leaves = end == Err(Stop::Taken);
                 let run = BlockRun {
                     serial: block.serial * SERIALS + done as u64,
                     ops: &ops[..done],
-                    whole: done == block.plain || end == Err(Stop::Taken),
+                    whole: done == block.plain || leaves,
                     next: match ops.get(done) {
-                        Some(op) if end != Err(Stop::Taken) => hart.pc_of(op),
+                        Some(op) if !leaves => hart.pc_of(op),
                         _ => hart.next_pc,
                     },
                     facts: &facts[..count],
@@ -310,7 +311,7 @@ impl Core {
                 if done > 0 {
                     hart.cycle = timing.block(hart, bus, run, limits.sync_cycle);
                 }
-                if end == Err(Stop::Taken) || done == block.ops.len() && end.is_ok() {
+                if leaves || done == block.ops.len() && end.is_ok() {
                     hart.instret += done as u64;
                     hart.pc = hart.next_pc;
                     from = Some(index);
@@ -332,8 +333,9 @@ impl Core {
                     hart.next_pc = block.after(hart.pc, op);
                 }
                 let done = step(hart, bus, timing, observer, op, limits.sync_cycle);
+                leaves = done == Err(Stop::Taken);
                 if let Err(why) = done
-                    && why != Stop::Taken
+                    && !leaves
                 {
                     stopped = Some((op, why));
                     break;
@@ -343,12 +345,10 @@ impl Core {
                 if T::DETAILED && !timed_together && hart.cycle >= stop_cycle {
                     paused = PAUSES && hart.cycle < end_cycle;
                     stopped = Some((op, Stop::Exit));
-                    leaves = done.is_err();
                     break;
                 }
-                if done.is_err() {
+                if leaves {
                     stopped = Some((op, Stop::Taken));
-                    leaves = true;
                     break;
                 }
             }

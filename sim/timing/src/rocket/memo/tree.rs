@@ -280,7 +280,8 @@ impl Tree {
             if !Self::are_same(sides, short, others, hart, env, run, translates) {
                 return false;
             }
-            short.tell(false, &mut hart.pipe.fetch.btb, named);
+            let btb = &mut hart.pipe.fetch.btb;
+            short.tell(short.knows_directions(btb), btb, named);
             for step in others {
                 Self::tells(sides, step, &mut hart.pipe.fetch, named);
             }
