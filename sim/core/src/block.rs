@@ -329,6 +329,7 @@ impl BlockCache {
                 }
             }
             let mut op = self.decoder.op(word, at.wrapping_sub(start) as i16, ops.len() as u8);
+            op.slot = ops.last().map_or(0, Op::facts);
             if op.class == OpClass::Branch {
                 // Where one goes on to the next instruction either way, only registers tell whether it is taken.
                 branches = if op.imm == i32::from(op.len) { MAX_BRANCHES } else { branches + 1 };

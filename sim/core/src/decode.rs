@@ -158,6 +158,7 @@ impl Decoder {
             rm: operands.rm,
             files: files.packed(),
             fact: def.class.fact(),
+            slot: 0,
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::mmu::Mmu;
 use crate::pmp::Pmp;
 use crate::region::{Crossings, Marked, Regions};
 use crate::saved::{Impossible, countable, registers, require};
+use crate::timing::Fact;
 use crate::trap::{Cause, FutileTraps, Trap};
 
 /// Privilege levels, with their encoding in `mstatus.MPP`.
@@ -59,8 +60,8 @@ pub enum RunState {
     Stopped,
 }
 
-/// The last data access of an instruction, for timing models and logs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// A data access of an instruction, for timing models and logs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Access {
     /// Virtual address.
     pub va: u64,
@@ -163,6 +164,11 @@ impl Counts {
     }
 }
 
+/// None yet.
+const fn no_facts() -> [Fact; 256] {
+    [Fact { a: 0, b: 0 }; 256]
+}
+
 /// One hart.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Hart {
@@ -196,8 +202,10 @@ pub struct Hart {
     pub raised: Trap,
     /// Exceptions taken since an instruction last retired.
     pub futile: FutileTraps,
-    /// The last data access.
-    pub access: Access,
+    /// What the latest instructions said of themselves, by [`Op::slot`]: a slot's holds until the next one with that slot
+    /// executes. 256 so that a byte indexes them without a check.
+    #[serde(skip, default = "no_facts")]
+    pub facts: [Fact; 256],
     /// Accesses of the latest instruction of an extension outside the core.
     pub physical: PhysicalLog,
     /// Reserved physical address (8-byte granule) of the last load-reserved.
@@ -326,7 +334,7 @@ impl Hart {
             waited: None,
             raised: Trap::default(),
             futile: FutileTraps::default(),
-            access: Access::default(),
+            facts: no_facts(),
             physical: PhysicalLog::default(),
             reservation: None,
             csr_writes: Vec::new(),
@@ -405,6 +413,19 @@ impl Hart {
     #[inline(always)]
     pub fn pc_of(&self, op: &Op) -> u64 {
         self.pc.wrapping_add_signed(op.pc_offset.into())
+    }
+
+    /// Notes what the latency of `op` depends on.
+    #[inline(always)]
+    pub(crate) fn note(&mut self, op: &Op, fact: Fact) {
+        self.facts[usize::from(op.slot)] = fact;
+    }
+
+    /// The data access of `op`, which has executed.
+    #[inline(always)]
+    pub fn access(&self, op: &Op) -> Access {
+        let Fact { a: va, b: pa } = self.facts[usize::from(op.slot)];
+        Access { va, pa }
     }
 
     /// Retired instructions before `op`.

@@ -64,6 +64,16 @@ pub struct Op {
     pub files: u8,
     /// What its latency depends on beside itself: that of its class, at hand.
     pub fact: Option<FactKind>,
+    /// Which of the hart's facts is about it: how many instructions with one stand before it in the block.
+    pub slot: u8,
+}
+
+impl Op {
+    /// How many facts there are about this instruction and those before it in the block.
+    #[inline(always)]
+    pub fn facts(&self) -> u8 {
+        self.slot + u8::from(self.fact.is_some())
+    }
 }
 
 /// Integer register slot that swallows writes to x0.

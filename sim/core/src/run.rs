@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 use crate::block::{BlockCache, MAX_OPS};
 use crate::bus::Bus;
 use crate::hart::{CsrWrite, Hart, RunState};
-use crate::insn::{Done, FactKind, Op, OpClass, Stop};
+use crate::insn::{Done, Op, OpClass, Stop};
 use crate::observe::Observer;
 use crate::region;
-use crate::timing::{BlockRun, Fact, TimingModel};
+use crate::timing::{BlockRun, TimingModel};
 use crate::trap::Cause;
 
 /// A block that control leaves at a branch is another one to a timing model, by how many of its instructions were executed.
@@ -27,7 +27,6 @@ pub struct Core {
     pub hart: Hart,
     /// Its blocks.
     pub blocks: BlockCache,
-    facts: Box<[Fact; MAX_OPS]>,
 }
 
 /// Up to where a slice may go.
@@ -114,7 +113,7 @@ pub enum SliceEnd {
 impl Core {
     /// `hart` without decoded code.
     pub fn new(hart: Hart, blocks: BlockCache) -> Self {
-        Self { hart, blocks, facts: Box::new([Fact::default(); MAX_OPS]) }
+        Self { hart, blocks }
     }
 
     /// Runs until a limit or something that the scheduler has to see. On return `hart.pc` is the address of
@@ -170,7 +169,7 @@ impl Core {
         pause: Pause,
     ) -> SliceEnd {
         let pause = if PAUSES { pause } else { Pause::NEVER };
-        let Self { hart, blocks, facts } = self;
+        let Self { hart, blocks } = self;
         hart.cycles_per_op = u64::from(!T::DETAILED);
         let Slice {
             limits,
@@ -296,8 +295,9 @@ impl Core {
                 && whole
                 && hart.cycle.saturating_add(longest(block.plain)) < event_cycle.min(pause.cycle);
             if together && !O::ON {
-                let (done, count, end) = execute(hart, bus, &ops[..block.plain], facts);
+                let (done, end) = execute(hart, bus, &ops[..block.plain]);
                 leaves = end == Err(Stop::Taken);
+                let facts = usize::from(ops[..done].last().map_or(0, Op::facts));
                 let run = BlockRun {
                     serial: block.serial * SERIALS + done as u64,
                     ops: &ops[..done],
@@ -306,7 +306,7 @@ impl Core {
                         Some(op) if !leaves => hart.pc_of(op),
                         _ => hart.next_pc,
                     },
-                    facts: &facts[..count],
+                    facts: &hart.facts[..facts],
                 };
                 if done > 0 {
                     hart.cycle = timing.block(hart, bus, run, limits.sync_cycle);
@@ -426,45 +426,20 @@ const fn longest(ops: usize) -> u64 {
     256 + 256 * ops as u64
 }
 
-/// Executes the plain instructions `ops` of a block until one does not simply retire: gives how many retired, how many
-/// facts there are about them, and what the last of them said. One that did not retire has had no effect.
+/// Executes the plain instructions `ops` of a block until one does not simply retire: gives how many retired, and what the
+/// last of them said. One that did not retire has had no effect.
 #[inline(always)]
-fn execute(hart: &mut Hart, bus: &mut Bus, ops: &[Op], facts: &mut [Fact; MAX_OPS]) -> (usize, usize, Done) {
-    let mut count = 0;
+fn execute(hart: &mut Hart, bus: &mut Bus, ops: &[Op]) -> (usize, Done) {
     for op in ops {
-        let Some(kind) = op.fact else {
-            if let Err(why) = (op.exec)(hart, bus, op) {
-                return ended(op, count, why);
-            }
-            continue;
-        };
-        let done;
-        let fact = &mut facts[count % MAX_OPS];
-        count += 1;
-        if kind == FactKind::Access {
-            done = (op.exec)(hart, bus, op);
-            *fact = Fact { a: hart.access.va, b: hart.access.pa };
-        } else {
-            // Before it executes: it may overwrite what it reads.
-            let file = if kind == FactKind::Floats { &hart.f } else { &hart.x };
-            *fact = Fact { a: file[usize::from(op.rs1)], b: file[usize::from(op.rs2)] };
-            done = (op.exec)(hart, bus, op);
-        }
-        if let Err(why) = done {
-            return ended(op, if why == Stop::Exit { count } else { count - 1 }, why);
+        if let Err(why) = (op.exec)(hart, bus, op) {
+            let n = usize::from(op.index);
+            return match why {
+                Stop::Exit | Stop::Taken => (n + 1, Err(why)),
+                Stop::Trap | Stop::Alone => (n, Ok(())),
+            };
         }
     }
-    (ops.len(), count, Ok(()))
-}
-
-/// What [`execute`] gives when `op` did not simply retire.
-#[inline(always)]
-fn ended(op: &Op, facts: usize, why: Stop) -> (usize, usize, Done) {
-    let n = usize::from(op.index);
-    match why {
-        Stop::Exit | Stop::Taken => (n + 1, facts, Err(why)),
-        Stop::Trap | Stop::Alone => (n, facts, Ok(())),
-    }
+    (ops.len(), Ok(()))
 }
 
 /// What has to be known before the next block, apart from interrupts.

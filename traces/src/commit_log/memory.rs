@@ -1,7 +1,7 @@
 //! The memory part of a line.
 
 use relsim_core::bus::Bus;
-use relsim_core::hart::Hart;
+use relsim_core::hart::{Access, Hart};
 use relsim_core::insn::{File, Fmt, InsnDef, Op, OpClass, X_SINK};
 
 use super::line::Line;
@@ -71,7 +71,7 @@ impl Compared {
             // What was found is gone, but it was swapped if rs2 is there now (or it was there before).
             _ if op.rd == X_SINK => {
                 let new = if op.rs2 == 0 { [0, 0] } else { [hart.x(op.rs2), hart.x(op.rs2 + 1)] };
-                let word = |offset| bus.ram.get::<u64>(hart.access.pa + offset);
+                let word = |offset| bus.ram.get::<u64>(hart.access(op).pa + offset);
                 [word(0), word(8)] == new.map(Some)
             }
             _ => hart.x(op.rd) == low && hart.x(op.rd + 1) == high,
@@ -88,7 +88,7 @@ pub(super) fn log(
     kind: MemoryKind,
     compared: &Compared,
 ) {
-    let address = hart.access.va;
+    let address = hart.access(op).va;
     match kind {
         MemoryKind::None => {}
         MemoryKind::Load => line.load(address),
@@ -99,17 +99,17 @@ pub(super) fn log(
         MemoryKind::StoreConditional { size_bytes } => {
             // The result is readable also where rd is x0: it went to the sink.
             if hart.x(op.rd) == 0 {
-                stored(line, hart, bus, size_bytes);
+                stored(line, hart, bus, op, size_bytes);
             }
         }
         MemoryKind::Amo { size_bytes } => {
             line.load(address);
-            stored(line, hart, bus, size_bytes);
+            stored(line, hart, bus, op, size_bytes);
         }
         MemoryKind::CompareAndSwap { size_bytes } => {
             line.load(address);
             if compared.found(hart, bus, op, size_bytes) {
-                stored(line, hart, bus, size_bytes);
+                stored(line, hart, bus, op, size_bytes);
             }
         }
         MemoryKind::ZeroBlock => {
@@ -120,8 +120,8 @@ pub(super) fn log(
 }
 
 /// A store of what is in memory now: rs2 may have been overwritten by the result.
-fn stored(line: &mut Line<'_>, hart: &Hart, bus: &Bus, size_bytes: u32) {
-    let (va, pa) = (hart.access.va, hart.access.pa);
+fn stored(line: &mut Line<'_>, hart: &Hart, bus: &Bus, op: &Op, size_bytes: u32) {
+    let Access { va, pa } = hart.access(op);
     let bytes = bus.ram.slice(pa, size_bytes.into()).unwrap_or(&[]);
     for (index, chunk) in bytes.chunks(8).enumerate() {
         let value = chunk.iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte));

@@ -139,7 +139,7 @@ fn access(hart: &Hart, op: &Op) -> Option<Access> {
         OpClass::Store | OpClass::FpStore | OpClass::StoreConditional | OpClass::Amo => true,
         _ => return None,
     };
-    Some(Access { address: hart.access.va, is_write })
+    Some(Access { address: hart.access(op).va, is_write })
 }
 
 impl Observer for Tracer {

@@ -5,6 +5,7 @@ use crate::bus::Bus;
 use crate::hart::Hart;
 use crate::insn::{Done, Op, Stop};
 use crate::ram::Scalar;
+use crate::timing::Fact;
 
 use super::{Float, Format, rm};
 
@@ -31,6 +32,12 @@ fn put<F: Format>(h: &mut Hart, op: &Op, value: u64, fflags: u8) -> Done {
     h.csr.fflags = fflags;
     h.set_f(op.rd, F::boxed(value));
     Ok(())
+}
+
+/// Notes the operands of `op`, whose latency depends on them.
+#[inline(always)]
+pub(crate) fn notes_operands(h: &mut Hart, op: &Op) {
+    h.note(op, Fact { a: h.f(op.rs1), b: h.f(op.rs2) });
 }
 
 /// `frd = f(frs1, frs2)`, rounded.

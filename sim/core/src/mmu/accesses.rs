@@ -3,10 +3,11 @@
 use super::Mmu;
 use super::walk::{access_fault, misaligned};
 use crate::bus::Bus;
-use crate::hart::{Access, Hart, Priv};
+use crate::hart::{Hart, Priv};
 use crate::insn::{Done, Op, Stop};
 use crate::pmp::AccessKind;
 use crate::ram::{PAGE_BYTES, Scalar};
+use crate::timing::Fact;
 use crate::trap::Cause;
 
 impl Hart {
@@ -19,7 +20,7 @@ impl Hart {
         let entry = self.mmu.read[Mmu::slot(va)];
         if entry.tag == self.mmu.tag::<T>(va) {
             let pa = va.wrapping_add(entry.addend);
-            self.access = Access { va, pa };
+            self.note(op, Fact { a: va, b: pa });
             if let Some(value) = bus.ram.get::<T>(pa) {
                 return Ok(value);
             }
@@ -43,7 +44,7 @@ impl Hart {
         let entry = self.mmu.read[Mmu::slot(va)];
         if entry.tag == self.mmu.tag::<T>(va) {
             let pa = va.wrapping_add(entry.addend);
-            self.access = Access { va, pa };
+            self.note(op, Fact { a: va, b: pa });
             if let Some(value) = bus.ram.get::<T>(pa) {
                 put(self, op, value);
                 return Ok(());
@@ -76,7 +77,7 @@ impl Hart {
         let entry = self.mmu.write[Mmu::slot(va)];
         if entry.tag == self.mmu.tag::<T>(va) {
             let pa = va.wrapping_add(entry.addend);
-            self.access = Access { va, pa };
+            self.note(op, Fact { a: va, b: pa });
             let at = pa.wrapping_sub(bus.ram.base()) as usize;
             if T::put(bus.ram.bytes_mut(), at, value) {
                 return Ok(());
@@ -90,14 +91,14 @@ impl Hart {
     fn load_slow<T: Scalar>(&mut self, bus: &mut Bus, op: &Op, va: u64) -> Result<T, Stop> {
         if !va.is_multiple_of(T::BYTES as u64) {
             let mut bytes = [0u8; 8];
-            self.misaligned_access(bus, va, T::BYTES, AccessKind::Load, |bus, n, pa| {
+            self.misaligned_access(bus, op, va, T::BYTES, AccessKind::Load, |bus, n, pa| {
                 bytes[n] = bus.ram.get(pa)?;
                 Some(false)
             })?;
             return Ok(T::from_u64(u64::from_le_bytes(bytes)));
         }
         let pa = self.data_address(bus, va, T::BYTES, AccessKind::Load)?;
-        self.access = Access { va, pa };
+        self.note(op, Fact { a: va, b: pa });
         if let Some(value) = bus.ram.get::<T>(pa) {
             self.fill(va, pa, AccessKind::Load);
             return Ok(value);
@@ -114,13 +115,14 @@ impl Hart {
     fn store_slow<T: Scalar>(&mut self, bus: &mut Bus, op: &Op, va: u64, value: T) -> Done {
         if !va.is_multiple_of(T::BYTES as u64) {
             let bytes = value.to_u64().to_le_bytes();
-            let on_code = self.misaligned_access(bus, va, T::BYTES, AccessKind::Store, |bus, n, pa| {
-                bus.ram.put(pa, bytes[n])
-            })?;
+            let on_code =
+                self.misaligned_access(bus, op, va, T::BYTES, AccessKind::Store, |bus, n, pa| {
+                    bus.ram.put(pa, bytes[n])
+                })?;
             return if on_code { Err(Stop::Exit) } else { Ok(()) };
         }
         let pa = self.data_address(bus, va, T::BYTES, AccessKind::Store)?;
-        self.access = Access { va, pa };
+        self.note(op, Fact { a: va, b: pa });
         if let Some(on_code) = bus.ram.put(pa, value) {
             // Pages with code stay on this path, so that a store to code is always seen.
             if !bus.ram.page_has_code(pa) {
@@ -150,6 +152,7 @@ impl Hart {
     fn misaligned_access(
         &mut self,
         bus: &mut Bus,
+        op: &Op,
         va: u64,
         len: usize,
         kind: AccessKind,
@@ -165,7 +168,7 @@ impl Hart {
             let next = va.wrapping_add(in_page as u64);
             second = self.data_address(bus, next, len - in_page, kind)?;
         }
-        self.access = Access { va, pa: first };
+        self.note(op, Fact { a: va, b: first });
         let address = |n: usize| {
             if n < in_page { first + n as u64 } else { second + (n - in_page) as u64 }
         };
@@ -181,14 +184,20 @@ impl Hart {
 
     /// The physical address of an atomic access, which must be aligned; faults are those of stores unless
     /// it is a load-reserved.
-    fn atomic_address<T: Scalar>(&mut self, bus: &mut Bus, va: u64, kind: AccessKind) -> Result<u64, Stop> {
+    fn atomic_address<T: Scalar>(
+        &mut self,
+        bus: &mut Bus,
+        op: &Op,
+        va: u64,
+        kind: AccessKind,
+    ) -> Result<u64, Stop> {
         if !va.is_multiple_of(T::BYTES as u64) {
             // No platform splits atomics; the two causes are equally right (unprivileged 13.4), and
             // a misaligned exception tells the handler more.
             return Err(self.raise(misaligned(kind), va));
         }
         let pa = self.data_address(bus, va, T::BYTES, kind)?;
-        self.access = Access { va, pa };
+        self.note(op, Fact { a: va, b: pa });
         Ok(pa)
     }
 
@@ -208,13 +217,13 @@ impl Hart {
         if entry.tag == self.mmu.tag::<T>(va) {
             let pa = va.wrapping_add(entry.addend);
             if let Some(old) = bus.ram.get::<T>(pa) {
-                self.access = Access { va, pa };
+                self.note(op, Fact { a: va, b: pa });
                 let at = pa.wrapping_sub(bus.ram.base()) as usize;
                 T::put(bus.ram.bytes_mut(), at, update(old));
                 return Ok((old, false));
             }
         }
-        let pa = self.atomic_address::<T>(bus, va, AccessKind::Store)?;
+        let pa = self.atomic_address::<T>(bus, op, va, AccessKind::Store)?;
         if let Some(old) = bus.ram.get::<T>(pa) {
             let on_code = bus.ram.put(pa, update(old)).unwrap_or(false);
             if !bus.ram.page_has_code(pa) {
@@ -247,7 +256,7 @@ impl Hart {
     /// [`Stop::Trap`] with the fault raised.
     pub fn load_reserved<T: Scalar>(&mut self, bus: &mut Bus, op: &Op) -> Done {
         let va = self.x(op.rs1);
-        let pa = self.atomic_address::<T>(bus, va, AccessKind::Load)?;
+        let pa = self.atomic_address::<T>(bus, op, va, AccessKind::Load)?;
         let Some(value) = bus.ram.get::<T>(pa) else { return Err(self.raise(Cause::LoadAccess, va)) };
         self.reservation = Some(pa);
         self.set_x(op.rd, sign_extend(value));
@@ -260,7 +269,7 @@ impl Hart {
     /// As [`Hart::store`].
     pub fn store_conditional<T: Scalar>(&mut self, bus: &mut Bus, op: &Op) -> Done {
         let va = self.x(op.rs1);
-        let pa = self.atomic_address::<T>(bus, va, AccessKind::Store)?;
+        let pa = self.atomic_address::<T>(bus, op, va, AccessKind::Store)?;
         let held = self.reservation.take() == Some(pa);
         let mut on_code = false;
         if held {
@@ -279,9 +288,9 @@ impl Hart {
     ///
     /// # Errors
     /// [`Stop::Trap`] with the fault raised.
-    pub fn probe_store(&mut self, bus: &mut Bus, _op: &Op, va: u64) -> Done {
+    pub fn probe_store(&mut self, bus: &mut Bus, op: &Op, va: u64) -> Done {
         let pa = self.data_address(bus, va, 1, AccessKind::Store)?;
-        self.access = Access { va, pa };
+        self.note(op, Fact { a: va, b: pa });
         Ok(())
     }
 
@@ -299,7 +308,7 @@ impl Hart {
         if !self.physical_allowed(pa, T::BYTES, AccessKind::Load) {
             return Err(self.raise(Cause::LoadAccess, pa));
         }
-        self.access = Access { va: pa, pa };
+        self.note(op, Fact { a: pa, b: pa });
         let value = match bus.ram.get::<T>(pa) {
             Some(value) => value,
             None => {
@@ -321,7 +330,7 @@ impl Hart {
         if !self.physical_allowed(pa, T::BYTES, AccessKind::Store) {
             return Err(self.raise(Cause::StoreAccess, pa));
         }
-        self.access = Access { va: pa, pa };
+        self.note(op, Fact { a: pa, b: pa });
         if let Some(on_code) = bus.ram.put(pa, value) {
             self.physical.push(pa, true);
             return if on_code { Err(Stop::Exit) } else { Ok(()) };

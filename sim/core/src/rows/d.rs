@@ -77,10 +77,12 @@ fn fmul_d(h: &mut Hart, _: &mut Bus, op: &Op) -> Done {
 }
 
 fn fdiv_d(h: &mut Hart, _: &mut Bus, op: &Op) -> Done {
+    exec::notes_operands(h, op);
     exec::binary::<F64>(h, op, F64::div)
 }
 
 fn fsqrt_d(h: &mut Hart, _: &mut Bus, op: &Op) -> Done {
+    exec::notes_operands(h, op);
     exec::unary::<F64, F64>(h, op, F64::sqrt)
 }
 

@@ -78,10 +78,12 @@ fn fmul_s(h: &mut Hart, _: &mut Bus, op: &Op) -> Done {
 }
 
 fn fdiv_s(h: &mut Hart, _: &mut Bus, op: &Op) -> Done {
+    exec::notes_operands(h, op);
     exec::binary::<F32>(h, op, F32::div)
 }
 
 fn fsqrt_s(h: &mut Hart, _: &mut Bus, op: &Op) -> Done {
+    exec::notes_operands(h, op);
     exec::unary::<F32, F32>(h, op, F32::sqrt)
 }
 

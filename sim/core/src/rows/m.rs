@@ -21,7 +21,7 @@ rows! {
     "remuw"  (M) "0000001 ..... ..... 111 ..... 0111011" R Div "unpriv 13.2" remuw;
 }
 
-reg_reg! {
+reg_reg_timed! {
     mul |a, b| a.wrapping_mul(b);
     mulh |a, b| ((i128::from(a as i64) * i128::from(b as i64)) >> 64) as u64;
     mulhsu |a, b| ((i128::from(a as i64) * i128::from(b)) >> 64) as u64;

@@ -37,6 +37,18 @@ macro_rules! reg_reg {
     )*};
 }
 
+/// The same for those whose latency depends on the operands.
+macro_rules! reg_reg_timed {
+    ($($name:ident |$a:ident, $b:ident| $value:expr;)*) => {$(
+        pub(super) fn $name(h: &mut Hart, _: &mut Bus, op: &Op) -> Done {
+            let ($a, $b) = (h.x(op.rs1), h.x(op.rs2));
+            h.note(op, crate::timing::Fact { a: $a, b: $b });
+            h.set_x(op.rd, $value);
+            Ok(())
+        }
+    )*};
+}
+
 /// Functions `rd = value of rs1 and the immediate`.
 macro_rules! reg_imm {
     ($($name:ident |$a:ident, $imm:ident| $value:expr;)*) => {$(

@@ -10,7 +10,7 @@ rows! {
     "clmulh" (Zbc | Zbkc) "0000101 ..... ..... 011 ..... 0110011" R Mul "unpriv 30 (Zbc)" clmulh;
 }
 
-reg_reg! {
+reg_reg_timed! {
     clmul |a, b| product(a, b) as u64;
     clmulr |a, b| (product(a, b) >> 63) as u64;
     clmulh |a, b| (product(a, b) >> 64) as u64;

@@ -80,10 +80,12 @@ fn fmul_h(h: &mut Hart, _: &mut Bus, op: &Op) -> Done {
 }
 
 fn fdiv_h(h: &mut Hart, _: &mut Bus, op: &Op) -> Done {
+    exec::notes_operands(h, op);
     exec::binary::<F16>(h, op, F16::div)
 }
 
 fn fsqrt_h(h: &mut Hart, _: &mut Bus, op: &Op) -> Done {
+    exec::notes_operands(h, op);
     exec::unary::<F16, F16>(h, op, F16::sqrt)
 }
 

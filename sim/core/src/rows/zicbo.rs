@@ -4,10 +4,11 @@
 //! permissions and change nothing; `cbo.zero` writes.
 
 use crate::bus::Bus;
-use crate::hart::{Access, Hart, Priv};
+use crate::hart::{Hart, Priv};
 use crate::insn::{Done, Op, Stop};
 use crate::isa::Ext;
 use crate::pmp::AccessKind;
+use crate::timing::Fact;
 use crate::trap::Cause;
 
 rows! {
@@ -50,7 +51,7 @@ fn manage(h: &mut Hart, bus: &mut Bus, op: &Op, field: u64) -> Done {
     let privilege = h.data_privilege();
     match h.translate(bus, va, 1, AccessKind::Load, privilege) {
         Ok(pa) if bus.is_memory(pa) || bus.devices().any(|(base, len, _)| pa.wrapping_sub(base) < len) => {
-            h.access = Access { va, pa };
+            h.note(op, Fact { a: va, b: pa });
             Ok(())
         }
         Err(Cause::LoadPage) => Err(h.raise(Cause::StorePage, va)),

@@ -8,6 +8,7 @@ mod compressed;
 mod computation;
 mod control;
 mod cpu;
+mod facts;
 mod memory;
 mod reference;
 

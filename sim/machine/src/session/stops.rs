@@ -376,7 +376,8 @@ impl Observer for Lookout<'_> {
             let met = match &stop.trigger {
                 Trigger::Access { bytes, physical, read, write } => {
                     let size = access_bytes(op);
-                    let at = if *physical { hart.access.pa } else { hart.access.va };
+                    let access = hart.access(op);
+                    let at = if *physical { access.pa } else { access.va };
                     let own = *read && reads(op.class) || *write && writes(hart, op);
                     own && touches(bytes, at, size)
                         || op.class == OpClass::Custom

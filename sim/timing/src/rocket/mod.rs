@@ -34,7 +34,7 @@ use relsim_core::bus::Bus;
 use relsim_core::hart::Hart;
 use relsim_core::insn::{Op, OpClass};
 use relsim_core::saved::{Impossible, require};
-use relsim_core::timing::{BlockRun, Fact, Ledger, TimingModel};
+use relsim_core::timing::{BlockRun, Ledger, TimingModel};
 use relsim_core::trap::TrapTaken;
 
 use crate::parts::replace;
@@ -186,7 +186,7 @@ impl TimingModel for Rocket {
         let (model, memo, mut beside) = self.parts(hart, bus);
         let mut env = beside.env(u64::MAX);
         if op.class.is_memory() {
-            env.fact = Fact { a: hart.access.va, b: hart.access.pa };
+            env.fact = hart.facts[usize::from(op.slot)];
         } else {
             env.fact = model.operands();
         }

@@ -230,7 +230,7 @@ impl TimingModel for Simple {
         let model = &mut self.harts[hart.config.id];
         model.charge(Cause::Issue, 1);
         if op.class.is_memory() {
-            let pa = hart.access.pa;
+            let pa = hart.access(op).pa;
             if bus.ram.contains(pa, 1) && !model.dcache.access(line_of(pa)) {
                 model.charge(Cause::DataCache, self.params.l1d_miss);
             }
