@@ -13,7 +13,7 @@ use crate::mmu::Mmu;
 use crate::pmp::Pmp;
 use crate::region::{Crossings, Marked, Regions};
 use crate::saved::{Impossible, countable, registers, require};
-use crate::timing::Fact;
+use crate::timing::{Fact, Facts, NO_FACTS};
 use crate::trap::{Cause, FutileTraps, Trap};
 
 /// Privilege levels, with their encoding in `mstatus.MPP`.
@@ -165,8 +165,8 @@ impl Counts {
 }
 
 /// None yet.
-const fn no_facts() -> [Fact; 256] {
-    [Fact { a: 0, b: 0 }; 256]
+const fn no_facts() -> Facts {
+    NO_FACTS
 }
 
 /// One hart.
@@ -203,9 +203,9 @@ pub struct Hart {
     /// Exceptions taken since an instruction last retired.
     pub futile: FutileTraps,
     /// What the latest instructions said of themselves, by [`Op::slot`]: a slot's holds until the next one with that slot
-    /// executes. 256 so that a byte indexes them without a check.
+    /// executes.
     #[serde(skip, default = "no_facts")]
-    pub facts: [Fact; 256],
+    pub facts: Facts,
     /// Accesses of the latest instruction of an extension outside the core.
     pub physical: PhysicalLog,
     /// Reserved physical address (8-byte granule) of the last load-reserved.
@@ -334,7 +334,7 @@ impl Hart {
             waited: None,
             raised: Trap::default(),
             futile: FutileTraps::default(),
-            facts: no_facts(),
+            facts: NO_FACTS,
             physical: PhysicalLog::default(),
             reservation: None,
             csr_writes: Vec::new(),

@@ -297,7 +297,6 @@ impl Core {
             if together && !O::ON {
                 let (done, end) = execute(hart, bus, &ops[..block.plain]);
                 leaves = end == Err(Stop::Taken);
-                let facts = usize::from(ops[..done].last().map_or(0, Op::facts));
                 let run = BlockRun {
                     serial: block.serial * SERIALS + done as u64,
                     ops: &ops[..done],
@@ -306,7 +305,7 @@ impl Core {
                         Some(op) if !leaves => hart.pc_of(op),
                         _ => hart.next_pc,
                     },
-                    facts: &hart.facts[..facts],
+                    facts: &hart.facts,
                 };
                 if done > 0 {
                     hart.cycle = timing.block(hart, bus, run, limits.sync_cycle);

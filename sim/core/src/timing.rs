@@ -70,7 +70,7 @@ pub trait TimingModel {
     const BLOCKS: bool = false;
 
     /// The instructions of `block` have retired one after the other: gives the earliest cycle at which what
-    /// follows can take effect. `facts` are those of its memory accesses, multiplications and divisions, in order. The
+    /// follows can take effect. `facts` are those of its memory accesses, multiplications and divisions, by [`Op::slot`]. The
     /// same as [`TimingModel::issue`] and [`TimingModel::retired`] for each of them; all of it is over before `others`.
     fn block(&mut self, hart: &Hart, bus: &Bus, block: BlockRun<'_>, others: u64) -> u64 {
         let _ = (bus, block, others);
@@ -93,6 +93,12 @@ pub struct Fact {
     pub b: u64,
 }
 
+/// Facts by [`Op::slot`]: 256 so that a byte indexes them without a check.
+pub type Facts = [Fact; 256];
+
+/// None.
+pub const NO_FACTS: Facts = [Fact { a: 0, b: 0 }; 256];
+
 /// The plain instructions at the beginning of a block, executed.
 #[derive(Clone, Copy)]
 pub struct BlockRun<'a> {
@@ -105,10 +111,16 @@ pub struct BlockRun<'a> {
     /// Where control goes from the last of them.
     pub next: u64,
     /// See [`TimingModel::block`].
-    pub facts: &'a [Fact],
+    pub facts: &'a Facts,
 }
 
 impl BlockRun<'_> {
+    /// What is known of `op`, which is one of them, if there is something to know.
+    #[inline(always)]
+    pub fn fact(&self, op: &Op) -> Option<Fact> {
+        op.fact.is_some().then(|| self.facts[usize::from(op.slot)])
+    }
+
     /// Where control goes from instruction number `n`; the first is at `pc`.
     #[inline(always)]
     pub fn after(&self, n: usize, pc: u64) -> u64 {
@@ -211,6 +223,17 @@ cycle_causes! {
     Firmware = "firmware",
 }
 
+/// A place in a ledger: a privilege and a cause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cell(u8);
+
+impl Cell {
+    /// That of `privilege` and `cause`.
+    pub const fn new(privilege: Priv, cause: CycleCause) -> Self {
+        Self(privilege as u8 * CycleCause::ALL.len() as u8 + cause as u8)
+    }
+}
+
 /// A hart's cycles by privilege and cause.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ledger {
@@ -228,6 +251,14 @@ impl Ledger {
     #[inline(always)]
     pub fn charge(&mut self, privilege: Priv, cause: CycleCause, cycles: u64) {
         self.cycles[privilege as usize & 3][cause as usize] += cycles;
+    }
+
+    /// `cycles` more at `cell`.
+    #[inline(always)]
+    pub fn charge_at(&mut self, cell: Cell, cycles: u64) {
+        if let Some(sum) = self.cycles.as_flattened_mut().get_mut(usize::from(cell.0)) {
+            *sum += cycles;
+        }
     }
 
     /// `cycles` that were charged to `cause` at `privilege` had the cause `to`.

@@ -356,32 +356,30 @@ impl HartModel {
 
     /// Times the instructions of a block one by one.
     pub fn time_block(&mut self, env: &mut Env<'_>, run: &BlockRun<'_>) {
-        let mut facts = 0;
-        (0..run.ops.len()).for_each(|n| self.time_op(env, run, n, &mut facts));
+        (0..run.ops.len()).for_each(|n| self.time_op(env, run, n));
     }
 
-    /// Times instruction number `n` of a block; so many `facts` are about those before it.
+    /// Times instruction number `n` of a block.
     #[inline]
-    pub(super) fn time_op(&mut self, env: &mut Env<'_>, run: &BlockRun<'_>, n: usize, facts: &mut usize) {
+    pub(super) fn time_op(&mut self, env: &mut Env<'_>, run: &BlockRun<'_>, n: usize) {
         let op = &run.ops[n];
         let pc = env.hart.pc_of(op);
-        let known = if op.class.is_memory() { run.facts.get(*facts).copied() } else { None };
+        let known = if op.class.is_memory() { run.fact(op) } else { None };
         while self.issue_in_turn(env, op, pc, known).is_err() {
             // The block was to be over before others go on, but memory is slower than was thought.
             env.others = u64::MAX;
         }
         if let Some(kind) = op.fact {
-            env.fact = run.facts.get(*facts).copied().unwrap_or_default();
-            self.pipe.fetch.btb.recorder.fact = *facts as u8;
+            env.fact = run.facts[usize::from(op.slot)];
+            self.pipe.fetch.btb.recorder.fact = op.slot;
             if kind == FactKind::Floats {
                 self.floats = (env.fact.a, env.fact.b);
             }
             if kind != FactKind::Access {
                 let cycles = operand_cycles(op, (env.fact.a, env.fact.b), env.params);
-                let operands = Act::Operands { fact: *facts as u8, op: n as u8, cycles };
+                let operands = Act::Operands { fact: op.slot, op: n as u8, cycles };
                 self.pipe.fetch.btb.recorder.act(operands);
             }
-            *facts += 1;
         }
         self.retired(env, op, pc, run.after(n, env.hart.pc));
     }

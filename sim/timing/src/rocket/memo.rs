@@ -18,7 +18,7 @@ mod tree;
 
 use relsim_core::bus::Bus;
 use relsim_core::insn::{FactKind, Op, OpClass};
-use relsim_core::timing::BlockRun;
+use relsim_core::timing::{BlockRun, Facts};
 use relsim_core::trap::TrapTaken;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -41,13 +41,13 @@ use tree::Tree;
 /// Nodes at a time; beyond that all are forgotten.
 const MAX_NODES: usize = 1 << 14;
 /// What learning a path costs, in blocks that are timed swiftly.
-const LEARNING: u32 = 128;
+const LEARNING: u64 = 128;
 /// What may be spent on learning for a path that was followed.
-const FOLLOWED: u32 = 4;
+const FOLLOWED: u64 = 4;
 /// Saved up before somebody begins to learn: a single path leads nowhere.
-const TO_BEGIN: u32 = 8 * LEARNING;
+const TO_BEGIN: u64 = 8 * LEARNING;
 /// No more is ever saved up.
-const MAX_CREDIT: u32 = 1 << 18;
+const MAX_CREDIT: u64 = 1 << 18;
 /// The longest pause, in blocks.
 const MAX_PAUSE: u32 = 64;
 /// "Not at a node".
@@ -59,10 +59,13 @@ const ISSUES: u64 = 1 << 62;
 const RETIRES: u64 = 1 << 63;
 const TRAPS: u64 = ISSUES | RETIRES;
 
+/// What is known of the operands of an instruction that is timed by itself: nothing that paths would ask.
+static NO_FACTS: Facts = relsim_core::timing::NO_FACTS;
+
 /// One step of `op`.
 fn single(op: &Op, step: u64, next: u64) -> BlockRun<'_> {
     let serial = step | u64::from(op.raw);
-    BlockRun { serial, ops: std::slice::from_ref(op), whole: true, next, facts: &[] }
+    BlockRun { serial, ops: std::slice::from_ref(op), whole: true, next, facts: &NO_FACTS }
 }
 
 /// Whether no more than its place in the program and the state of the pipeline decides how long `op` takes.
@@ -114,26 +117,27 @@ struct Nexts {
 }
 
 impl Nexts {
-    /// Whether `next` is `run` at `pc`. If not, how long the instructions of `run` take that take as long as their operands
+    /// The first short cut of `next`, if that is `run` at `pc`. If not, how long the instructions of `run` take that take as long as their operands
     /// say, as far as that was worked out.
     #[inline(always)]
     fn is(
         &self,
-        next: &Next,
+        next: u32,
         run: &BlockRun<'_>,
         pc: u64,
         lengths: &Lengths,
         params: &Params,
-    ) -> Result<(), Option<[u64; 2]>> {
+    ) -> Result<u32, Option<[u64; 2]>> {
+        let next = self.all.get(next as usize).ok_or(None)?;
         if next.serial != run.serial || next.pc != pc {
             return Err(None);
         }
         if next.early == NO_EARLY {
-            return Ok(());
+            return Ok(next.short);
         }
         let (early, known) = &self.earlies[next.early as usize];
         let now = early.lengths(run, lengths, params);
-        if now == *known { Ok(()) } else { Err(Some(now)) }
+        if now == *known { Ok(next.short) } else { Err(Some(now)) }
     }
 
     /// Block `run` at `pc` after `node`, which becomes its latest: its number. These instructions take as long as `now` says, if
@@ -194,9 +198,8 @@ pub struct Memo {
     ids: FxHashMap<Box<[u64]>, u32>,
     tree: Tree,
     at: u32,
-    /// What is expected next, and which of [`Nexts`] that is.
-    expected: Next,
-    expected_at: u32,
+    /// Which of [`Nexts`] is expected.
+    expected: u32,
     /// The entries of the predictions that are on their way.
     named: Named,
     code_epoch: u64,
@@ -209,7 +212,7 @@ pub struct Memo {
     /// Times what is not remembered, unless somebody has to listen.
     swift: Swift,
     /// What learning may cost ([`LEARNING`]): a share of the time that is spent without, and more where it pays.
-    credit: u32,
+    credit: u64,
     /// Blocks to go until somebody looks whether the state is a node, and how many these were the last time.
     pause: (u32, u32),
 }
@@ -223,8 +226,7 @@ impl Memo {
             ids: FxHashMap::default(),
             tree: Tree::default(),
             at: NOWHERE,
-            expected: NOTHING,
-            expected_at: NO_NEXT,
+            expected: NO_NEXT,
             named: Named::default(),
             code_epoch: 0,
             lengths: Lengths::new(params),
@@ -307,14 +309,15 @@ impl Memo {
     }
 
     #[inline(always)]
-    fn earns(&mut self, credit: u32) {
-        self.credit = (self.credit + credit).min(MAX_CREDIT);
+    fn earns(&mut self, credit: u64) {
+        self.credit += credit;
     }
 
     /// Whether learning a path may cost what it costs; if so, it does.
     #[inline]
     fn may_learn(&mut self) -> bool {
         let needed = if self.at == NOWHERE { TO_BEGIN } else { LEARNING };
+        self.credit = self.credit.min(MAX_CREDIT);
         if !self.remember || self.credit < needed {
             return false;
         }
@@ -365,15 +368,11 @@ impl Memo {
     #[inline(always)]
     fn is_at(&mut self, node: u32, generation: u64) {
         self.at = node;
-        self.expected_at = self.nexts.first[node as usize];
-        match self.nexts.all.get(self.expected_at as usize) {
-            Some(next) => {
-                self.expected = *next;
-                if next.held == generation as u32 {
-                    self.tree.expect(next.short);
-                }
-            }
-            None => self.expected = NOTHING,
+        self.expected = self.nexts.first[node as usize];
+        if let Some(next) = self.nexts.all.get(self.expected as usize)
+            && next.held == generation as u32
+        {
+            self.tree.expect(next.short);
         }
     }
 
@@ -424,7 +423,7 @@ impl Memo {
         if self.at == NOWHERE || hart.issued.is_none() {
             return false;
         }
-        let step = &BlockRun { serial: TRAPS, ops: &[], whole: true, next: env.hart.pc, facts: &[] };
+        let step = &BlockRun { serial: TRAPS, ops: &[], whole: true, next: env.hart.pc, facts: &NO_FACTS };
         let expected = hart.issued == Some(hart.next);
         if expected && self.goes_on(hart, env, step, trap.epc) {
             hart.issued = None;
@@ -465,8 +464,8 @@ impl Memo {
         pc: u64,
     ) -> Result<(), Option<Missed>> {
         let pc = pc | u64::from(!hart.pipe.fetch.btb.settled());
-        let (next, short) = match self.nexts.is(&self.expected, run, pc, &self.lengths, beside.params) {
-            Ok(()) => (self.expected_at, self.expected.short),
+        let (next, short) = match self.nexts.is(self.expected, run, pc, &self.lengths, beside.params) {
+            Ok(short) => (self.expected, short),
             Err(now) => {
                 let next =
                     self.nexts.find(self.at, run, pc, &self.lengths, beside.params, now).ok_or(None)?;
@@ -575,13 +574,10 @@ impl Memo {
                 made.origin = Origin::Place(place);
             }
             // Whether the lines of the first accesses are there is asked before all else.
-            let kinds = run.ops.iter().filter(|op| op.fact.is_some());
-            for (n, (op, fact)) in (0..32).zip(kinds.zip(run.facts)) {
-                if op.fact == Some(FactKind::Access) {
-                    let write = matches!(op.class, OpClass::Store | OpClass::FpStore);
-                    let settled = env.dcache().settled(fact.b, write);
-                    hart.pipe.fetch.btb.recorder.act(Act::Settled { fact: n, write, settled });
-                }
+            for op in run.ops.iter().filter(|op| op.fact == Some(FactKind::Access) && op.slot < 32) {
+                let write = matches!(op.class, OpClass::Store | OpClass::FpStore);
+                let settled = env.dcache().settled(run.facts[usize::from(op.slot)].b, write);
+                hart.pipe.fetch.btb.recorder.act(Act::Settled { fact: op.slot, write, settled });
             }
         }
     }

@@ -161,7 +161,13 @@ pub(super) fn size_log2(op: &Op) -> u32 {
 /// which bytes of it.
 #[inline(always)]
 pub(super) fn span(va: u64, size: u32) -> (u64, u8) {
-    (va >> 3 & 0x1ff, (((1u16 << (1 << size)) - 1) << (va & 7)) as u8)
+    (word(va), (((1u16 << (1 << size)) - 1) << (va & 7)) as u8)
+}
+
+/// The number of the doubleword at `va`, as far as the store buffer looks at it.
+#[inline(always)]
+pub(super) fn word(va: u64) -> u64 {
+    va >> 3 & 0x1ff
 }
 
 /// How far an access among several harts has got.

@@ -211,12 +211,12 @@ impl Swift {
         if !expected || self.inside && !is_left_alone(hart, env, self.stages.now) {
             self.leave(hart);
         }
-        let (mut n, mut facts) = (0, 0);
+        let mut n = 0;
         while n < run.ops.len() {
-            if (self.inside || self.enter(hart, env)) && self.run(hart, env, run, &mut n, &mut facts) {
+            if (self.inside || self.enter(hart, env)) && self.run(hart, env, run, &mut n) {
                 break;
             }
-            hart.time_op(env, run, n, &mut facts);
+            hart.time_op(env, run, n);
             n += 1;
         }
     }
@@ -229,17 +229,10 @@ impl Swift {
         }
     }
 
-    /// Times `run` from instruction `from` on, of which the facts from `facts` on are: whether it came to the end. If not,
-    /// the instruction that it came to is the hart's.
+    /// Times `run` from instruction `from` on: whether it came to the end. If not, the instruction that it came to is the
+    /// hart's.
     #[inline(always)]
-    fn run(
-        &mut self,
-        hart: &mut HartModel,
-        env: &mut Env<'_>,
-        run: &BlockRun<'_>,
-        from: &mut usize,
-        facts: &mut usize,
-    ) -> bool {
+    fn run(&mut self, hart: &mut HartModel, env: &mut Env<'_>, run: &BlockRun<'_>, from: &mut usize) -> bool {
         let Self { queue, issued, branches, stages, scans, lines, .. } = self;
         if lines.code_epoch != env.bus.ram.code_log_end() {
             lines.forget(env.bus.ram.code_log_end());
@@ -249,7 +242,6 @@ impl Swift {
         let translates = translates(env.hart);
         let privilege = hart.pipe.fetch.context.privilege;
         let base = env.hart.pc;
-        let mut fact = *facts;
         let mut issues = 0;
         let mut left = None;
         let mut at_op = *from;
@@ -431,11 +423,10 @@ impl Swift {
             r.accesses |= u32::from(op.class.is_memory());
             r.refetch = Cause::Fetch;
             let next = run.after(n, base);
-            let Some(how) = execute(hart, env, op, (pc, next), issue, run.facts.get(fact), translates) else {
+            let Some(how) = execute(hart, env, op, (pc, next), issue, run.fact(op), translates) else {
                 left = Some((Left::After, pc));
                 break;
             };
-            fact += usize::from(op.fact.is_some());
             if how.kind() == Some(Cfi::Branch) {
                 let at = issue + 2;
                 let pc = pc.wrapping_add(if how.rvc() { 0 } else { 2 });
@@ -448,7 +439,6 @@ impl Swift {
             issued[r.newest as usize & 1] = Issued { pc, made: r.made, how };
         }
         hart.pipe.ledger.charge(privilege, Cause::Issue, issues);
-        *facts = fact;
         match left {
             None => {
                 hart.issue = r.last;
@@ -480,11 +470,11 @@ fn execute(
     op: &Op,
     (pc, next): (u64, u64),
     issue: u64,
-    fact: Option<&Fact>,
+    fact: Option<Fact>,
     translates: bool,
 ) -> Option<How> {
     let rvc = op.len == 2;
-    let known = if op.fact.is_some() { fact.copied() } else { None }.unwrap_or_default();
+    let known = fact.unwrap_or_default();
     match op.class {
         OpClass::Alu => hart.board.computes(op, issue),
         OpClass::Load | OpClass::Store | OpClass::FpLoad | OpClass::FpStore => {

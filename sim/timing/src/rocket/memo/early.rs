@@ -14,29 +14,29 @@ const OTHERS: usize = 4;
 /// Instructions of a block that take as long as their operands say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct EarlyOuts {
-    /// Multiplications by their facts, a bit each, and those of words.
-    muls: u32,
-    words: u32,
+    /// Multiplications of doublewords and of words by their facts, a bit each.
+    muls: [u32; 2],
     /// What is no such multiplication: the facts, and the numbers in the block.
     others: [(u8, u8); OTHERS],
     count: u8,
 }
 
 impl EarlyOuts {
-    const NONE: Self = Self { muls: 0, words: 0, others: [(0, 0); OTHERS], count: 0 };
+    const NONE: Self = Self { muls: [0; 2], others: [(0, 0); OTHERS], count: 0 };
 
     /// The first ones of `ops`.
     pub fn of(ops: &[Op], lengths: &Lengths) -> Self {
         let mut early = Self::NONE;
-        let with_facts = (0..).zip(ops).filter(|(_, op)| op.fact.is_some());
-        for (fact, (n, op)) in (0..u32::BITS as u8).zip(with_facts) {
-            if op.fact == Some(FactKind::Access) || takes_always(op) {
+        for (n, op) in (0..).zip(ops) {
+            let fact = op.slot;
+            let depends = matches!(op.fact, Some(FactKind::Integers | FactKind::Floats)) && !takes_always(op);
+            if !depends || u32::from(fact) >= u32::BITS {
                 continue;
             }
             if let Some(word) = is_early_out(op) {
-                if (early.muls.count_ones() + 1) * lengths.width <= u64::BITS {
-                    early.muls |= 1 << fact;
-                    early.words |= u32::from(word) << fact;
+                let count = early.muls.iter().map(|muls| muls.count_ones()).sum::<u32>();
+                if (count + 1) * lengths.width <= u64::BITS {
+                    early.muls[usize::from(word)] |= 1 << fact;
                 }
             } else if let Some(other) = early.others.get_mut(usize::from(early.count)) {
                 *other = (fact, n);
@@ -47,13 +47,14 @@ impl EarlyOuts {
     }
 
     /// Whether there are none.
-    pub const fn is_empty(&self) -> bool {
-        self.muls == 0 && self.count == 0
+    pub fn is_empty(&self) -> bool {
+        self.muls == [0; 2] && self.count == 0
     }
 
     /// Whether the instruction with fact `n` is one of them.
     pub fn has(&self, n: u8) -> bool {
-        self.muls.checked_shr(n.into()).unwrap_or(0) & 1 == 1 || self.others().any(|(fact, _)| fact == n)
+        (self.muls[0] | self.muls[1]).checked_shr(n.into()).unwrap_or(0) & 1 == 1
+            || self.others().any(|(fact, _)| fact == n)
     }
 
     fn others(&self) -> impl Iterator<Item = (u8, u8)> + '_ {
@@ -63,12 +64,15 @@ impl EarlyOuts {
     /// How long they take in `run`.
     #[inline(always)]
     pub fn lengths(&self, run: &BlockRun<'_>, lengths: &Lengths, params: &Params) -> [u64; 2] {
-        let (mut muls, mut rest) = (0, self.muls);
-        while rest != 0 {
-            let n = rest.trailing_zeros();
-            rest &= rest - 1;
-            let operand = run.facts.get(n as usize).map_or(0, |fact| fact.a);
-            muls = muls << lengths.width | u64::from(lengths.of(operand, self.words >> n & 1 == 1));
+        let mut muls = 0;
+        for (word, of) in [false, true].into_iter().zip(self.muls) {
+            let mut rest = of;
+            while rest != 0 {
+                let n = rest.trailing_zeros() as u8;
+                rest &= rest - 1;
+                let length = lengths.of(run.facts[usize::from(n)].a, word);
+                muls = muls << lengths.width | u64::from(length);
+            }
         }
         [muls, if self.count == 0 { 0 } else { self.other_lengths(run, params) }]
     }
@@ -76,9 +80,10 @@ impl EarlyOuts {
     #[inline(never)]
     fn other_lengths(&self, run: &BlockRun<'_>, params: &Params) -> u64 {
         self.others().fold(0, |all, (fact, op)| {
-            let timed = run.ops.get(usize::from(op)).zip(run.facts.get(usize::from(fact)));
+            let fact = run.facts[usize::from(fact)];
             // In 16 bits, as parameters say.
-            let cycles = timed.map_or(0, |(op, fact)| operand_cycles(op, (fact.a, fact.b), params));
+            let cycles =
+                run.ops.get(usize::from(op)).map_or(0, |op| operand_cycles(op, (fact.a, fact.b), params));
             all << 16 | cycles & 0xffff
         })
     }

@@ -2,6 +2,9 @@
 
 use super::super::btb::{Btb, HISTORY_BITS};
 
+/// Where in a history its latest directions are that the hardware looks at.
+const LATEST: u32 = u64::BITS - HISTORY_BITS;
+
 /// A history: `before << forgotten >> new | bits`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct History {
@@ -34,9 +37,9 @@ impl History {
         self
     }
 
-    /// Whether [`History::after`] is right.
+    /// Whether [`History::after`] is right, and a [`Place`] can be.
     pub(super) fn is_short(&self) -> bool {
-        self.forgotten < 64 && self.new < 64
+        u32::from(self.forgotten) <= LATEST && self.new < 64
     }
 
     #[inline(always)]
@@ -50,38 +53,37 @@ impl History {
 pub(super) struct Place {
     /// Where it would be without a history.
     address: u16,
-    /// How many directions the block has taken back.
-    forgotten: u8,
-    /// How many it has given instead, at most as many as the hardware's history has, and these.
-    new: u8,
+    /// What is left of the history before the block: how far that is shifted, and which bits of it count.
+    shift: u8,
+    mask: u8,
+    /// The directions that the block has given.
     bits: u8,
 }
 
 impl Place {
     /// None that anybody asks for.
-    pub(super) const NOWHERE: Self = Self { address: 0, forgotten: 0, new: 0, bits: 0 };
+    pub(super) const NOWHERE: Self = Self { address: 0, shift: 0, mask: 0, bits: 0 };
 
     pub(super) fn new(pc: u64, history: &History) -> Self {
+        let new = u32::from(history.new).min(HISTORY_BITS);
         Self {
             address: Btb::direction_index(pc, 0),
-            forgotten: history.forgotten,
-            new: u32::from(history.new).min(HISTORY_BITS) as u8,
-            bits: (history.bits() >> (u64::BITS - HISTORY_BITS)) as u8,
+            // Not beyond all bits: those that would be left do not count.
+            shift: (LATEST + new).saturating_sub(history.forgotten.into()).min(u64::BITS - 1) as u8,
+            mask: u8::MAX.checked_shr(new).unwrap_or(0),
+            bits: (history.bits() >> LATEST) as u8,
         }
     }
 
     #[inline(always)]
     pub(super) fn index(&self, before: u64) -> u16 {
-        let latest = before.wrapping_shl(self.forgotten.into()) >> (u64::BITS - HISTORY_BITS);
-        let old = (latest as u32).wrapping_shr(self.new.into()) as u8;
+        let old = before.wrapping_shr(self.shift.into()) as u8 & self.mask;
         Btb::direction_index_at(self.address, old | self.bits)
     }
 
     /// How far to shift a history such that what is left decides where it is, and nothing else does.
     pub(super) fn shift(self) -> u32 {
-        (u64::BITS - HISTORY_BITS + u32::from(self.new))
-            .saturating_sub(self.forgotten.into())
-            .min(u64::BITS - 1)
+        self.shift.into()
     }
 
     /// Whether it may be where `other` is, after some history.

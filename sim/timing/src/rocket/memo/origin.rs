@@ -10,8 +10,6 @@ use super::super::btb::{BtbUpdate, NO_ENTRY};
 pub(in super::super) const PLACES: usize = 10;
 /// Lookups of a path that find an entry, at most.
 pub(super) const LOOKUPS: usize = 240;
-/// The first of them, which are named together.
-pub(super) const FIRST_LOOKUPS: usize = 8;
 /// Where the lookups' entries begin among [`Named`]; between the places and these are [`CONSTANTS`].
 const FIRST: usize = 16;
 /// What lookups say that find no entry, or several.
@@ -46,6 +44,25 @@ impl Origin {
     }
 }
 
+/// What the places of a node hold.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Places([u8; PLACES]);
+
+impl Places {
+    /// What comes from `sources`, if all of them are constants and the first lookups of the path, which have found `ways`.
+    pub(super) fn of(sources: &[u8], ways: &[u8]) -> Option<Self> {
+        let mut places = Self::default();
+        for (place, &source) in places.0.iter_mut().zip(sources) {
+            let source = usize::from(source);
+            *place = match source.checked_sub(FIRST) {
+                Some(lookup) => *ways.get(lookup)?,
+                None => *CONSTANTS.get(source.checked_sub(PLACES)?)?,
+            };
+        }
+        Some(places)
+    }
+}
+
 /// The numbers of the entries at hand: by the node's places, then by the path's lookups.
 #[derive(Debug, Clone, Copy)]
 pub(in super::super) struct Named {
@@ -75,8 +92,14 @@ impl Named {
 
     /// The first lookups of the path have found `entries`.
     #[inline(always)]
-    pub(super) fn finds_first(&mut self, entries: [u8; FIRST_LOOKUPS]) {
-        self.entries[FIRST..FIRST + FIRST_LOOKUPS].copy_from_slice(&entries);
+    pub(super) fn finds_first<const N: usize>(&mut self, entries: [u8; N]) {
+        self.entries[FIRST..FIRST + N].copy_from_slice(&entries);
+    }
+
+    /// The path has been followed: its node's places hold these.
+    #[inline(always)]
+    pub(super) fn set_places(&mut self, places: Places) {
+        self.entries[..PLACES].copy_from_slice(&places.0);
     }
 
     /// What lookup `n` of the path has found.

@@ -6,13 +6,13 @@
 
 use std::hint::black_box;
 
-use relsim_core::timing::Fact;
+use relsim_core::timing::Facts;
 use smallvec::SmallVec;
 
 use super::super::btb::{Btb, NO_TURN, Uses};
 use super::super::dcache::Dcache;
 use super::history::Place;
-use super::origin::{FIRST_LOOKUPS, Named, Origin};
+use super::origin::{Named, Origin, Places};
 use super::steps::{End, NO_LOOKUP, Side, Sides, Step};
 
 /// Short cuts that are tried one after the other.
@@ -102,8 +102,11 @@ pub(super) struct Short {
     shift: u8,
     directions: [Direction; DIRECTIONS],
     learnt: [Learns; LEARNS],
-    /// Which entries the checks found last.
-    ways: [u8; FIRST_LOOKUPS],
+    /// Which entries the checks found last, and what the predictions' places come to hold of these, if that is all that they
+    /// hold.
+    ways: [u8; CHECKS],
+    moved: Places,
+    is_moved: bool,
     /// How many tags it asks for.
     checks: u8,
     /// The checks that find the entries that are used, in order; the one of the last use, of which the tree does not learn
@@ -341,7 +344,9 @@ impl Shorts {
             directions: [NO_DIRECTION; DIRECTIONS],
             learnt: [Learns { place: Place::NOWHERE, taken: false }; LEARNS],
             end,
-            ways: [0; FIRST_LOOKUPS],
+            ways: [0; CHECKS],
+            moved: Places::default(),
+            is_moved: false,
             checks: 0,
             tags: [0; CHECKS],
             contents: [FREE; CHECKS],
@@ -469,8 +474,8 @@ impl Short {
 
     /// Whether the lines of its accesses are where they are found quickly, and nothing of them changes.
     #[inline(always)]
-    pub fn are_settled(&self, facts: &[Fact], dcache: &Dcache) -> bool {
-        let Some(facts) = facts.get(..self.accesses.into()) else { return false };
+    pub fn are_settled(&self, facts: &Facts, dcache: &Dcache) -> bool {
+        let facts = &facts[..self.accesses.into()];
         let mut same = true;
         let mut reads = !self.writes;
         if self.facts & self.facts.wrapping_add(1) == 0 {
@@ -528,14 +533,30 @@ impl Short {
         }
     }
 
-    /// Does what its path does to the predictor, and names what it found. If `same`, its directions are known to be right.
+    /// Does what its path does to the predictor. If `same`, its directions are known to be right.
     #[inline(always)]
-    pub fn tell(&mut self, same: bool, btb: &mut Btb, named: &mut Named) {
+    pub fn tell(&mut self, same: bool, btb: &mut Btb) {
         btb.repeat_uses(self.uses);
         if !same {
             self.learn_first(btb);
         }
-        named.finds_first(self.ways);
+    }
+
+    /// Which entries its checks have found.
+    #[inline(always)]
+    pub fn ways(&self) -> [u8; CHECKS] {
+        self.ways
+    }
+
+    /// Names what its predictions' places come to hold.
+    #[inline(always)]
+    pub fn moves(&self, named: &mut Named) {
+        if self.is_moved {
+            named.set_places(self.moved);
+        } else {
+            named.finds_first(self.ways);
+            named.moves(&self.end.sources, self.end.places);
+        }
     }
 
     /// Whether all directions that it asks for are right, and those that it learns are nothing new: they are those of the
@@ -568,7 +589,7 @@ impl Short {
     }
 
     fn asks_for_entries(&mut self, btb: &Btb) -> bool {
-        let mut ways = [0; FIRST_LOOKUPS];
+        let mut ways = [0; CHECKS];
         let checks = self.tags.iter().zip(&self.contents).take(self.checks.into());
         for ((&tag, &content), found) in checks.zip(&mut ways) {
             if content == FREE {
@@ -580,13 +601,16 @@ impl Short {
                 *found = way;
             }
         }
-        let way = |check: u8| ways[usize::from(check) % FIRST_LOOKUPS];
+        let way = |check: u8| ways.get(usize::from(check)).copied().unwrap_or(0);
         let mut uses = Uses::NONE;
         self.touched.iter().take(self.touches.into()).for_each(|&check| uses.touch(way(check)));
         if self.used != NO_CHECK {
             uses.then(way(self.used));
         }
         (self.made, self.ways, self.uses) = (btb.changes(), ways, uses);
+        let moved = Places::of(&self.end.sources[..self.end.places.into()], &ways);
+        self.is_moved = moved.is_some();
+        self.moved = moved.unwrap_or_default();
         true
     }
 
@@ -673,7 +697,7 @@ mod tests {
                     prop_assert_eq!(btb.turns(), turns);
                 } else if short.differs(0, &btb).is_none() {
                     asked.set(asked.get() + 1);
-                    short.tell(false, &mut btb, &mut Named::default());
+                    short.tell(false, &mut btb);
                 }
             }
         });

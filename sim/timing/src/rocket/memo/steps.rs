@@ -2,10 +2,11 @@
 
 use relsim_core::hart::Priv;
 use relsim_core::insn::Op;
-use relsim_core::timing::{BlockRun, CycleCause};
+use relsim_core::timing::{BlockRun, Cell, CycleCause, Facts};
 use rustc_hash::FxHashMap;
 
 use super::super::btb::{Btb, BtbUpdate, Odd};
+use super::super::memory::{Memory, span, word};
 use super::super::muldiv::takes_always;
 use super::super::tlb::Context;
 use super::early::EarlyOuts;
@@ -182,13 +183,41 @@ pub(super) enum Side {
     },
 }
 
-/// A store whose address is known.
+/// A store whose address is known: that of a fact, or one from before the block, by its place in the store buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Source {
-    /// One from before the block, by its place in the store buffer.
-    Before(u8),
-    /// That of a fact, of 2^`size` bytes.
-    Fact { n: u8, size: u8 },
+pub(super) struct Source {
+    n: u8,
+    /// A bit for each of its bytes at the beginning of a doubleword; none if it is from before.
+    bytes: u8,
+}
+
+impl Source {
+    const fn before(n: u8) -> Self {
+        Self { n, bytes: 0 }
+    }
+
+    /// That of fact `n`, of 2^`size` bytes.
+    fn fact(n: u8, size: u8) -> Self {
+        Self { n, bytes: span(0, size.into()).1 }
+    }
+
+    /// Whether it is of this block.
+    #[inline(always)]
+    pub(super) const fn is_new(self) -> bool {
+        self.bytes != 0
+    }
+
+    /// Its doubleword, and which of its bytes, as [`span`] says.
+    #[inline(always)]
+    pub(super) fn span(self, memory: &Memory, facts: &Facts) -> (u64, u8) {
+        if self.is_new() {
+            let address = facts[usize::from(self.n)].a;
+            (word(address), self.bytes << (address & 7))
+        } else {
+            let store = &memory.stores[usize::from(self.n) & 1];
+            (store.word, store.mask)
+        }
+    }
 }
 
 /// Every [`Side`], once.
@@ -213,9 +242,6 @@ impl Sides {
     }
 }
 
-/// Cycles with their cause.
-pub(super) type Charge = (Priv, CycleCause, u16);
-
 /// What a path comes to when every question is answered. What is left to do for nearly all of them comes first.
 #[derive(Debug, Clone, Copy)]
 #[repr(C)]
@@ -232,8 +258,10 @@ pub(super) struct End {
     pub history: History,
     /// What the store buffer is told last.
     pub stores: [Source; 2],
+    /// How many causes its cycles have, which, and how many each.
     pub charged: u8,
-    pub charges: [Charge; MAX_CHARGES],
+    pub cells: [Cell; MAX_CHARGES],
+    pub cycles: [u16; MAX_CHARGES],
     /// If lines come: when the data cache and the memory port are done with it, counted from the beginning.
     pub done: (u16, u16),
 }
@@ -254,14 +282,16 @@ impl End {
             places: 0,
             sources: [0; PLACES],
             charged: 0,
-            charges: [(Priv::M, CycleCause::Issue, 0); MAX_CHARGES],
-            stores: [Source::Before(0), Source::Before(1)],
+            cells: [Cell::new(Priv::M, CycleCause::Issue); MAX_CHARGES],
+            cycles: [0; MAX_CHARGES],
+            stores: [Source::before(0), Source::before(1)],
             accesses: 0,
             done: (done.0.try_into().ok()?, done.1.try_into().ok()?),
         };
         for (privilege, cause, cycles) in charges {
-            let charge = (privilege, cause, u16::try_from(cycles).ok()?);
-            *end.charges.get_mut(usize::from(end.charged))? = charge;
+            let n = usize::from(end.charged);
+            *end.cells.get_mut(n)? = Cell::new(privilege, cause);
+            *end.cycles.get_mut(n)? = cycles.try_into().ok()?;
             end.charged += 1;
         }
         for source in sources {
@@ -275,7 +305,7 @@ impl End {
 impl End {
     /// How many cycles the path takes.
     pub fn cycles(&self) -> u64 {
-        self.charges.iter().map(|charge| u64::from(charge.2)).sum()
+        self.cycles.iter().map(|&cycles| u64::from(cycles)).sum()
     }
 }
 
@@ -318,7 +348,7 @@ impl<'a> Compiler<'a> {
             settled: 0,
             used: false,
             free: Vec::new(),
-            stores: [Source::Before(0), Source::Before(1)],
+            stores: [Source::before(0), Source::before(1)],
             accesses: 0,
             short: true,
             early,
@@ -420,7 +450,7 @@ impl<'a> Compiler<'a> {
             Act::Access { fact: n, size, write, outcome } => {
                 self.accesses |= 1 << (n & 63);
                 if write {
-                    self.stores = [self.stores[1], Source::Fact { n, size }];
+                    self.stores = [self.stores[1], Source::fact(n, size)];
                 }
                 if outcome != Outcome::Settled || n >= 32 || self.settled >> n & 1 == 0 {
                     self.steps.push(Step::Becomes { n, write, outcome });

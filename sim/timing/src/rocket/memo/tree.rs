@@ -2,7 +2,7 @@
 //! asks once, and goes where the answer says. A path that is followed to its end needs no other to have been tried
 //! before.
 
-use relsim_core::timing::{BlockRun, Fact};
+use relsim_core::timing::BlockRun;
 
 use super::super::btb::{Btb, Recent};
 use super::super::dcache::Dcache;
@@ -12,7 +12,7 @@ use super::super::memory::{Memory, span};
 use super::super::scoreboard::operand_cycles;
 use super::super::tlb::{Context, Order, translates};
 use super::super::uncore::{Beside, Env};
-use super::origin::{Named, PLACES};
+use super::origin::Named;
 use super::short::{Miss, Short, Shorts, TRIES};
 use super::steps::{End, MAX_LEARNT, NO_LOOKUP, Side, Sides, Source, Step};
 
@@ -36,21 +36,6 @@ pub(super) struct Tree {
     shorts: Shorts,
     /// What the steps refer to.
     pub sides: Sides,
-}
-
-impl Source {
-    #[inline(always)]
-    fn span(self, memory: &Memory, facts: &[Fact]) -> (u64, u8) {
-        match self {
-            Self::Before(n) => {
-                let store = &memory.stores[usize::from(n) & 1];
-                (store.word, store.mask)
-            }
-            Self::Fact { n, size } => {
-                facts.get(usize::from(n)).map_or((0, 0), |fact| span(fact.a, size.into()))
-            }
-        }
-    }
 }
 
 /// Directions that are learnt at the end of the path, as places with the directions in the lowest bit.
@@ -167,7 +152,8 @@ impl Tree {
                 hart.pipe.fetch.btb.keep();
                 learnt.write(&mut hart.pipe.fetch.btb);
                 end.keep(hart.pipe.now, env);
-                end.arrive(&sources, hart, run, named, translates);
+                named.moves(&sources, end.places);
+                end.arrive(hart, run, translates);
                 return Some((number, end.to));
             }
             if Self::takes(
@@ -241,8 +227,9 @@ impl Tree {
             if settled && short.finds(&hart.pipe.fetch.btb) {
                 let others = short.others(others);
                 if others.is_empty() {
-                    short.tell(same, &mut hart.pipe.fetch.btb, named);
-                    short.end.arrive(&short.end.sources, hart, run, named, translates);
+                    short.tell(same, &mut hart.pipe.fetch.btb);
+                    short.moves(named);
+                    short.end.arrive(hart, run, translates);
                     return Ok(short.end.to);
                 }
                 let mut env = beside.env(u64::MAX);
@@ -276,18 +263,21 @@ impl Tree {
                 return false;
             }
             short.learn(&mut hart.pipe.fetch.btb);
+            named.moves(&short.end.sources, short.end.places);
         } else {
             if !Self::are_same(sides, short, others, hart, env, run, translates) {
                 return false;
             }
             let btb = &mut hart.pipe.fetch.btb;
-            short.tell(short.knows_directions(btb), btb, named);
+            short.tell(short.knows_directions(btb), btb);
+            named.finds_first(short.ways());
             for step in others {
                 Self::tells(sides, step, &mut hart.pipe.fetch, named);
             }
+            short.moves(named);
         }
         short.end.keep(hart.pipe.now, env);
-        short.end.arrive(&short.end.sources, hart, run, named, translates);
+        short.end.arrive(hart, run, translates);
         true
     }
 
@@ -423,9 +413,9 @@ impl Tree {
     ) -> bool {
         let mut rest = facts;
         while rest != 0 {
-            let n = rest.trailing_zeros();
+            let n = rest.trailing_zeros() as u8;
             rest &= rest - 1;
-            let fact = run.facts.get(n as usize).copied().unwrap_or_default();
+            let fact = run.facts[usize::from(n)];
             let there = dcache.settled(fact.b, writes >> n & 1 == 1);
             if !there || translates && !memory.tlb.holds(fact.a) {
                 return false;
@@ -546,7 +536,7 @@ impl Tree {
         run: &BlockRun<'_>,
         translates: bool,
     ) -> bool {
-        let fact = |n: u8| run.facts.get(usize::from(n)).copied().unwrap_or_default();
+        let fact = |n: u8| run.facts[usize::from(n)];
         match *step {
             Step::Line { line, there } => hart.pipe.fetch.icache.holds(line.get()) == there,
             Step::Settled { facts, writes } => {
@@ -580,7 +570,7 @@ impl Tree {
     /// [`Tree::is_same`] for what is kept aside.
     #[inline]
     fn is_same_aside(side: &Side, hart: &HartModel, env: &Env<'_>, run: &BlockRun<'_>) -> bool {
-        let fact = |n: u8| run.facts.get(usize::from(n)).copied().unwrap_or_default();
+        let fact = |n: u8| run.facts[usize::from(n)];
         match *side {
             Side::Behind { n, size, stores, conflicts } => {
                 let (word, mask) = span(fact(n).a, size.into());
@@ -614,26 +604,18 @@ impl End {
         }
     }
 
-    /// What is left to do when every question has been answered: predictions come from `sources`.
+    /// What is left to do when every question has been answered, but for the predictions' entries.
     #[inline(always)]
-    fn arrive(
-        &self,
-        sources: &[u8; PLACES],
-        hart: &mut HartModel,
-        run: &BlockRun<'_>,
-        named: &mut Named,
-        translates: bool,
-    ) {
+    fn arrive(&self, hart: &mut HartModel, run: &BlockRun<'_>, translates: bool) {
         let btb = &mut hart.pipe.fetch.btb;
         btb.advance(self.history.after(btb.history()), self.place);
-        named.moves(sources, self.places);
         let mut now = hart.pipe.now;
-        for &(privilege, cause, cycles) in self.charges.iter().take(self.charged.into()) {
-            hart.pipe.ledger.charge(privilege, cause, cycles.into());
+        for (&cell, &cycles) in self.cells.iter().zip(&self.cycles).take(self.charged.into()) {
+            hart.pipe.ledger.charge_at(cell, cycles.into());
             now += u64::from(cycles);
         }
         (hart.pipe.now, hart.issue) = (now, now);
-        if let Source::Fact { .. } = self.stores[1] {
+        if self.stores[1].is_new() {
             let memory = &mut hart.memory;
             let (first, second) =
                 (self.stores[0].span(memory, run.facts), self.stores[1].span(memory, run.facts));
@@ -649,9 +631,10 @@ impl End {
     /// The TLB learns of the accesses.
     #[inline(never)]
     fn uses_pages(&self, memory: &mut Memory, run: &BlockRun<'_>) {
-        let is_access = |n: usize| self.accesses >> (n & 63) & 1 == 1;
-        for (_, fact) in run.facts.iter().enumerate().filter(|&(n, _)| is_access(n)) {
-            memory.tlb.touch(fact.a);
+        let mut rest = self.accesses;
+        while rest != 0 {
+            memory.tlb.touch(run.facts[rest.trailing_zeros() as usize].a);
+            rest &= rest - 1;
         }
     }
 }
