@@ -117,8 +117,8 @@ struct Nexts {
 }
 
 impl Nexts {
-    /// The first short cut of `next`, if that is `run` at `pc`. If not, how long the instructions of `run` take that take as long as their operands
-    /// say, as far as that was worked out.
+    /// The first short cut of `next`, if that is `run` at `pc`. If not, how long the instructions of `run` take that take as
+    /// long as their operands say, as far as that was worked out.
     #[inline(always)]
     fn is(
         &self,
