@@ -198,27 +198,29 @@ impl BlockCache {
     /// [`Stop::Trap`] with the fetch fault raised.
     #[inline(always)]
     pub fn find(&mut self, hart: &mut Hart, bus: &mut Bus, from: Option<u32>) -> Result<u32, Stop> {
-        let pc = hart.pc;
-        let context = u64::from(hart.mmu.fetch_context) << 32 | u64::from(self.epoch);
-        if let Some(from) = from {
-            for link in &self.blocks[from as usize].links {
-                if link.pc == pc && link.context == context {
-                    return Ok(link.block);
-                }
-            }
+        match from.and_then(|from| self.linked(hart, from)) {
+            Some(block) => Ok(block),
+            None => self.find_unlinked(hart, bus, from),
         }
-        self.find_unlinked(hart, bus, from, context)
+    }
+
+    /// The same, if control came from block `from` to there before.
+    #[inline(always)]
+    pub fn linked(&self, hart: &Hart, from: u32) -> Option<u32> {
+        let (pc, context) = (hart.pc, self.context(hart));
+        let mut links = self.get(from).links.iter();
+        links.find(|link| link.pc == pc && link.context == context).map(|link| link.block)
+    }
+
+    /// What a link holds for.
+    #[inline(always)]
+    fn context(&self, hart: &Hart) -> u64 {
+        u64::from(hart.mmu.fetch_context) << 32 | u64::from(self.epoch)
     }
 
     #[inline(never)]
-    fn find_unlinked(
-        &mut self,
-        hart: &mut Hart,
-        bus: &mut Bus,
-        from: Option<u32>,
-        context: u64,
-    ) -> Result<u32, Stop> {
-        let pc = hart.pc;
+    fn find_unlinked(&mut self, hart: &mut Hart, bus: &mut Bus, from: Option<u32>) -> Result<u32, Stop> {
+        let (pc, context) = (hart.pc, self.context(hart));
         let at = (pc >> 1 ^ pc >> 14 ^ (u64::from(hart.mmu.fetch_context) * 0x35)) as usize % JUMP_ENTRIES;
         let known = self.jump[at];
         let link = if known.pc == pc && known.context == context {

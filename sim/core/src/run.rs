@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::block::{BlockCache, MAX_OPS};
+use crate::block::{Block, BlockCache, MAX_OPS};
 use crate::bus::Bus;
 use crate::hart::{CsrWrite, Hart, RunState};
 use crate::insn::{Done, Op, OpClass, Stop};
@@ -261,7 +261,7 @@ impl Core {
                 }
                 return SliceEnd::Limit;
             }
-            let index = match blocks.find(hart, bus, from) {
+            let mut index = match blocks.find(hart, bus, from) {
                 Ok(index) => index,
                 Err(_) => {
                     let epc = hart.pc;
@@ -276,6 +276,18 @@ impl Core {
                     continue;
                 }
             };
+            let mut ran = None;
+            if T::BLOCKS && !O::ON && !outruns {
+                let before = event_cycle.min(stop_cycle);
+                match follow(hart, bus, blocks, timing, index, (stop_instret, before), limits.sync_cycle) {
+                    Followed::Nowhere => {}
+                    Followed::Behind(block) => {
+                        from = Some(block);
+                        continue;
+                    }
+                    Followed::Within(block, done, end) => (index, ran) = (block, Some((done, end))),
+                }
+            }
             let block = blocks.get(index);
             let mut budget = stop_instret - hart.instret;
             if !T::DETAILED {
@@ -283,7 +295,9 @@ impl Core {
             }
             let whole = block.ops.len() as u64 <= budget;
             let ops = if whole { &block.ops[..] } else { &block.ops[..budget as usize] };
-            hart.next_pc = hart.pc.wrapping_add_signed(block.bytes);
+            if ran.is_none() {
+                hart.next_pc = hart.pc.wrapping_add_signed(block.bytes);
+            }
             let mut stopped = None;
             let mut paused = false;
             let mut from_op = 0;
@@ -294,22 +308,11 @@ impl Core {
                 && block.plain > 0
                 && whole
                 && hart.cycle.saturating_add(longest(block.plain)) < event_cycle.min(pause.cycle);
-            if together && !O::ON {
-                let (done, end) = execute(hart, bus, &ops[..block.plain]);
+            if ran.is_none() && together && !O::ON {
+                ran = Some(execute_together(hart, bus, timing, block, limits.sync_cycle));
+            }
+            if let Some((done, end)) = ran {
                 leaves = end == Err(Stop::Taken);
-                let run = BlockRun {
-                    serial: block.serial * SERIALS + done as u64,
-                    ops: &ops[..done],
-                    whole: done == block.plain || leaves,
-                    next: match ops.get(done) {
-                        Some(op) if !leaves => hart.pc_of(op),
-                        _ => hart.next_pc,
-                    },
-                    facts: &hart.facts,
-                };
-                if done > 0 {
-                    hart.cycle = timing.block(hart, bus, run, limits.sync_cycle);
-                }
                 if leaves || done == block.ops.len() && end.is_ok() {
                     hart.instret += done as u64;
                     hart.pc = hart.next_pc;
@@ -441,6 +444,80 @@ fn execute(hart: &mut Hart, bus: &mut Bus, ops: &[Op]) -> (usize, Done) {
     (ops.len(), Ok(()))
 }
 
+/// Executes the plain instructions at the beginning of `block`, and times them together: gives what [`execute`] does.
+#[inline(always)]
+fn execute_together<T: TimingModel>(
+    hart: &mut Hart,
+    bus: &mut Bus,
+    timing: &mut T,
+    block: &Block,
+    sync_cycle: u64,
+) -> (usize, Done) {
+    let (done, end) = execute(hart, bus, &block.ops[..block.plain]);
+    let leaves = end == Err(Stop::Taken);
+    let run = BlockRun {
+        serial: block.serial * SERIALS + done as u64,
+        ops: &block.ops[..done],
+        whole: done == block.plain || leaves,
+        next: match block.ops.get(done) {
+            Some(op) if !leaves => hart.pc_of(op),
+            _ => hart.next_pc,
+        },
+        facts: &hart.facts,
+    };
+    if done > 0 {
+        hart.cycle = timing.block(hart, bus, run, sync_cycle);
+    }
+    (done, end)
+}
+
+/// How far [`follow`] came.
+enum Followed {
+    /// The first block is not for it.
+    Nowhere,
+    /// Behind this block.
+    Behind(u32),
+    /// Within this block, after what [`execute`] gives.
+    Within(u32, usize, Done),
+}
+
+/// Executes blocks of plain instructions from `index` on and times each together, while one is linked to the next, no more
+/// than `stop_instret` instructions have retired, and none can end as late as in cycle `before`. By itself, since it is what
+/// nearly all blocks go through.
+#[inline(never)]
+fn follow<T: TimingModel>(
+    hart: &mut Hart,
+    bus: &mut Bus,
+    blocks: &BlockCache,
+    timing: &mut T,
+    mut index: u32,
+    (stop_instret, before): (u64, u64),
+    sync_cycle: u64,
+) -> Followed {
+    let mut behind = None;
+    loop {
+        let block = blocks.get(index);
+        let count = block.ops.len();
+        let fits = block.plain == count
+            && count as u64 <= stop_instret - hart.instret
+            && hart.cycle.saturating_add(longest(count)) < before;
+        if !fits {
+            return behind.map_or(Followed::Nowhere, Followed::Behind);
+        }
+        hart.next_pc = hart.pc.wrapping_add_signed(block.bytes);
+        let (done, end) = execute_together(hart, bus, timing, block, sync_cycle);
+        if end != Err(Stop::Taken) && (done < count || end.is_err()) {
+            return Followed::Within(index, done, end);
+        }
+        hart.instret += done as u64;
+        hart.pc = hart.next_pc;
+        match blocks.linked(hart, index) {
+            Some(next) => (behind, index) = (Some(index), next),
+            None => return Followed::Behind(index),
+        }
+    }
+}
+
 /// What has to be known before the next block, apart from interrupts.
 #[inline(always)]
 fn look(hart: &mut Hart, bus: &mut Bus) -> Option<SliceEnd> {
@@ -465,10 +542,12 @@ fn step<T: TimingModel, O: Observer>(
     sync_cycle: u64,
 ) -> Done {
     if !T::DETAILED && !O::ON {
-        return match (op.exec)(hart, bus, op) {
-            Err(Stop::Alone) => step_alone(hart, bus, op, sync_cycle),
-            done => done,
-        };
+        let done = (op.exec)(hart, bus, op);
+        // Asked first: nearly all of them are.
+        if done.is_ok() {
+            return Ok(());
+        }
+        return if done == Err(Stop::Alone) { step_alone(hart, bus, op, sync_cycle) } else { done };
     }
     let (pc, privilege) = (hart.pc_of(op), hart.privilege);
     if O::ON {
