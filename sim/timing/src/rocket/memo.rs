@@ -18,7 +18,7 @@ mod tree;
 
 use relsim_core::bus::Bus;
 use relsim_core::insn::{FactKind, Op, OpClass};
-use relsim_core::timing::{BlockRun, Facts};
+use relsim_core::timing::{BlockRun, NO_FACTS};
 use relsim_core::trap::TrapTaken;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -59,10 +59,7 @@ const ISSUES: u64 = 1 << 62;
 const RETIRES: u64 = 1 << 63;
 const TRAPS: u64 = ISSUES | RETIRES;
 
-/// What is known of the operands of an instruction that is timed by itself: nothing that paths would ask.
-static NO_FACTS: Facts = relsim_core::timing::NO_FACTS;
-
-/// One step of `op`.
+/// One step of `op`, with no facts: paths ask for none of an instruction that is timed by itself.
 fn single(op: &Op, step: u64, next: u64) -> BlockRun<'_> {
     let serial = step | u64::from(op.raw);
     BlockRun { serial, ops: std::slice::from_ref(op), whole: true, next, facts: &NO_FACTS }
