@@ -277,9 +277,10 @@ impl Core {
                 }
             };
             let mut ran = None;
+            let before = event_cycle.min(pause.cycle);
             if T::BLOCKS && !O::ON && !outruns {
-                let before = event_cycle.min(stop_cycle);
-                match follow(hart, bus, blocks, timing, index, (stop_instret, before), limits.sync_cycle) {
+                let until = Until { instret: stop_instret, cycle: stop_cycle, before };
+                match follow(hart, bus, blocks, timing, index, until, limits.sync_cycle) {
                     Followed::Nowhere => {}
                     Followed::Behind(block) => {
                         from = Some(block);
@@ -303,22 +304,9 @@ impl Core {
             let mut from_op = 0;
             // Control leaves the block by a branch.
             let mut leaves = false;
-            let together = T::BLOCKS
-                && !outruns
-                && block.plain > 0
-                && whole
-                && hart.cycle.saturating_add(longest(block.plain)) < event_cycle.min(pause.cycle);
-            if ran.is_none() && together && !O::ON {
-                ran = Some(execute_together(hart, bus, timing, block, limits.sync_cycle));
-            }
+            // Where somebody watches, a slice ends where it ends when nobody does.
+            let together = T::BLOCKS && O::ON && !outruns && whole && fits_before(hart, block, before);
             if let Some((done, end)) = ran {
-                leaves = end == Err(Stop::Taken);
-                if leaves || done == block.ops.len() && end.is_ok() {
-                    hart.instret += done as u64;
-                    hart.pc = hart.next_pc;
-                    from = Some(index);
-                    continue;
-                }
                 from_op = done;
                 if end == Err(Stop::Exit) {
                     stopped = Some((&ops[done - 1], Stop::Exit));
@@ -342,8 +330,7 @@ impl Core {
                     stopped = Some((op, why));
                     break;
                 }
-                // Where somebody watches, a slice ends where it ends when nobody does.
-                let timed_together = O::ON && together && usize::from(op.index) < block.plain;
+                let timed_together = together && usize::from(op.index) < block.plain;
                 if T::DETAILED && !timed_together && hart.cycle >= stop_cycle {
                     paused = PAUSES && hart.cycle < end_cycle;
                     stopped = Some((op, Stop::Exit));
@@ -444,6 +431,12 @@ fn execute(hart: &mut Hart, bus: &mut Bus, ops: &[Op]) -> (usize, Done) {
     (ops.len(), Ok(()))
 }
 
+/// Whether what `block` has of plain instructions at its beginning, if anything, ends before cycle `before`.
+#[inline(always)]
+fn fits_before(hart: &Hart, block: &Block, before: u64) -> bool {
+    block.plain > 0 && hart.cycle.saturating_add(longest(block.plain)) < before
+}
+
 /// Executes the plain instructions at the beginning of `block`, and times them together: gives what [`execute`] does.
 #[inline(always)]
 fn execute_together<T: TimingModel>(
@@ -481,9 +474,18 @@ enum Followed {
     Within(u32, usize, Done),
 }
 
-/// Executes blocks of plain instructions from `index` on and times each together, while one is linked to the next, no more
-/// than `stop_instret` instructions have retired, and none can end as late as in cycle `before`. By itself, since it is what
-/// nearly all blocks go through.
+/// How far [`follow`] may go.
+struct Until {
+    /// No more instructions than that have retired.
+    instret: u64,
+    /// No block begins in this cycle, or later.
+    cycle: u64,
+    /// What is timed together does not end as late as in this one.
+    before: u64,
+}
+
+/// Executes blocks from `index` on, and times what is plain of each together, while one is linked to the next, up to one
+/// that is left in its middle. By itself, since it is what nearly all blocks go through.
 #[inline(never)]
 fn follow<T: TimingModel>(
     hart: &mut Hart,
@@ -491,17 +493,15 @@ fn follow<T: TimingModel>(
     blocks: &BlockCache,
     timing: &mut T,
     mut index: u32,
-    (stop_instret, before): (u64, u64),
+    until: Until,
     sync_cycle: u64,
 ) -> Followed {
     let mut behind = None;
     loop {
         let block = blocks.get(index);
         let count = block.ops.len();
-        let fits = block.plain == count
-            && count as u64 <= stop_instret - hart.instret
-            && hart.cycle.saturating_add(longest(count)) < before;
-        if !fits {
+        let fits = count as u64 <= until.instret - hart.instret && fits_before(hart, block, until.before);
+        if !fits || hart.cycle >= until.cycle {
             return behind.map_or(Followed::Nowhere, Followed::Behind);
         }
         hart.next_pc = hart.pc.wrapping_add_signed(block.bytes);
