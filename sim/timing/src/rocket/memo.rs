@@ -85,11 +85,21 @@ struct Next {
     sibling: u32,
     /// For which entries and lines there was a short cut last ([`super::fetch::Fetch::generation`]), as far as 32 bits tell.
     held: u32,
+    /// Which end its tree led to last.
+    end: u32,
 }
 
 /// No block.
-const NOTHING: Next =
-    Next { serial: u64::MAX, pc: 0, early: NO_EARLY, root: 0, short: NO_SHORT, sibling: NO_NEXT, held: 0 };
+const NOTHING: Next = Next {
+    serial: u64::MAX,
+    pc: 0,
+    early: NO_EARLY,
+    root: 0,
+    short: NO_SHORT,
+    sibling: NO_NEXT,
+    held: 0,
+    end: NO_SHORT,
+};
 
 /// Nothing follows, as far as is known.
 const NO_NEXT: u32 = u32::MAX;
@@ -366,10 +376,12 @@ impl Memo {
     fn is_at(&mut self, node: u32, generation: u64) {
         self.at = node;
         self.expected = self.nexts.first[node as usize];
-        if let Some(next) = self.nexts.all.get(self.expected as usize)
-            && next.held == generation as u32
-        {
-            self.tree.expect(next.short);
+        if let Some(next) = self.nexts.all.get(self.expected as usize) {
+            if next.held == generation as u32 {
+                self.tree.expect_short(next.short);
+            } else {
+                self.tree.expect(next.root);
+            }
         }
     }
 
@@ -483,6 +495,7 @@ impl Memo {
         Missed { next, why }: Missed,
     ) -> bool {
         let next = &mut self.nexts.all[next as usize];
+        self.tree.expect_end(next.end);
         let Some((end, to)) = self.tree.follow(next.root, hart, env, run, &mut self.named) else {
             return false;
         };
@@ -490,7 +503,7 @@ impl Memo {
         if let Some(short) = self.tree.followed(end, why, generation, &hart.pipe.fetch.btb) {
             next.short = short;
         }
-        next.held = generation as u32;
+        (next.held, next.end) = (generation as u32, end);
         self.is_at(to, generation);
         true
     }

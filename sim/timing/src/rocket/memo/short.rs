@@ -4,9 +4,10 @@
 //! goes. All of that stands together, whatever the path asks, so that nobody has to look what is asked next. A path that
 //! does change entries has a program beside it: what it asks the BTB and tells it, in order.
 
-use std::hint::black_box;
 use std::mem::offset_of;
+use std::slice::from_ref;
 
+use prefetch_index::prefetch_index;
 use relsim_core::timing::Facts;
 use smallvec::SmallVec;
 
@@ -392,7 +393,19 @@ impl Shorts {
     #[inline(always)]
     pub fn expect(&self, n: u32) {
         if let Some(short) = self.all.get(n as usize) {
-            black_box((short.generation, short.first_other, short.touches, short.end.to));
+            // A line each.
+            prefetch_index(from_ref(&short.generation), 0);
+            prefetch_index(&short.tags[..], 0);
+            prefetch_index(&short.learnt[..], 0);
+            prefetch_index(from_ref(&short.end), 0);
+        }
+    }
+
+    /// Asks the host for end number `n`.
+    #[inline(always)]
+    pub fn expect_end(&self, n: u32) {
+        if let Some(short) = self.all.get(n as usize) {
+            prefetch_index(from_ref(&short.end), 0);
         }
     }
 
@@ -496,6 +509,12 @@ impl Short {
             }
         }
         same
+    }
+
+    /// Asks the host for what else it asks and tells, of `others`.
+    #[inline(always)]
+    pub fn expect_others(&self, others: &[Step]) {
+        prefetch_index(others, self.first_other as usize);
     }
 
     /// Whether it has accesses whose lines are there.

@@ -2,6 +2,7 @@
 //! asks once, and goes where the answer says. A path that is followed to its end needs no other to have been tried
 //! before.
 
+use prefetch_index::prefetch_index;
 use relsim_core::timing::BlockRun;
 
 use super::super::btb::{Btb, Recent};
@@ -28,6 +29,9 @@ struct Place {
     /// Where to go if the answer is another one.
     otherwise: u32,
 }
+
+/// How many of them stand in a cache line of the host.
+const PLACES_PER_LINE: usize = 64 / size_of::<Place>();
 
 /// The trees of all nodes.
 #[derive(Default)]
@@ -142,6 +146,7 @@ impl Tree {
         let (mut first, mut before) = (UNKNOWN, UNKNOWN);
         loop {
             let place = self.places[at as usize];
+            prefetch_index(&self.places, place.otherwise as usize);
             if let Step::End(number) = place.step {
                 let Some(&Place { step: Step::Sources(sources), .. }) = self.places.get(at as usize + 1)
                 else {
@@ -209,6 +214,7 @@ impl Tree {
         let mut miss = Miss::First;
         for _ in 0..TRIES {
             let mut short = Short::get(all, number, generation).ok_or(miss)?;
+            short.expect_others(others);
             let same = short.knows_directions(&hart.pipe.fetch.btb);
             if !same {
                 let mut from = 0;
@@ -380,10 +386,23 @@ impl Tree {
         }
     }
 
-    /// Short cut number `n` is going to be tried soon.
+    /// Asks the host for short cut number `n`, which is going to be tried soon.
     #[inline(always)]
-    pub fn expect(&self, n: u32) {
+    pub fn expect_short(&self, n: u32) {
         self.shorts.expect(n);
+    }
+
+    /// Asks the host for the first places of the tree at `root`, which is going to be followed soon.
+    #[inline(always)]
+    pub fn expect(&self, root: u32) {
+        prefetch_index(&self.places, root as usize);
+        prefetch_index(&self.places, root as usize + PLACES_PER_LINE);
+    }
+
+    /// Asks the host for end number `n`, to which a tree is likely to lead.
+    #[inline(always)]
+    pub fn expect_end(&self, n: u32) {
+        self.shorts.expect_end(n);
     }
 
     /// The path to `end` has been followed, which a short cut missed: the short cut to begin with, if that is to change.
