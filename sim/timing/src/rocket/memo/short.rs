@@ -397,7 +397,7 @@ impl Shorts {
             prefetch_index(from_ref(&short.generation), 0);
             prefetch_index(&short.tags[..], 0);
             prefetch_index(&short.learnt[..], 0);
-            prefetch_index(from_ref(&short.end), 0);
+            self.expect_end(n);
         }
     }
 
