@@ -12,7 +12,7 @@ use serde_big_array::BigArray;
 
 use super::memo::{Act, Answer, Origin, Recorder};
 use super::replace::Plru;
-use entries::{Content, Entries, NO_PAGE};
+use entries::{Content, Entries, NO_PAGE, Quiet};
 pub(super) use entries::{Found, Odd};
 pub(super) use prediction::{Packed, Prediction};
 use repeat::Repeats;
@@ -94,6 +94,9 @@ pub struct Btb {
     /// The entries' contents are numbered once somebody remembers blocks: these have a number.
     #[serde(skip)]
     contents: Option<FxHashMap<Content, u32>>,
+    /// The same for what they say when they predict nothing.
+    #[serde(skip)]
+    quiets: FxHashMap<Quiet, u32>,
     /// The entries as they were when a repetition began, if it has changed any.
     #[serde(skip)]
     before: Box<Entries>,
@@ -190,6 +193,7 @@ impl Default for Btb {
             recent: Recent::default(),
             stack_before: None,
             contents: None,
+            quiets: FxHashMap::default(),
             before: Box::default(),
             changed: 0,
             repeats: Repeats::No,

@@ -166,6 +166,7 @@ impl Pipeline {
             _ => fetch.state.queue[fetch.state.head % RING].made,
         };
         if fetch.btb.recorder.on {
+            fetch.record_prediction(env.bus, fire);
             fetch.record_cycle(env, s1_pa);
         }
         let queued_before = fetch.state.queued;

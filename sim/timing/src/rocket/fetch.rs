@@ -332,21 +332,17 @@ impl Fetch {
         if !self.state.s2_valid || !self.state.s2_made.hit || self.state.output == NO_DATA {
             return false;
         }
-        self.compare_output(bus)
+        self.begins_in_output(bus, self.state.s2_made.bridx)
     }
 
+    /// Whether an instruction of 32 bits begins in `half` of what the cache's data output holds.
     #[inline(never)]
-    fn compare_output(&mut self, bus: &Bus) -> bool {
+    fn begins_in_output(&mut self, bus: &Bus, half: u8) -> bool {
         let Some(word) = bus.ram.get::<u32>(self.state.output) else { return false };
         if self.btb.recorder.on && !bus.ram.line_has_code(self.state.output) {
             self.btb.recorder.once(Act::Word { pa: self.state.output, word });
         }
-        scan::begins(
-            self.state.s2_pc,
-            word,
-            scan::left_over(self.state.partial),
-            self.state.s2_made.bridx.into(),
-        )
+        scan::begins(self.state.s2_pc, word, scan::left_over(self.state.partial), half.into())
     }
 
     /// Privilege and translation of fetches change.
@@ -373,6 +369,43 @@ impl Fetch {
     pub(super) fn direction_matters(&self, bus: &Bus) -> bool {
         let word = bus.ram.get::<u32>(self.state.s2_pa & !3);
         self.state.s2_valid && word.is_none_or(|word| transfers(word, scan::left_over(self.state.partial)))
+    }
+
+    /// The half in which the only transfer of the group in the second stage ends, if that is a branch.
+    fn only_branch(&self, bus: &Bus) -> Option<u8> {
+        let FetchState { s2_valid, s2_pc, s2_pa, partial, .. } = self.state;
+        let word = bus.ram.get::<u32>(s2_pa & !3).filter(|_| s2_valid)?;
+        Transfers::new(s2_pc, word, scan::left_over(partial)).only_branch()
+    }
+
+    /// The same if nothing is predicted for it: whether the BTB has an entry for it or none matters only if it is taken.
+    pub(super) fn quiet_half(&self, bus: &Bus) -> Option<u8> {
+        let half = self.only_branch(bus)?;
+        let made = &self.state.s2_made;
+        let same = if made.hit { made.bridx == half } else { made.entry == 0 };
+        (same && !made.taken && !made.bht_taken).then_some(half)
+    }
+
+    /// What is in the second stage does not depend on whether there is an entry for a branch that is predicted not to be
+    /// taken. If it has not `fired`, it must not make the BTB forget everything with one.
+    #[cold]
+    pub(super) fn record_prediction(&mut self, bus: &Bus, fired: bool) {
+        if self.only_branch(bus).is_none() {
+            return;
+        }
+        let direction = self.state.s2_made.bht_taken;
+        self.btb.recorder.directs_first(self.s2_act, direction);
+        let Some(half) = self.quiet_half(bus) else { return };
+        if !fired && self.state.output != NO_DATA && self.begins_in_output(bus, half) {
+            if self.s2_act == BEFORE {
+                self.btb.recorder.spoil();
+            }
+            return;
+        }
+        if let Some(pc) = self.btb.recorder.looked_up(self.s2_act) {
+            let quiet = self.btb.quiet_at(pc, half);
+            self.btb.recorder.quiet(self.s2_act, quiet);
+        }
     }
 
     /// What a cycle depends on beside the predictor.
@@ -424,6 +457,9 @@ impl Fetch {
         let bends = fire && !by_btb && scan.taken;
         let redirected = redirect.is_some() || bends;
         let queued_before = self.state.queued;
+        if self.btb.recorder.on {
+            self.record_prediction(env.bus, fire);
+        }
         // Looked up in the state that the cycle began with.
         let (made, to) = self.btb.cycle(self.state.s1_pc);
 

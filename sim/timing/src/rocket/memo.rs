@@ -31,8 +31,8 @@ use super::swift::Swift;
 use super::uncore::{Beside, Env};
 use crate::parts::tags::{NO_LINE, line_of};
 use early::EarlyOuts;
-pub(super) use origin::Origin;
 use origin::{Named, PLACES};
+pub(super) use origin::{Origin, UNFOUND};
 pub(super) use record::{Act, Answer, BEFORE, Outcome, Recorder};
 use short::{Miss, NO_SHORT};
 use steps::{Compiler, End, Step};
@@ -196,6 +196,8 @@ struct State {
     snapshot: Box<Snapshot>,
     /// The direction that the latest lookup gave is part of it.
     given: bool,
+    /// The half in which a branch ends for which nothing is predicted, in fetch's second stage: there may be an entry for it.
+    quiet: Option<u8>,
 }
 
 /// What a hart's model remembers.
@@ -250,10 +252,17 @@ impl Memo {
     #[inline(always)]
     pub fn leave(&mut self, hart: &mut HartModel) {
         if self.at != NOWHERE {
-            self.states[self.at as usize].snapshot.restore(hart);
+            let state = &self.states[self.at as usize];
+            state.snapshot.restore(hart);
             for (made, &mut entry) in predictions(hart).zip(self.named.places()) {
                 made.entry = entry;
             }
+            if let Some(half) = state.quiet {
+                let made = &mut hart.pipe.fetch.state.s2_made;
+                made.hit = made.entry != UNFOUND;
+                made.bridx = if made.hit { half } else { 0 };
+            }
+            predictions(hart).for_each(|made| made.entry &= !UNFOUND);
             self.at = NOWHERE;
         }
         self.swift.leave(hart);
@@ -354,7 +363,8 @@ impl Memo {
         self.swift.leave(hart);
         let given = hart.pipe.fetch.direction_matters(env.bus);
         self.key.clear();
-        if !Snapshot::describe(hart, given, &mut self.key) {
+        let quiet = hart.pipe.fetch.quiet_half(env.bus);
+        if !Snapshot::describe(hart, given, quiet.is_some(), &mut self.key) {
             return false;
         }
         let Some(&node) = self.ids.get(&self.key[..]) else { return false };
@@ -365,7 +375,7 @@ impl Memo {
     /// Is at `node` from now on.
     fn comes_to(&mut self, hart: &mut HartModel, node: u32) {
         for (made, place) in predictions(hart).zip(self.named.places()) {
-            *place = made.entry;
+            *place = if made.hit || made.entry != 0 { made.entry } else { UNFOUND };
         }
         self.is_at(node, hart.pipe.fetch.generation());
     }
@@ -534,8 +544,10 @@ impl Memo {
         if given {
             fetch.btb.recorder.directs(fetch.s2_act, fetch.state.s2_made.bht_taken);
         }
+        fetch.record_prediction(env.bus, true);
+        let quiet = fetch.quiet_half(env.bus);
         fetch.btb.recorder.on = false;
-        let Some(to) = (if run.whole { self.arrive(hart, given) } else { None }) else { return };
+        let Some(to) = (if run.whole { self.arrive(hart, given, quiet) } else { None }) else { return };
         let (dcache, after) = env.data();
         let done = match dcache.refills != refills {
             true => (dcache.ready.saturating_sub(begun), after.free.saturating_sub(begun)),
@@ -544,10 +556,12 @@ impl Memo {
         // What comes over a port that is not free yet depends on when it is.
         let port_matters = done != (0, 0) && port > begun;
         if from != NOWHERE && !hart.pipe.fetch.btb.recorder.spoilt && !port_matters {
-            let sources: SmallVec<[Option<u8>; PLACES]> =
-                predictions(hart).map(|made| made.origin.source(made.entry)).collect();
+            let made: SmallVec<[(Origin, u8); PLACES]> =
+                predictions(hart).map(|made| (made.origin, made.entry)).collect();
+            let recorder = &hart.pipe.fetch.btb.recorder;
+            let sources = made.into_iter().map(|(origin, entry)| recorder.origin(origin).source(entry));
             let charges = hart.pipe.ledger.since(&ledger);
-            if let Some(end) = End::new(to, charges, sources.into_iter(), done)
+            if let Some(end) = End::new(to, charges, sources, done)
                 && end.cycles() == hart.pipe.now - begun
             {
                 self.store(hart, env.params, (from, pc), run, end);
@@ -594,9 +608,9 @@ impl Memo {
 
     /// Comes to a node, if the state is one to come back to: gives it. `given`: the direction that the latest lookup
     /// gave is part of it.
-    fn arrive(&mut self, hart: &mut HartModel, given: bool) -> Option<u32> {
+    fn arrive(&mut self, hart: &mut HartModel, given: bool, quiet: Option<u8>) -> Option<u32> {
         self.key.clear();
-        if !Snapshot::describe(hart, given, &mut self.key) {
+        if !Snapshot::describe(hart, given, quiet.is_some(), &mut self.key) {
             return None;
         }
         let to = match self.ids.get(&self.key[..]) {
@@ -604,7 +618,7 @@ impl Memo {
             None => {
                 let to = self.states.len() as u32;
                 self.nexts.first.push(NO_NEXT);
-                self.states.push(State { snapshot: Box::new(Snapshot::take(hart)), given });
+                self.states.push(State { snapshot: Box::new(Snapshot::take(hart)), given, quiet });
                 self.ids.insert(self.key.clone().into_boxed_slice(), to);
                 to
             }

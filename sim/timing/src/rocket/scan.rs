@@ -248,6 +248,16 @@ impl Transfers {
         }
     }
 
+    /// The half in which a branch ends, if that is the only transfer.
+    pub fn only_branch(&self) -> Option<u8> {
+        let [first, second] = self.kinds;
+        match (first & !BEGINS, second & !BEGINS) {
+            (BRANCH, 0) => Some(0),
+            (0, BRANCH) => Some(1),
+            _ => None,
+        }
+    }
+
     /// The group at `pc` that is `word`, behind what was left over.
     #[inline(never)]
     pub fn new(pc: u64, word: u32, partial: LeftOver) -> Self {

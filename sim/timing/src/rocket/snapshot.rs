@@ -44,8 +44,11 @@ fn relative(at: u64, now: u64) -> u64 {
     (at.wrapping_sub(now) as i64).max(PAST) as u64
 }
 
-/// The prediction for what is in the second stage.
-fn looked_up(made: &Prediction, btb: &Btb, direction: bool) -> u64 {
+/// The prediction for what is in the second stage. If nothing is predicted for a branch, it is that of no entry.
+fn looked_up(made: &Prediction, btb: &Btb, direction: bool, quiet: bool) -> u64 {
+    if quiet {
+        return u64::from(btb.since(made)) << 24;
+    }
     u64::from(made.hit)
         | u64::from(made.taken) << 1
         | u64::from(made.bht_taken && direction) << 2
@@ -73,12 +76,11 @@ pub(super) fn predictions(hart: &mut HartModel) -> impl Iterator<Item = &mut Pre
     let ring = from.iter_mut().chain(before).take(queued).map(|group| &mut group.made);
     let (one, two) = pipe.resolves.split_at_mut(1);
     let resolves = if first & 1 == 0 { [&mut one[0], &mut two[0]] } else { [&mut two[0], &mut one[0]] };
-    let s2_names = *s2_valid && s2_made.names();
     // What has issued and gone on is among what is to resolve.
     hart.issued
         .map(|_| &mut pipe.made)
         .into_iter()
-        .chain(s2_names.then_some(s2_made))
+        .chain((*s2_valid).then_some(s2_made))
         .chain(ring)
         .chain((*buffered > 0).then_some(buffer_made))
         .chain(resolves.into_iter().take(resolve_count).map(|resolve| &mut resolve.made))
@@ -86,8 +88,9 @@ pub(super) fn predictions(hart: &mut HartModel) -> impl Iterator<Item = &mut Pre
 
 impl Snapshot {
     /// Adds to `key` everything that what follows depends on; `false` if the state is none to come back to.
-    /// `given`: the direction that the latest lookup gave is among it.
-    pub fn describe(hart: &mut HartModel, given: bool, key: &mut Vec<u64>) -> bool {
+    /// `given`: the direction that the latest lookup gave is among it; `quiet`: nothing is predicted for what is in the second
+    /// stage, whether there is an entry or not.
+    pub fn describe(hart: &mut HartModel, given: bool, quiet: bool, key: &mut Vec<u64>) -> bool {
         let now = hart.pipe.now;
         hart.memory.drain(now);
         let pipe = &hart.pipe;
@@ -145,7 +148,7 @@ impl Snapshot {
             hart.issued.map_or(0, |_| handed_on(&pipe.made, btb)),
         ]);
         if fetch.state.s2_valid {
-            key.extend([fetch.state.s2_pa, looked_up(&fetch.state.s2_made, btb, given)]);
+            key.extend([fetch.state.s2_pa, looked_up(&fetch.state.s2_made, btb, given, quiet)]);
         }
         for n in 0..fetch.state.queued {
             let group = &fetch.state.queue[(fetch.state.head + n) % RING];

@@ -35,6 +35,18 @@ pub(super) struct Content {
     pub(super) found: Found,
 }
 
+/// What an entry for a branch says while that is predicted not to be taken: no more than no entry does. But it names itself,
+/// in case the branch is taken after all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Quiet {
+    pub(super) page: u64,
+    /// The half of the group in which the branch ends.
+    pub(super) bridx: u8,
+}
+
+/// The number of no [`Quiet`].
+pub(super) const NOT_QUIET: u32 = u32::MAX;
+
 /// No address is in this page.
 pub(super) const NO_PAGE: u64 = u64::MAX;
 
@@ -50,6 +62,9 @@ pub(in super::super) struct Entries {
     /// The numbers of their contents.
     #[serde(skip)]
     pub(super) contents: [u32; ROOM],
+    /// The numbers of what they say when they predict nothing ([`Quiet`]).
+    #[serde(skip)]
+    pub(super) quiets: [u32; ROOM],
     pub(super) valid: u32,
     pub(super) pages: [u64; PAGES],
     pub(super) page_valid: u8,
@@ -66,6 +81,7 @@ impl Default for Entries {
             cfi: [Cfi::Branch; ROOM],
             bridx: [0; ROOM],
             contents: [0; ROOM],
+            quiets: [NOT_QUIET; ROOM],
             valid: 0,
             pages: [0; PAGES],
             page_valid: 0,

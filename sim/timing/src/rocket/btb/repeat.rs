@@ -3,11 +3,12 @@
 
 use rustc_hash::FxHashMap;
 
+use super::super::memo::UNFOUND;
 use super::super::replace::Plru;
-use super::entries::{Content, Found, NO_PAGE, Odd};
+use super::entries::{Content, Found, NO_PAGE, NOT_QUIET, Odd, Quiet};
 use super::{
     BHT_ENTRIES, BTB_ENTRIES, Btb, HISTORY_INDEX, HISTORY_INDEXES, NO_ENTRY, PAGES, ROOM, Recent, SLOT_FREE,
-    SLOT_SHARED, TAGS, bht_index, low,
+    SLOT_SHARED, TAGS, bht_index, low, page,
 };
 
 /// Whether a block that was timed before is being repeated, which may fail.
@@ -84,6 +85,17 @@ impl Btb {
         let way = slot.wrapping_sub(1);
         let alone = slot != SLOT_FREE && slot != SLOT_SHARED;
         (alone && self.entries.contents[usize::from(way) % ROOM] == content).then_some(way)
+    }
+
+    /// The entry that has `tag`, if there is one that says `quiet` and no other; [`UNFOUND`] if there is none.
+    #[inline(always)]
+    pub(in super::super) fn quiet_entry(&self, tag: u16, quiet: u32) -> Option<u8> {
+        let slot = self.slots[usize::from(tag) % TAGS];
+        if slot == SLOT_FREE {
+            return Some(UNFOUND);
+        }
+        let way = slot.wrapping_sub(1);
+        (slot != SLOT_SHARED && self.entries.quiets[usize::from(way) % ROOM] == quiet).then_some(way)
     }
 
     /// What is under way takes effect, in a cycle with a lookup of `pc`.
@@ -182,7 +194,23 @@ impl Btb {
         if let Some(contents) = &mut self.contents {
             let next = contents.len() as u32;
             self.entries.contents[way] = *contents.entry(content).or_insert(next);
+            let Content { page, found } = content;
+            self.entries.quiets[way] = match found.branches {
+                true => self.quiet(Quiet { page, bridx: found.bridx }),
+                false => NOT_QUIET,
+            };
         }
+    }
+
+    /// The number of `quiet`.
+    fn quiet(&mut self, quiet: Quiet) -> u32 {
+        let next = self.quiets.len() as u32;
+        *self.quiets.entry(quiet).or_insert(next)
+    }
+
+    /// What an entry for the branch that ends in half `bridx` of the group at `pc` says when it predicts nothing: its number.
+    pub(in super::super) fn quiet_at(&mut self, pc: u64, bridx: u8) -> u32 {
+        self.quiet(Quiet { page: page(pc), bridx })
     }
 
     /// Works out what entry `way` says.
@@ -205,6 +233,7 @@ impl Btb {
     /// Gives numbers to the contents that entries have, and forgets those of others.
     pub(in super::super) fn renumber(&mut self) {
         self.contents = Some(FxHashMap::default());
+        self.quiets = FxHashMap::default();
         self.generation += 1;
         self.changes += 1;
         (0..BTB_ENTRIES).for_each(|way| self.number(way));

@@ -12,8 +12,10 @@ pub(in super::super) const PLACES: usize = 10;
 pub(super) const LOOKUPS: usize = 240;
 /// Where the lookups' entries begin among [`Named`]; between the places and these are [`CONSTANTS`].
 const FIRST: usize = 16;
+/// What a lookup names that finds no entry: the first one, as predictions have it, and yet none.
+pub(in super::super) const UNFOUND: u8 = 1 << 7;
 /// What lookups say that find no entry, or several.
-const CONSTANTS: [u8; 5] = [0, NO_ENTRY, NO_ENTRY + 1, NO_ENTRY + 2, NO_ENTRY + 3];
+const CONSTANTS: [u8; 5] = [UNFOUND, NO_ENTRY, NO_ENTRY + 1, NO_ENTRY + 2, NO_ENTRY + 3];
 
 /// Where an entry's number comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -40,6 +42,7 @@ impl Origin {
 
     /// The index among [`Named`] of what `entry` is that comes from here, if it has one.
     pub(super) fn source(self, entry: u8) -> Option<u8> {
+        let entry = if entry == 0 { UNFOUND } else { entry };
         self.index().or_else(|| Some((PLACES + CONSTANTS.iter().position(|&own| own == entry)?) as u8))
     }
 }
@@ -81,7 +84,7 @@ impl Named {
     /// The entry that comes from `origin`; `own` is what it says itself.
     #[inline(always)]
     pub fn entry(&self, origin: Origin, own: u8) -> u8 {
-        origin.index().map_or(own, |index| self.entries[usize::from(index)])
+        origin.index().map_or(own, |index| self.entries[usize::from(index)] & !UNFOUND)
     }
 
     /// Lookup `n` of the path has found `entry`.

@@ -27,12 +27,16 @@ pub(in super::super) enum Act {
         pc: u64,
         /// What answers.
         answer: Answer,
-        /// Its number among those that find an entry.
+        /// Its number.
         number: u8,
         /// A change of an entry takes effect with it.
         settles: bool,
-        /// Its direction has been asked for.
-        directs: bool,
+        /// Its direction, if that has been asked for.
+        direction: Option<bool>,
+        /// That is asked for first.
+        first: bool,
+        /// What an entry may say as well as nothing, by its number: nothing is predicted.
+        quiet: Option<u32>,
     },
     /// The entry that lookup `number` found is used.
     Use { number: u8 },
@@ -137,13 +141,24 @@ impl Recorder {
     /// `made` is what the lookup of `pc` gives, as the entries `answer`, which say `found`.
     pub fn lookup(&mut self, pc: u64, answer: Answer, found: Found, settles: bool, made: &mut Prediction) {
         let number = self.named;
-        if made.names() {
-            made.origin = Origin::Lookup(number);
+        if usize::from(number) < LOOKUPS {
             self.named += 1;
-            self.spoilt |= usize::from(number) + 1 >= LOOKUPS;
+            if made.names() || answer == Answer::Nothing {
+                made.origin = Origin::Lookup(number);
+            }
+        } else {
+            self.spoilt |= answer != Answer::Nothing;
         }
         self.latest = self.acts.len();
-        self.acts.push(Act::Lookup { pc, answer, number, settles, directs: false });
+        self.acts.push(Act::Lookup {
+            pc,
+            answer,
+            number,
+            settles,
+            direction: None,
+            first: false,
+            quiet: None,
+        });
         if found.branches {
             self.directs(self.latest, made.bht_taken);
         }
@@ -164,13 +179,44 @@ impl Recorder {
             return;
         }
         match self.acts.get_mut(lookup) {
-            Some(Act::Lookup { directs, .. }) => {
-                if !std::mem::replace(directs, true) {
+            Some(Act::Lookup { direction, .. }) => {
+                if direction.replace(taken).is_none() {
                     self.acts.push(Act::Direction { lookup, taken });
                 }
             }
             _ => self.spoilt |= !self.given,
         }
+    }
+
+    /// The direction that `lookup` gave is `taken`, and matters. It is to be asked for before the entry.
+    pub fn directs_first(&mut self, lookup: usize, taken: bool) {
+        self.directs(lookup, taken);
+        if let Some(Act::Lookup { first, .. }) = self.acts.get_mut(lookup) {
+            *first = true;
+        }
+    }
+
+    /// Where `lookup` has found, if that was not before the block.
+    pub fn looked_up(&self, lookup: usize) -> Option<u64> {
+        match self.acts.get(lookup) {
+            Some(&Act::Lookup { pc, .. }) => Some(pc),
+            _ => None,
+        }
+    }
+
+    /// `lookup` predicts nothing, whether it finds an entry that says `number` or none.
+    pub fn quiet(&mut self, lookup: usize, number: u32) {
+        if let Some(Act::Lookup { answer, quiet, number: n, .. }) = self.acts.get_mut(lookup)
+            && !matches!(answer, Answer::Odd(_))
+            && usize::from(*n) < LOOKUPS
+        {
+            *quiet = Some(number);
+        }
+    }
+
+    /// [`origin`] among what was recorded.
+    pub fn origin(&self, from: Origin) -> Origin {
+        origin(&self.acts, from)
     }
 
     pub fn page(&mut self, va: u64, pa: u64, uses: bool, known: bool) {
@@ -191,4 +237,12 @@ impl Recorder {
             self.acts.push(act);
         }
     }
+}
+
+/// Where an entry comes from that is said to come `from` one of `acts`: a lookup that has found nothing gives none, unless it
+/// might have found one.
+pub(super) fn origin(acts: &[Act], from: Origin) -> Origin {
+    let Origin::Lookup(n) = from else { return from };
+    let finds_nothing = |act: &Act| matches!(act, Act::Lookup { answer: Answer::Nothing, number, quiet: None, .. } if *number == n);
+    if acts.iter().any(finds_nothing) { Origin::Itself } else { from }
 }

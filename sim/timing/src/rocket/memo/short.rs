@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 use super::super::btb::{Btb, NO_TURN, Uses};
 use super::super::dcache::Dcache;
 use super::history::Place;
-use super::origin::{Named, Origin, Places};
+use super::origin::{Named, Origin, Places, UNFOUND};
 use super::steps::{End, NO_LOOKUP, Side, Sides, Step};
 
 /// Short cuts that are tried one after the other.
@@ -33,6 +33,8 @@ const MOST_CREDIT: u8 = 16;
 const LOSS: u8 = 2;
 /// No entry has the tag.
 const FREE: u16 = u16::MAX;
+/// None, or one that predicts nothing: the content is what it says then.
+const QUIET: u16 = 1 << 15;
 /// No check.
 const NO_CHECK: u8 = u8::MAX;
 /// A history is shifted at least so far that its rest has 16 bits.
@@ -137,7 +139,7 @@ const _: () = assert!(offset_of!(Short, end) == 192);
 pub(super) struct Path {
     /// How many checks of its short cut are for entries, and the tags that no entry has.
     found: u8,
-    free: SmallVec<[u16; 12]>,
+    free: SmallVec<[(u16, u16); 12]>,
 }
 
 /// All short cuts, by the numbers of their paths' ends.
@@ -151,8 +153,10 @@ pub(super) struct Shorts {
 /// What makes a short cut of steps.
 struct Maker<'a> {
     short: Short,
-    /// Tags that no entry has.
-    free: SmallVec<[u16; 12]>,
+    /// Tags that no entry has, or one that predicts nothing and is not asked for again, with [`FREE`] or what it says.
+    free: SmallVec<[(u16, u16); 12]>,
+    /// The lookups whose entries somebody asks for again, a bit each.
+    needed: [u64; 4],
     /// Lookups that find an entry, with their checks.
     found: SmallVec<[(u8, u8); 4]>,
     /// The lookup that is used last, if the tree has not learnt of it.
@@ -202,9 +206,21 @@ impl Maker<'_> {
     }
 
     fn finds(&mut self, n: u8, tag: u16, content: u32) -> Option<()> {
-        let content = u16::try_from(content).ok().filter(|content| *content != FREE)?;
+        let content = u16::try_from(content).ok().filter(|&content| content < QUIET)?;
         let check = self.short.check(tag, content)?;
         self.found.push((n, check));
+        Some(())
+    }
+
+    /// Nothing, or an entry that predicts nothing: that is checked for by itself if somebody asks for the entry.
+    fn quiet(&mut self, n: u8, tag: u16, content: u32) -> Option<()> {
+        let content = QUIET | u16::try_from(content).ok().filter(|&content| content < FREE & !QUIET)?;
+        if self.needed[usize::from(n / 64)] >> (n % 64) & 1 == 0 {
+            self.free.push((tag, content));
+        } else {
+            let check = self.short.check(tag, content)?;
+            self.found.push((n, check));
+        }
         Some(())
     }
 
@@ -231,13 +247,18 @@ impl Maker<'_> {
 
     fn step(&mut self, step: Step) -> Option<()> {
         match step {
-            Step::Free { touches, .. } | Step::Entry { touches, .. } if touches => self.touch()?,
+            Step::Free { touches, .. } | Step::Entry { touches, .. } | Step::Quiet { touches, .. }
+                if touches =>
+            {
+                self.touch()?
+            }
             _ => {}
         }
         let short = &mut self.short;
         match step {
             Step::Line { .. } => {}
-            Step::Free { tags, .. } => self.free.push(tags[0]),
+            Step::Free { tags, .. } => self.free.push((tags[0], FREE)),
+            Step::Quiet { n, tag, content, .. } => self.quiet(n, tag, content)?,
             Step::Use { n } => self.used = Some(n),
             Step::Entry { uses, n, tag, content, .. } => {
                 self.finds(n, tag, content)?;
@@ -298,6 +319,7 @@ impl Maker<'_> {
         let changes = |step: &Step| matches!(step, Step::Settle(_) | Step::Odd(_) | Step::Flush);
         self.short.is_program = steps.iter().any(changes);
         if !self.short.is_program {
+            self.need(steps);
             steps.iter().try_for_each(|&step| self.step(step))?;
             return self.finish();
         }
@@ -306,6 +328,23 @@ impl Maker<'_> {
         let apart = self.others.split_off(first);
         self.others.extend(Step::together(&apart));
         self.counts()
+    }
+
+    /// Somebody asks for the entries that lookups have found where predictions come from them at the end, or updates.
+    fn need(&mut self, steps: &[Step]) {
+        let end = &self.short.end;
+        let updates = steps.iter().filter_map(|step| match *step {
+            Step::Update(side) => match self.sides.get(side) {
+                Side::Update(update) => update.origin.index(),
+                _ => None,
+            },
+            _ => None,
+        });
+        for source in end.sources.into_iter().take(end.places.into()).chain(updates) {
+            if let Some(n) = Named::lookup_of(source) {
+                self.needed[usize::from(n / 64)] |= 1 << (n % 64);
+            }
+        }
     }
 
     /// How much there is of what was made.
@@ -367,6 +406,7 @@ impl Shorts {
         let mut maker = Maker {
             short,
             free: SmallVec::new(),
+            needed: [0; 4],
             found: SmallVec::new(),
             used: None,
             stacked: false,
@@ -619,6 +659,10 @@ impl Short {
                 if !btb.are_free([tag]) {
                     return false;
                 }
+                *found = UNFOUND;
+            } else if content & QUIET != 0 {
+                let Some(way) = btb.quiet_entry(tag, u32::from(content & !QUIET)) else { return false };
+                *found = way;
             } else {
                 let Some(way) = btb.entry_of(tag, content.into()) else { return false };
                 *found = way;
@@ -654,8 +698,8 @@ impl Short {
     /// that its first checks find: whether it fits.
     fn works_out(&mut self, path: &Path, btb: &Btb) -> Option<()> {
         (self.checks, self.made) = (path.found, 0);
-        for &tag in path.free.iter().filter(|&&tag| btb.was_ever(tag)) {
-            self.check(tag, FREE)?;
+        for &(tag, content) in path.free.iter().filter(|(tag, _)| btb.was_ever(*tag)) {
+            self.check(tag, content)?;
         }
         Some(())
     }
@@ -664,7 +708,13 @@ impl Short {
     fn check(&mut self, tag: u16, content: u16) -> Option<u8> {
         let n = usize::from(self.checks);
         if let Some(known) = self.tags.get(..n)?.iter().position(|&other| other == tag) {
-            return (self.contents[known] == content).then_some(known as u8);
+            let same = &mut self.contents[known];
+            // Of a tag that is asked for exactly, too, what it says when it predicts nothing is the same.
+            if *same & QUIET != 0 && *same != FREE {
+                *same = content;
+            }
+            let is_quiet = content & QUIET != 0 && content != FREE;
+            return (*same == content || is_quiet).then_some(known as u8);
         }
         (*self.tags.get_mut(n)?, *self.contents.get_mut(n)?) = (tag, content);
         self.checks += 1;

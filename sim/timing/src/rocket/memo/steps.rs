@@ -12,7 +12,7 @@ use super::super::tlb::Context;
 use super::early::EarlyOuts;
 use super::history::{History, Place};
 use super::origin::{Origin, PLACES};
-use super::record::{Act, Answer, Outcome};
+use super::record::{Act, Answer, Outcome, origin};
 
 /// Directions that a path may learn: enough for every block there is.
 pub(super) const MAX_LEARNT: usize = 8;
@@ -100,6 +100,8 @@ pub(super) enum Step {
     Free { touches: bool, tags: [u16; TAGS] },
     /// One entry has it, of this content: lookup `n`. `uses`: it is used.
     Entry { touches: bool, uses: bool, n: u8, tag: u16, content: u32 },
+    /// The same if nothing is predicted, whether there is one that says no more than `content` or none.
+    Quiet { touches: bool, n: u8, tag: u16, content: u32 },
     /// Another lookup: [`Side::Odd`].
     Odd(u32),
     /// A change takes effect, with this target.
@@ -375,8 +377,11 @@ impl<'a> Compiler<'a> {
 
     fn step(&mut self, act: &Act, acts: &[Act], ops: &[Op]) {
         match *act {
-            Act::Lookup { pc, answer, number, settles, .. } => {
-                self.lookup(pc, answer, number, settles);
+            Act::Lookup { pc, answer, number, settles, direction, first, quiet } => {
+                if let Some(taken) = direction.filter(|_| first) {
+                    self.direction(pc, self.history, self.learnt, taken);
+                }
+                self.lookup(pc, answer, number, settles, quiet);
             }
             Act::Use { number: n } => {
                 self.used = true;
@@ -387,14 +392,10 @@ impl<'a> Compiler<'a> {
                 }
             }
             Act::Direction { lookup, taken } => {
-                if let (Some(&(history, learnt)), Some(&Act::Lookup { pc, .. })) =
+                if let (Some(&(history, learnt)), Some(&Act::Lookup { pc, first: false, .. })) =
                     (self.then.get(lookup), acts.get(lookup))
                 {
-                    let place = Place::new(pc, &history);
-                    if learnt > 0 {
-                        self.steps.append(&mut self.learns);
-                    }
-                    self.steps.push(Step::Direction { place, learnt, taken, uses: NO_LOOKUP });
+                    self.direction(pc, history, learnt, taken);
                 }
             }
             Act::Branch { pc, since, taken, wrong } => {
@@ -421,8 +422,9 @@ impl<'a> Compiler<'a> {
             Act::Pop => self.steps.push(Step::Pop),
             Act::Update(update) => {
                 // Where the entry is named, its number now does not matter.
-                let entry = if update.origin == Origin::Itself { update.entry } else { 0 };
-                self.aside(Step::Update, Side::Update(BtbUpdate { entry, ..update }));
+                let origin = origin(acts, update.origin);
+                let entry = if origin == Origin::Itself { update.entry } else { 0 };
+                self.aside(Step::Update, Side::Update(BtbUpdate { entry, origin, ..update }));
             }
             Act::Flush => {
                 self.free.clear();
@@ -469,13 +471,28 @@ impl<'a> Compiler<'a> {
         }
     }
 
+    /// Whether the lookup of `pc` after `history`, when so many directions were learnt, says that it is `taken`.
+    fn direction(&mut self, pc: u64, history: History, learnt: u8, taken: bool) {
+        if learnt > 0 {
+            self.steps.append(&mut self.learns);
+        }
+        let place = Place::new(pc, &history);
+        let is_same = |step: &Step| matches!(*step, Step::Direction { place: other, learnt: then, .. } if (other, then) == (place, learnt));
+        if !self.steps.iter().any(is_same) {
+            self.steps.push(Step::Direction { place, learnt, taken, uses: NO_LOOKUP });
+        }
+    }
+
     /// A lookup. What takes effect with it does so after the question; but what only the tree learns of has no
     /// influence on the answer, and goes with it.
-    fn lookup(&mut self, pc: u64, answer: Answer, n: u8, settles: bool) {
+    fn lookup(&mut self, pc: u64, answer: Answer, n: u8, settles: bool, quiet: Option<u32>) {
         let tag = Btb::tag(pc);
         // With a change, a use is no news to the tree.
         let touches = std::mem::take(&mut self.used) && !settles;
         match answer {
+            Answer::Nothing | Answer::Entry(_) if let Some(content) = quiet => {
+                self.steps.push(Step::Quiet { touches, n, tag, content });
+            }
             Answer::Nothing => {
                 if touches || !self.free.contains(&tag) {
                     self.steps.push(Step::Free { touches, tags: [tag; TAGS] });

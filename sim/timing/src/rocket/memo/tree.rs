@@ -479,6 +479,16 @@ impl Tree {
                 }
                 None => false,
             },
+            Step::Quiet { touches, n, tag, content } => match btb.quiet_entry(tag, content) {
+                Some(entry) => {
+                    if touches {
+                        btb.touch();
+                    }
+                    named.finds(n, entry);
+                    true
+                }
+                None => false,
+            },
             Step::Direction { place, learnt: count, taken, uses } => {
                 let same = learnt.direction(btb, place.index(btb.history()), count) == taken;
                 if same && uses != NO_LOOKUP {
@@ -573,6 +583,7 @@ impl Tree {
             Step::Push(_) | Step::Pop | Step::Update(_) => true,
             Step::Free { .. }
             | Step::Entry { .. }
+            | Step::Quiet { .. }
             | Step::Direction { .. }
             | Step::Learn { .. }
             | Step::Settle(_)
