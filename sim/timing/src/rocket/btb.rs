@@ -12,8 +12,8 @@ use serde_big_array::BigArray;
 
 use super::memo::{Act, Answer, Origin, Recorder};
 use super::replace::Plru;
+pub(super) use entries::{ANY_QUIET, Found, Odd};
 use entries::{Content, Entries, NO_PAGE, Quiet};
-pub(super) use entries::{Found, Odd};
 pub(super) use prediction::{Packed, Prediction};
 use repeat::Repeats;
 pub(super) use repeat::Uses;
@@ -352,11 +352,9 @@ impl Btb {
             n => Answer::Entry(self.entries.contents[usize::from(n - 1)]),
         };
         let settles = !self.settled();
+        let stack = self.ras_head();
         let (mut made, to) = self.unrecorded_cycle(pc);
-        self.recorder.lookup(pc, answer, found, settles, &mut made);
-        if found.returns {
-            self.recorder.act(Act::Returns(self.ras_head()));
-        }
+        self.recorder.lookup(pc, answer, found, settles, found.returns.then_some(stack), &mut made);
         (made, to)
     }
 
@@ -491,7 +489,7 @@ impl Btb {
             return;
         }
         self.keeps_entries();
-        self.changes += 1;
+        let before = self.shows(way);
         let rotate = |set: u8| (set << 1 | set >> (PAGES - 1)) & ((1 << PAGES) - 1);
         let page_hit = self.page_match(target);
         let update_hit = self.page_match(update.pc);
@@ -527,9 +525,16 @@ impl Btb {
         if new_index || new_target {
             // Others may share the page.
             (0..BTB_ENTRIES).for_each(|way| self.number(way));
+            self.changes += 1;
         } else {
             self.number(way);
+            self.changes += u64::from(self.shows(way) != before);
         }
+    }
+
+    /// What is seen of entry `way`: its tag and the number of its content, if it is valid.
+    fn shows(&self, way: usize) -> Option<(u16, u32)> {
+        (self.entries.valid >> way & 1 == 1).then(|| (self.entries.tags[way], self.entries.contents[way]))
     }
 
     /// Whether `update` of entry `way` with `target` changes nothing but the use of the entry.

@@ -201,6 +201,9 @@ impl Pipeline {
         if fetch.state.s1_valid {
             fetch.state.output = s1_pa & !3;
         }
+        if fetch.btb.recorder.on && (replay || bends) {
+            fetch.record_discarded(env.bus, s1_pa, &made);
+        }
         fetch.state.replay_before = replay & !space;
         fetch.state.s1_valid_before = fetch.state.s1_valid;
         let guesses = fetch.state.guesses(made.hit & made.taken);

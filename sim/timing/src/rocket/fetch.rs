@@ -11,7 +11,7 @@ use relsim_core::bus::Bus;
 use relsim_core::hart::Priv;
 use relsim_core::saved::{Impossible, require};
 
-use super::btb::{Btb, BtbUpdate, Packed, Prediction, Recent};
+use super::btb::{ANY_QUIET, Btb, BtbUpdate, Packed, Prediction, Recent};
 use super::icache::{Icache, Stages};
 use super::memo::{Act, BEFORE};
 use super::scan::{self, Scan, Transfers, is_memory, is_rvc, transfers};
@@ -408,6 +408,23 @@ impl Fetch {
         }
     }
 
+    /// The latest lookup, of the group at `pa`, is not followed, and has given `made`: an entry for a branch that is predicted
+    /// not to be taken is as good as none.
+    #[cold]
+    pub(super) fn record_discarded(&mut self, bus: &Bus, pa: u64, made: &Prediction) {
+        let half = |pa: u64| bus.ram.get::<u16>(pa);
+        let Some(word) = bus.ram.get::<u32>(pa & !3) else { return };
+        if !scan::may_branch(half((pa & !3).wrapping_sub(2)).unwrap_or(0), word) {
+            return;
+        }
+        let recorder = &mut self.btb.recorder;
+        let lookup = recorder.last();
+        recorder.directs_first(lookup, made.bht_taken);
+        if !made.taken && !made.bht_taken {
+            recorder.quiet(lookup, ANY_QUIET);
+        }
+    }
+
     /// What a cycle depends on beside the predictor.
     #[cold]
     pub(super) fn record_cycle(&mut self, env: &Env<'_>, s1_pa: u64) {
@@ -518,6 +535,9 @@ impl Fetch {
 
         if let Some(update) = update.or(own_update) {
             self.btb.update(update);
+        }
+        if self.btb.recorder.on && (replay || redirected) {
+            self.record_discarded(env.bus, translation.pa, &made);
         }
         self.state.replay_before = replay && !s0_valid;
         self.state.s1_valid_before = self.state.s1_valid;

@@ -134,6 +134,14 @@ pub(super) fn transfers(word: u32, partial: LeftOver) -> bool {
     half(word & 0xffff) || half(word >> 16) || partial != 0 && half(partial & 0xffff)
 }
 
+/// Whether a branch may end in the group that is `word`, behind the half `before`.
+pub(super) fn may_branch(before: u16, word: u32) -> bool {
+    let is_long = |bits: u16| bits & 0x7f == 0x63;
+    let is_short = |bits: u16| bits & 0xc003 == 0xc001;
+    let (low, high) = (word as u16, (word >> 16) as u16);
+    is_long(before) || is_long(low) || is_short(low) || is_short(high)
+}
+
 /// What is left over at the end of a group without control transfers.
 #[inline(always)]
 pub(super) fn plain_partial(pc: u64, word: u32, partial: LeftOver) -> LeftOver {

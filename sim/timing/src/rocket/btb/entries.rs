@@ -44,6 +44,8 @@ pub(super) struct Quiet {
     pub(super) bridx: u8,
 }
 
+/// The number of all [`Quiet`]s together.
+pub(in super::super) const ANY_QUIET: u32 = 0;
 /// The number of no [`Quiet`].
 pub(super) const NOT_QUIET: u32 = u32::MAX;
 

@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 
 use super::super::memo::UNFOUND;
 use super::super::replace::Plru;
-use super::entries::{Content, Found, NO_PAGE, NOT_QUIET, Odd, Quiet};
+use super::entries::{ANY_QUIET, Content, Found, NO_PAGE, NOT_QUIET, Odd, Quiet};
 use super::{
     BHT_ENTRIES, BTB_ENTRIES, Btb, HISTORY_INDEX, HISTORY_INDEXES, NO_ENTRY, PAGES, ROOM, Recent, SLOT_FREE,
     SLOT_SHARED, TAGS, bht_index, low, page,
@@ -95,7 +95,9 @@ impl Btb {
             return Some(UNFOUND);
         }
         let way = slot.wrapping_sub(1);
-        (slot != SLOT_SHARED && self.entries.quiets[usize::from(way) % ROOM] == quiet).then_some(way)
+        let own = self.entries.quiets[usize::from(way) % ROOM];
+        let same = own == quiet || quiet == ANY_QUIET && own != NOT_QUIET;
+        (slot != SLOT_SHARED && same).then_some(way)
     }
 
     /// What is under way takes effect, in a cycle with a lookup of `pc`.
@@ -193,8 +195,11 @@ impl Btb {
         let content = self.says(way);
         if let Some(contents) = &mut self.contents {
             let next = contents.len() as u32;
-            self.entries.contents[way] = *contents.entry(content).or_insert(next);
             let Content { page, found } = content;
+            // A return goes where the stack says.
+            let to = if found.returns { 0 } else { found.to };
+            let content = Content { page, found: Found { to, ..found } };
+            self.entries.contents[way] = *contents.entry(content).or_insert(next);
             self.entries.quiets[way] = match found.branches {
                 true => self.quiet(Quiet { page, bridx: found.bridx }),
                 false => NOT_QUIET,
@@ -204,7 +209,7 @@ impl Btb {
 
     /// The number of `quiet`.
     fn quiet(&mut self, quiet: Quiet) -> u32 {
-        let next = self.quiets.len() as u32;
+        let next = ANY_QUIET + 1 + self.quiets.len() as u32;
         *self.quiets.entry(quiet).or_insert(next)
     }
 

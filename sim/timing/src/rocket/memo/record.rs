@@ -44,6 +44,8 @@ pub(in super::super) enum Act {
     Direction { lookup: usize, taken: bool },
     /// What the return-address stack says.
     Returns(Option<u64>),
+    /// Where the entry for `pc` goes that returns, since the stack says nothing.
+    Target { pc: u64, to: u64 },
     /// A call.
     Push(u64),
     /// A return.
@@ -97,7 +99,7 @@ pub(in super::super) struct Recorder {
     pub on: bool,
     /// The fact that is at hand, by its number in the block.
     pub fact: u8,
-    pub(super) spoilt: bool,
+    pub(in super::super) spoilt: bool,
     pub(super) acts: Vec<Act>,
     latest: usize,
     named: u8,
@@ -138,8 +140,16 @@ impl Recorder {
         }
     }
 
-    /// `made` is what the lookup of `pc` gives, as the entries `answer`, which say `found`.
-    pub fn lookup(&mut self, pc: u64, answer: Answer, found: Found, settles: bool, made: &mut Prediction) {
+    /// `made` is what the lookup of `pc` gives, as the entries `answer`, which say `found`; if one returns, the stack says where.
+    pub fn lookup(
+        &mut self,
+        pc: u64,
+        answer: Answer,
+        found: Found,
+        settles: bool,
+        returns: Option<Option<u64>>,
+        made: &mut Prediction,
+    ) {
         let number = self.named;
         if usize::from(number) < LOOKUPS {
             self.named += 1;
@@ -159,6 +169,13 @@ impl Recorder {
             first: false,
             quiet: None,
         });
+        if let Some(to) = returns {
+            self.acts.push(Act::Returns(to));
+            if to.is_none() && matches!(answer, Answer::Entry(_)) {
+                // Its own target counts, which is no part of its content.
+                self.acts.push(Act::Target { pc, to: found.to });
+            }
+        }
         if found.branches {
             self.directs(self.latest, made.bht_taken);
         }

@@ -11,7 +11,7 @@ use prefetch_index::prefetch_index;
 use relsim_core::timing::Facts;
 use smallvec::SmallVec;
 
-use super::super::btb::{Btb, NO_TURN, Uses};
+use super::super::btb::{ANY_QUIET, Btb, NO_TURN, Uses};
 use super::super::dcache::Dcache;
 use super::history::Place;
 use super::origin::{Named, Origin, Places, UNFOUND};
@@ -280,6 +280,7 @@ impl Maker<'_> {
             Step::Returns(_) if self.stacked => return None,
             Step::Update(side) => self.update(side)?,
             Step::Returns(_)
+            | Step::Target(_)
             | Step::Page(_)
             | Step::Context(_)
             | Step::Word(_)
@@ -710,10 +711,10 @@ impl Short {
         if let Some(known) = self.tags.get(..n)?.iter().position(|&other| other == tag) {
             let same = &mut self.contents[known];
             // Of a tag that is asked for exactly, too, what it says when it predicts nothing is the same.
-            if *same & QUIET != 0 && *same != FREE {
+            let is_quiet = content & QUIET != 0 && content != FREE;
+            if *same & QUIET != 0 && *same != FREE && content != QUIET | ANY_QUIET as u16 {
                 *same = content;
             }
-            let is_quiet = content & QUIET != 0 && content != FREE;
             return (*same == content || is_quiet).then_some(known as u8);
         }
         (*self.tags.get_mut(n)?, *self.contents.get_mut(n)?) = (tag, content);

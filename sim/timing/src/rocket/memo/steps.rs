@@ -115,6 +115,8 @@ pub(super) enum Step {
     Learn { place: Place, taken: bool },
     /// What the return-address stack says: [`Side::Returns`].
     Returns(u32),
+    /// Where an entry goes: [`Side::Target`].
+    Target(u32),
     /// A call.
     Push(Wide),
     /// A return.
@@ -159,6 +161,11 @@ pub(super) enum Side {
         n: u8,
     },
     Returns(Option<u64>),
+    /// The entries for `pc` go there.
+    Target {
+        pc: u64,
+        to: u64,
+    },
     Update(BtbUpdate),
     Page {
         va: u64,
@@ -326,6 +333,8 @@ pub(super) struct Compiler<'a> {
     settled: u32,
     /// The tree has a use to learn of.
     used: bool,
+    /// The address of the latest lookup, if a change takes effect with it.
+    settles: Option<u64>,
     /// Tags that no entry has, since the entries changed last.
     free: Vec<u16>,
     stores: [Source; 2],
@@ -349,6 +358,7 @@ impl<'a> Compiler<'a> {
             learns: Vec::new(),
             settled: 0,
             used: false,
+            settles: None,
             free: Vec::new(),
             stores: [Source::before(0), Source::before(1)],
             accesses: 0,
@@ -360,10 +370,14 @@ impl<'a> Compiler<'a> {
     /// The steps of `acts` in `run`, and in `end` what they come to; whether that is possible.
     pub fn compile(mut self, acts: &[Act], run: &BlockRun<'_>, end: &mut End) -> bool {
         for act in acts {
+            if !matches!(act, Act::Returns(_) | Act::Target { .. }) {
+                self.settle();
+            }
             self.then.push((self.history, self.learnt));
             self.step(act, acts, run.ops);
             self.short &= self.history.is_short();
         }
+        self.settle();
         self.steps.append(&mut self.learns);
         (end.history, end.place) = (self.history, self.place);
         (end.stores, end.accesses) = (self.stores, self.accesses);
@@ -418,6 +432,7 @@ impl<'a> Compiler<'a> {
                 self.place = self.place.wrapping_sub(since);
             }
             Act::Returns(to) => self.aside(Step::Returns, Side::Returns(to)),
+            Act::Target { pc, to } => self.aside(Step::Target, Side::Target { pc, to }),
             Act::Push(address) => self.steps.push(Step::Push(Wide::new(address))),
             Act::Pop => self.steps.push(Step::Pop),
             Act::Update(update) => {
@@ -511,7 +526,12 @@ impl<'a> Compiler<'a> {
             self.free.clear();
         }
         if settles && !is_odd {
-            self.steps.push(Step::Settle(Wide::new(pc)));
+            self.settles = Some(pc);
         }
+    }
+
+    /// What takes effect with the latest lookup does so behind what that asks.
+    fn settle(&mut self) {
+        self.steps.extend(self.settles.take().map(|pc| Step::Settle(Wide::new(pc))));
     }
 }

@@ -577,9 +577,11 @@ impl Tree {
                 (!translates || hart.memory.tlb.holds(fact.a)) && env.dcache().repeat(fact.b, write, outcome)
             }
             Step::Idle => env.uncore.port.free <= hart.pipe.now,
-            Step::Behind(side) | Step::Operands(side) | Step::Returns(side) | Step::Word(side) => {
-                Self::is_same_aside(sides.get(side), hart, env, run)
-            }
+            Step::Behind(side)
+            | Step::Operands(side)
+            | Step::Returns(side)
+            | Step::Target(side)
+            | Step::Word(side) => Self::is_same_aside(sides.get(side), hart, env, run),
             Step::Push(_) | Step::Pop | Step::Update(_) => true,
             Step::Free { .. }
             | Step::Entry { .. }
@@ -617,6 +619,7 @@ impl Tree {
                 op.is_some_and(|op| operand_cycles(op, (fact.a, fact.b), env.params) == cycles)
             }
             Side::Returns(to) => hart.pipe.fetch.btb.ras_head() == to,
+            Side::Target { pc, to } => hart.pipe.fetch.btb.finds(pc).to == to,
             Side::Word { pa, word } => env.bus.ram.get::<u32>(pa) == Some(word),
             Side::Odd { .. } | Side::Page { .. } | Side::Update(_) | Side::Context(_) => false,
         }
