@@ -281,7 +281,10 @@ impl Ledger {
 
     /// What `self` has and `before`, an earlier state of the same ledger, had not.
     pub fn since<'a>(&'a self, before: &'a Self) -> impl Iterator<Item = (Priv, CycleCause, u64)> + 'a {
-        let cells = [Priv::U, Priv::S, Priv::M].into_iter().flat_map(|p| CycleCause::ALL.map(|c| (p, c)));
+        // As a rule, it is one privilege.
+        let differs = |&p: &Priv| self.cycles[p as usize] != before.cycles[p as usize];
+        let privileges = [Priv::U, Priv::S, Priv::M].into_iter().filter(differs);
+        let cells = privileges.flat_map(|p| CycleCause::ALL.map(|c| (p, c)));
         cells.map(|(p, c)| (p, c, self.get(p, c) - before.get(p, c))).filter(|cell| cell.2 > 0)
     }
 

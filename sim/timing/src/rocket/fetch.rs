@@ -375,27 +375,35 @@ impl Fetch {
     fn only_branch(&self, bus: &Bus) -> Option<u8> {
         let FetchState { s2_valid, s2_pc, s2_pa, partial, .. } = self.state;
         let word = bus.ram.get::<u32>(s2_pa & !3).filter(|_| s2_valid)?;
-        Transfers::new(s2_pc, word, scan::left_over(partial)).only_branch()
+        let partial = scan::left_over(partial);
+        if !transfers(word, partial) {
+            return None;
+        }
+        Transfers::new(s2_pc, word, partial).only_branch()
     }
 
     /// The same if nothing is predicted for it: whether the BTB has an entry for it or none matters only if it is taken.
     pub(super) fn quiet_half(&self, bus: &Bus) -> Option<u8> {
-        let half = self.only_branch(bus)?;
+        self.only_branch(bus).filter(|&half| self.predicts_nothing(half))
+    }
+
+    /// Whether nothing is predicted for the branch that ends in `half` of the group in the second stage.
+    fn predicts_nothing(&self, half: u8) -> bool {
         let made = &self.state.s2_made;
         let same = if made.hit { made.bridx == half } else { made.entry == 0 };
-        (same && !made.taken && !made.bht_taken).then_some(half)
+        same && !made.taken && !made.bht_taken
     }
 
     /// What is in the second stage does not depend on whether there is an entry for a branch that is predicted not to be
     /// taken. If it has not `fired`, it must not make the BTB forget everything with one.
     #[cold]
     pub(super) fn record_prediction(&mut self, bus: &Bus, fired: bool) {
-        if self.only_branch(bus).is_none() {
-            return;
-        }
+        let Some(half) = self.only_branch(bus) else { return };
         let direction = self.state.s2_made.bht_taken;
         self.btb.recorder.directs_first(self.s2_act, direction);
-        let Some(half) = self.quiet_half(bus) else { return };
+        if !self.predicts_nothing(half) {
+            return;
+        }
         if !fired && self.state.output != NO_DATA && self.begins_in_output(bus, half) {
             if self.s2_act == BEFORE {
                 self.btb.recorder.spoil();

@@ -19,6 +19,9 @@ pub(super) const MAX_LEARNT: usize = 8;
 /// Different causes of a path's cycles.
 const MAX_CHARGES: usize = 6;
 
+/// Tags that no entry has, as a rule.
+const FREE: usize = 16;
+
 /// Tags that are asked for together.
 pub(super) const TAGS: usize = 4;
 /// No lookup.
@@ -355,11 +358,11 @@ impl<'a> Compiler<'a> {
             place: 0,
             then: Vec::new(),
             learnt: 0,
-            learns: Vec::new(),
+            learns: Vec::with_capacity(MAX_LEARNT),
             settled: 0,
             used: false,
             settles: None,
-            free: Vec::new(),
+            free: Vec::with_capacity(FREE),
             stores: [Source::before(0), Source::before(1)],
             accesses: 0,
             short: true,
@@ -369,6 +372,7 @@ impl<'a> Compiler<'a> {
 
     /// The steps of `acts` in `run`, and in `end` what they come to; whether that is possible.
     pub fn compile(mut self, acts: &[Act], run: &BlockRun<'_>, end: &mut End) -> bool {
+        self.then.reserve_exact(acts.len());
         for act in acts {
             if !matches!(act, Act::Returns(_) | Act::Target { .. }) {
                 self.settle();
