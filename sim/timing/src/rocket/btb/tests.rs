@@ -103,6 +103,7 @@ impl Btb {
             again.number(way);
             assert_eq!(self.said[way], again.said[way], "entry {way}");
             assert_eq!(self.entries.contents[way], again.entries.contents[way], "entry {way}");
+            assert_eq!(self.entries.quiets[way], again.entries.quiets[way], "entry {way}");
         }
     }
 }

@@ -732,7 +732,7 @@ mod tests {
 
     use super::super::super::btb::{BtbUpdate, Cfi, NO_ENTRY};
     use super::super::history::History;
-    use super::super::origin::Origin;
+    use super::super::origin::{Origin, UNFOUND};
     use super::*;
 
     /// While a short cut knows that its directions are right, they are, and it learns nothing.
@@ -776,6 +776,39 @@ mod tests {
             }
         });
         assert!(known.get() > 0 && asked.get() > 0, "{known:?} known, {asked:?} asked for");
+    }
+
+    /// Where nothing is predicted, an entry for the branch is as good as none, and is named if somebody asks for it.
+    #[test]
+    fn entries_that_predict_nothing_may_be_there() {
+        const PC: u64 = 0x1000;
+        let mut btb = Btb::default();
+        btb.renumber();
+        let (tag, second_half) = (Btb::tag(PC), btb.quiet_at(PC, 1));
+        let found = |asked_for: bool, content: u32, btb: &Btb| {
+            let steps = [Step::Quiet { touches: false, n: 3, tag, content }];
+            let source = Origin::Lookup(3).source(0).filter(|_| asked_for);
+            let end = End::new(0, std::iter::empty(), source.map(Some).into_iter(), (0, 0)).unwrap();
+            let mut shorts = Shorts::default();
+            shorts.add(&steps, end, &mut Sides::default());
+            assert!(shorts.followed(0, btb.generation(), btb));
+            let short = &mut shorts.all[0];
+            short.finds(btb).then(|| short.ways()[0])
+        };
+        assert_eq!(found(true, second_half, &btb), Some(UNFOUND));
+        let mut becomes = |cfi: Cfi, half: u64| {
+            let (entry, origin) = (0, Origin::Itself);
+            btb.update(BtbUpdate { entry, origin, valid: true, pc: PC, br_pc: PC | half << 1, cfi });
+            btb.cycle(0x8000);
+            [second_half, ANY_QUIET].map(|content| {
+                let way = found(true, content, &btb);
+                assert_eq!(found(false, content, &btb).is_some(), way.is_some());
+                way
+            })
+        };
+        assert_eq!(becomes(Cfi::Branch, 1), [Some(0), Some(0)]);
+        assert_eq!(becomes(Cfi::Branch, 0), [None, Some(0)]);
+        assert_eq!(becomes(Cfi::Jump, 1), [None, None]);
     }
 
     /// A short cut that asks for more tags than it has room for, now that entries have had them, holds no more, whoever
