@@ -709,17 +709,30 @@ impl Short {
     fn check(&mut self, tag: u16, content: u16) -> Option<u8> {
         let n = usize::from(self.checks);
         if let Some(known) = self.tags.get(..n)?.iter().position(|&other| other == tag) {
-            let same = &mut self.contents[known];
-            // Of a tag that is asked for exactly, too, what it says when it predicts nothing is the same.
-            let is_quiet = content & QUIET != 0 && content != FREE;
-            if *same & QUIET != 0 && *same != FREE && content != QUIET | ANY_QUIET as u16 {
-                *same = content;
-            }
-            return (*same == content || is_quiet).then_some(known as u8);
+            self.contents[known] = both(self.contents[known], content)?;
+            return Some(known as u8);
         }
         (*self.tags.get_mut(n)?, *self.contents.get_mut(n)?) = (tag, content);
         self.checks += 1;
         Some(n as u8)
+    }
+}
+
+/// What to ask for that answers to `one` content as well as to `other`, of the same tag.
+fn both(one: u16, other: u16) -> Option<u16> {
+    const ANY: u16 = QUIET | ANY_QUIET as u16;
+    let is_quiet = |content: u16| content & QUIET != 0 && content != FREE;
+    match (one, other) {
+        _ if one == other => Some(one),
+        // What is there exactly says what it says when it predicts nothing.
+        (ANY, known) | (known, ANY) => Some(known),
+        _ => match (is_quiet(one), is_quiet(other)) {
+            // No entry says both, but there may be none.
+            (true, true) => Some(FREE),
+            (true, false) => Some(other),
+            (false, true) => Some(one),
+            (false, false) => None,
+        },
     }
 }
 
@@ -785,21 +798,31 @@ mod tests {
         let mut btb = Btb::default();
         btb.renumber();
         let (tag, second_half) = (Btb::tag(PC), btb.quiet_at(PC, 1));
-        let found = |asked_for: bool, content: u32, btb: &Btb| {
-            let steps = [Step::Quiet { touches: false, n: 3, tag, content }];
+        let elsewhere = btb.quiet_at(PC + 0x4000, 1);
+        assert_eq!(Btb::tag(PC + 0x4000), tag);
+        let quiet = |n: u8, content: u32| Step::Quiet { touches: false, n, tag, content };
+        let holds = |steps: &[Step], asked_for: bool, btb: &Btb| {
             let source = Origin::Lookup(3).source(0).filter(|_| asked_for);
             let end = End::new(0, std::iter::empty(), source.map(Some).into_iter(), (0, 0)).unwrap();
             let mut shorts = Shorts::default();
-            shorts.add(&steps, end, &mut Sides::default());
+            shorts.add(steps, end, &mut Sides::default());
             assert!(shorts.followed(0, btb.generation(), btb));
             let short = &mut shorts.all[0];
             short.finds(btb).then(|| short.ways()[0])
         };
+        let found = |asked_for: bool, content: u32, btb: &Btb| holds(&[quiet(3, content)], asked_for, btb);
+        let together = |btb: &Btb| {
+            let steps = [quiet(3, elsewhere), quiet(4, second_half), quiet(5, ANY_QUIET)];
+            [true, false].map(|asked_for| holds(&steps, asked_for, btb).is_some())
+        };
+        assert_eq!(together(&btb), [true, true]);
         assert_eq!(found(true, second_half, &btb), Some(UNFOUND));
         let mut becomes = |cfi: Cfi, half: u64| {
             let (entry, origin) = (0, Origin::Itself);
             btb.update(BtbUpdate { entry, origin, valid: true, pc: PC, br_pc: PC | half << 1, cfi });
             btb.cycle(0x8000);
+            // Another group has the same tag, and both find nothing.
+            assert_eq!(together(&btb), [false, false]);
             [second_half, ANY_QUIET].map(|content| {
                 let way = found(true, content, &btb);
                 assert_eq!(found(false, content, &btb).is_some(), way.is_some());
