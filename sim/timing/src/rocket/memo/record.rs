@@ -6,6 +6,7 @@ use super::super::btb::{BtbUpdate, Found, Odd, Prediction};
 use super::super::memory::Conflict;
 use super::super::tlb::Context;
 use super::origin::{LOOKUPS, Origin};
+use crate::parts::tags::NO_LINE;
 
 /// Which entries answer a lookup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,6 +108,8 @@ pub(in super::super) struct Recorder {
     given: bool,
     /// The line of what is in fetch's second stage: the node says that it was found.
     line: u64,
+    /// The line that was asked for last, if it was there.
+    asked: u64,
 }
 
 impl Recorder {
@@ -114,7 +117,7 @@ impl Recorder {
     /// is in the instruction cache whenever the node is come to.
     pub(super) fn begin(&mut self, given: bool, line: u64) {
         self.on = true;
-        (self.given, self.line) = (given, line);
+        (self.given, self.line, self.asked) = (given, line, NO_LINE);
         self.spoilt = false;
         self.latest = BEFORE;
         self.named = 0;
@@ -243,8 +246,10 @@ impl Recorder {
 
     /// Whether a line is in the instruction cache.
     pub fn line(&mut self, line: u64, there: bool) {
-        if line != self.line || !there {
+        let known = there && (line == self.line || line == self.asked);
+        if !known {
             self.once(Act::Line { line, there });
+            self.asked = if there { line } else { NO_LINE };
         }
     }
 
