@@ -100,7 +100,7 @@ pub(in super::super) struct Recorder {
     pub on: bool,
     /// The fact that is at hand, by its number in the block.
     pub fact: u8,
-    pub(in super::super) spoilt: bool,
+    pub(super) spoilt: bool,
     pub(super) acts: Vec<Act>,
     latest: usize,
     named: u8,

@@ -104,7 +104,7 @@ pub(super) struct Short {
     /// How many tags it asks for.
     checks: u8,
     directions: [Direction; DIRECTIONS],
-    /// Tags with the content of their entry, or [`FREE`].
+    /// Tags with the content of their entry, [`FREE`], or [`QUIET`] and what it says then.
     tags: [u16; CHECKS],
     contents: [u16; CHECKS],
     /// Where what else it asks and tells begins.
@@ -137,7 +137,8 @@ const _: () = assert!(offset_of!(Short, end) == 192);
 
 /// What is rarely asked for of a path.
 pub(super) struct Path {
-    /// How many checks of its short cut are for entries, and the tags that no entry has.
+    /// How many checks of its short cut find entries, and the tags of the others, with [`FREE`] or what an entry says that
+    /// predicts nothing.
     found: u8,
     free: SmallVec<[(u16, u16); 12]>,
 }
