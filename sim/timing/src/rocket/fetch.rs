@@ -410,19 +410,18 @@ impl Fetch {
             }
             return;
         }
-        if let Some(pc) = self.btb.recorder.looked_up(self.s2_act) {
-            let quiet = self.btb.quiet_at(pc, half);
-            self.btb.recorder.quiet(self.s2_act, quiet);
-        }
+        let quiet = self.btb.quiet_at(self.state.s2_pc, half);
+        self.btb.recorder.quiet(self.s2_act, quiet);
     }
 
     /// The latest lookup, of the group at `pa`, is not followed, and has given `made`: an entry for a branch that is predicted
     /// not to be taken is as good as none.
     #[cold]
     pub(super) fn record_discarded(&mut self, bus: &Bus, pa: u64, made: &Prediction) {
-        let half = |pa: u64| bus.ram.get::<u16>(pa);
-        let Some(word) = bus.ram.get::<u32>(pa & !3) else { return };
-        if !scan::may_branch(half((pa & !3).wrapping_sub(2)).unwrap_or(0), word) {
+        let base = pa & !3;
+        let Some(word) = bus.ram.get::<u32>(base) else { return };
+        let before = bus.ram.get::<u16>(base.wrapping_sub(2)).unwrap_or(0);
+        if !scan::may_branch(before, word) {
             return;
         }
         let recorder = &mut self.btb.recorder;

@@ -216,15 +216,7 @@ impl Recorder {
         }
     }
 
-    /// Where `lookup` has found, if that was not before the block.
-    pub fn looked_up(&self, lookup: usize) -> Option<u64> {
-        match self.acts.get(lookup) {
-            Some(&Act::Lookup { pc, .. }) => Some(pc),
-            _ => None,
-        }
-    }
-
-    /// `lookup` predicts nothing, whether it finds an entry that says `number` or none.
+    /// `lookup`, if it was made since the block began, predicts nothing, whether it finds an entry that says `number` or none.
     pub fn quiet(&mut self, lookup: usize, number: u32) {
         if let Some(Act::Lookup { answer, quiet, number: n, .. }) = self.acts.get_mut(lookup)
             && !matches!(answer, Answer::Odd(_))

@@ -20,7 +20,7 @@ pub(super) const MAX_LEARNT: usize = 8;
 const MAX_CHARGES: usize = 6;
 
 /// Tags that no entry has, as a rule.
-const FREE: usize = 16;
+const FREE_TAGS: usize = 16;
 
 /// Tags that are asked for together.
 pub(super) const TAGS: usize = 4;
@@ -362,7 +362,7 @@ impl<'a> Compiler<'a> {
             settled: 0,
             used: false,
             settles: None,
-            free: Vec::with_capacity(FREE),
+            free: Vec::with_capacity(FREE_TAGS),
             stores: [Source::before(0), Source::before(1)],
             accesses: 0,
             short: true,
