@@ -4,6 +4,8 @@
 //! goes. All of that stands together, whatever the path asks, so that nobody has to look what is asked next. A path that
 //! does change entries has a program beside it: what it asks the BTB and tells it, in order.
 
+mod maker;
+
 use std::mem::offset_of;
 use std::slice::from_ref;
 
@@ -14,8 +16,9 @@ use smallvec::SmallVec;
 use super::super::btb::{ANY_QUIET, Btb, NO_TURN, Uses};
 use super::super::dcache::Dcache;
 use super::history::Place;
-use super::origin::{Named, Origin, Places, UNFOUND};
-use super::steps::{End, NO_LOOKUP, Side, Sides, Step};
+use super::origin::{Named, Places, UNFOUND};
+use super::steps::{End, Sides, Step};
+use maker::Maker;
 
 /// Short cuts that are tried one after the other.
 pub(super) const TRIES: usize = 4;
@@ -135,12 +138,15 @@ const _: () = assert!(size_of::<Short>() == 256);
 const _: () = assert!(offset_of!(Short, first_other) < 128);
 const _: () = assert!(offset_of!(Short, end) == 192);
 
+/// Tags with what is asked for them.
+type Free = SmallVec<[(u16, u16); 12]>;
+
 /// What is rarely asked for of a path.
 pub(super) struct Path {
     /// How many checks of its short cut find entries, and the tags of the others, with [`FREE`] or what an entry says that
     /// predicts nothing.
     found: u8,
-    free: SmallVec<[(u16, u16); 12]>,
+    free: Free,
 }
 
 /// All short cuts, by the numbers of their paths' ends.
@@ -149,225 +155,6 @@ pub(super) struct Shorts {
     all: Vec<Short>,
     paths: Vec<Path>,
     others: Vec<Step>,
-}
-
-/// What makes a short cut of steps.
-struct Maker<'a> {
-    short: Short,
-    /// Tags that no entry has, or one that predicts nothing and is not asked for again, with [`FREE`] or what it says.
-    free: SmallVec<[(u16, u16); 12]>,
-    /// The lookups whose entries somebody asks for again, a bit each.
-    needed: [u64; 4],
-    /// Lookups that find an entry, with their checks.
-    found: SmallVec<[(u8, u8); 4]>,
-    /// The lookup that is used last, if the tree has not learnt of it.
-    used: Option<u8>,
-    /// The stack has changed.
-    stacked: bool,
-    others: &'a mut Vec<Step>,
-    sides: &'a mut Sides,
-}
-
-impl Maker<'_> {
-    /// The check that finds the entry of lookup `n`.
-    fn check(&self, n: u8) -> Option<u8> {
-        Some(self.found.iter().find(|found| found.0 == n)?.1)
-    }
-
-    /// The tree learns of the latest use. Of several of the same in a row only the last one matters.
-    fn touch(&mut self) -> Option<()> {
-        let Some(used) = self.used.take() else { return Some(()) };
-        let check = self.check(used)?;
-        let touches = usize::from(self.short.touches);
-        if touches == 0 || self.short.touched[touches - 1] != check {
-            *self.short.touched.get_mut(touches)? = check;
-            self.short.touches += 1;
-        }
-        Some(())
-    }
-
-    /// Asks for a direction, with the rest if there is no more room.
-    fn direction(&mut self, place: Place, learnt: u8, taken: bool) -> Option<()> {
-        let learns = self.short.learnt.get(..learnt.into())?;
-        let learnt = if learns.iter().any(|learns| learns.place.may_be(place)) { learnt } else { 0 };
-        match self.short.directions.get_mut(usize::from(self.short.asks)) {
-            Some(direction) => {
-                *direction = Direction { place, learnt, taken, other: NO_SHORT };
-                self.short.asks += 1;
-            }
-            None => self.others.push(Step::Direction { place, learnt, taken, uses: NO_LOOKUP }),
-        }
-        Some(())
-    }
-
-    fn learns(&mut self, learns: Learns) -> Option<()> {
-        *self.short.learnt.get_mut(usize::from(self.short.learns))? = learns;
-        self.short.learns += 1;
-        Some(())
-    }
-
-    fn finds(&mut self, n: u8, tag: u16, content: u32) -> Option<()> {
-        let content = u16::try_from(content).ok().filter(|&content| content < QUIET)?;
-        let check = self.short.check(tag, content)?;
-        self.found.push((n, check));
-        Some(())
-    }
-
-    /// Nothing, or an entry that predicts nothing: that is checked for by itself if somebody asks for the entry.
-    fn quiet(&mut self, n: u8, tag: u16, content: u32) -> Option<()> {
-        let content = QUIET | u16::try_from(content).ok().filter(|&content| content < FREE & !QUIET)?;
-        if self.needed[usize::from(n / 64)] >> (n % 64) & 1 == 0 {
-            self.free.push((tag, content));
-        } else {
-            let check = self.short.check(tag, content)?;
-            self.found.push((n, check));
-        }
-        Some(())
-    }
-
-    /// Update `side`, of what a check finds where it is of what a lookup finds.
-    fn update(&mut self, side: u32) -> Option<()> {
-        let mut named = side;
-        if let Side::Update(mut update) = *self.sides.get(side)
-            && let Origin::Lookup(n) = update.origin
-        {
-            update.origin = Origin::Lookup(self.check(n)?);
-            named = self.sides.number(Side::Update(update));
-        }
-        self.others.push(Step::Update(named));
-        Some(())
-    }
-
-    /// Where a prediction comes from in terms of checks.
-    fn source(&self, source: u8) -> Option<u8> {
-        match Named::lookup_of(source) {
-            Some(n) => Origin::Lookup(self.check(n)?).index(),
-            None => Some(source),
-        }
-    }
-
-    fn step(&mut self, step: Step) -> Option<()> {
-        match step {
-            Step::Free { touches, .. } | Step::Entry { touches, .. } | Step::Quiet { touches, .. }
-                if touches =>
-            {
-                self.touch()?
-            }
-            _ => {}
-        }
-        let short = &mut self.short;
-        match step {
-            Step::Line { .. } => {}
-            Step::Free { tags, .. } => self.free.push((tags[0], FREE)),
-            Step::Quiet { n, tag, content, .. } => self.quiet(n, tag, content)?,
-            Step::Use { n } => self.used = Some(n),
-            Step::Entry { uses, n, tag, content, .. } => {
-                self.finds(n, tag, content)?;
-                self.used = if uses { Some(n) } else { self.used };
-            }
-            Step::Settled { facts, writes } => {
-                (short.facts, short.writes) = (short.facts | facts, short.writes | writes);
-            }
-            Step::Direction { place, learnt, taken, uses } => {
-                self.direction(place, learnt, taken)?;
-                self.used = if uses == NO_LOOKUP { self.used } else { Some(uses) };
-            }
-            Step::Learn { place, taken } => self.learns(Learns { place, taken })?,
-            Step::Push(_) | Step::Pop => {
-                self.stacked = true;
-                self.others.push(step);
-            }
-            // Another answer than before the block.
-            Step::Returns(_) if self.stacked => return None,
-            Step::Update(side) => self.update(side)?,
-            Step::Returns(_)
-            | Step::Target(_)
-            | Step::Page(_)
-            | Step::Context(_)
-            | Step::Word(_)
-            | Step::Behind(_)
-            | Step::Operands(_)
-            | Step::Unsettled { .. }
-            | Step::Becomes { .. }
-            | Step::Idle => self.others.push(step),
-            Step::Odd(_) | Step::Settle(_) | Step::Flush | Step::End(_) | Step::Sources(_) => return None,
-        }
-        Some(())
-    }
-
-    /// A step of a path in whose middle entries change.
-    fn program_step(&mut self, step: Step) -> Option<()> {
-        match step {
-            Step::Line { .. }
-            | Step::Settled { .. }
-            | Step::Learn { .. }
-            | Step::End(_)
-            | Step::Sources(_) => {
-                return self.step(step);
-            }
-            Step::Direction { place, learnt, taken, uses } => {
-                self.direction(place, learnt, taken)?;
-                if uses != NO_LOOKUP {
-                    self.others.push(Step::Use { n: uses });
-                }
-            }
-            _ => self.others.push(step),
-        }
-        Some(())
-    }
-
-    /// All of `steps`.
-    fn steps(&mut self, steps: &[Step]) -> Option<()> {
-        let changes = |step: &Step| matches!(step, Step::Settle(_) | Step::Odd(_) | Step::Flush);
-        self.short.is_program = steps.iter().any(changes);
-        if !self.short.is_program {
-            self.need(steps);
-            steps.iter().try_for_each(|&step| self.step(step))?;
-            return self.finish();
-        }
-        let first = self.others.len();
-        steps.iter().try_for_each(|&step| self.program_step(step))?;
-        let apart = self.others.split_off(first);
-        self.others.extend(Step::together(&apart));
-        self.counts()
-    }
-
-    /// Somebody asks for the entries that lookups have found where predictions come from them at the end, or updates.
-    fn need(&mut self, steps: &[Step]) {
-        let end = &self.short.end;
-        let updates = steps.iter().filter_map(|step| match *step {
-            Step::Update(side) => match self.sides.get(side) {
-                Side::Update(update) => update.origin.index(),
-                _ => None,
-            },
-            _ => None,
-        });
-        for source in end.sources.into_iter().take(end.places.into()).chain(updates) {
-            if let Some(n) = Named::lookup_of(source) {
-                self.needed[usize::from(n / 64)] |= 1 << (n % 64);
-            }
-        }
-    }
-
-    /// How much there is of what was made.
-    fn counts(&mut self) -> Option<()> {
-        let asked =
-            self.short.directions.iter().take(self.short.asks.into()).map(|direction| direction.place);
-        let learnt = self.short.learnt.iter().take(self.short.learns.into()).map(|learns| learns.place);
-        let shift = asked.chain(learnt).map(Place::shift).min().unwrap_or(u64::BITS - 1);
-        self.short.shift = shift as u8;
-        self.short.others = u8::try_from(self.others.len() - self.short.first_other as usize).ok()?;
-        self.short.accesses = (u32::BITS - self.short.facts.leading_zeros()) as u8;
-        Some(())
-    }
-
-    fn finish(&mut self) -> Option<()> {
-        for n in 0..usize::from(self.short.end.places) {
-            self.short.end.sources[n] = self.source(self.short.end.sources[n])?;
-        }
-        self.short.used = self.used.map_or(Some(NO_CHECK), |n| self.check(n))?;
-        self.counts()
-    }
 }
 
 impl Shorts {
@@ -405,16 +192,7 @@ impl Shorts {
             otherwise: NO_SHORT,
             first_other: first_other as u32,
         };
-        let mut maker = Maker {
-            short,
-            free: SmallVec::new(),
-            needed: [0; 4],
-            found: SmallVec::new(),
-            used: None,
-            stacked: false,
-            others: &mut self.others,
-            sides,
-        };
+        let mut maker = Maker::new(short, &mut self.others, sides);
         let possible = maker.steps(steps).is_some();
         let Maker { mut short, mut free, .. } = maker;
         short.possible = possible;
@@ -747,6 +525,7 @@ mod tests {
     use super::super::super::btb::{BtbUpdate, Cfi, NO_ENTRY};
     use super::super::history::History;
     use super::super::origin::{Origin, UNFOUND};
+    use super::super::steps::NO_LOOKUP;
     use super::*;
 
     /// While a short cut knows that its directions are right, they are, and it learns nothing.
