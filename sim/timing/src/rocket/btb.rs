@@ -334,27 +334,31 @@ impl Btb {
     }
 
     /// Looks `pc` up, and lets changes of the last cycle take effect afterwards: gives what is predicted, and
-    /// where to.
+    /// where to. It does not matter where if that is not `followed`.
     #[inline(always)]
-    pub fn cycle(&mut self, pc: u64) -> (Prediction, u64) {
+    pub fn cycle(&mut self, pc: u64, followed: bool) -> (Prediction, u64) {
         if self.recorder.on {
-            return self.recorded_cycle(pc);
+            return self.recorded_cycle(pc, followed);
         }
         self.unrecorded_cycle(pc)
     }
 
     #[cold]
-    fn recorded_cycle(&mut self, pc: u64) -> (Prediction, u64) {
+    fn recorded_cycle(&mut self, pc: u64, followed: bool) -> (Prediction, u64) {
         let found = self.finds(pc);
+        let direction = self.bht[bht_index(pc, (self.registers.history >> 56) as u8)] != 0;
         let answer = match self.slots[usize::from(low(pc))] {
             SLOT_FREE => Answer::Nothing,
-            n if n == SLOT_SHARED || !found.hit => Answer::Odd(self.odd(pc).0),
+            n if n == SLOT_SHARED || !found.hit => {
+                Answer::Odd { odd: self.odd(pc, direction, followed).0, followed }
+            }
             n => Answer::Entry(self.entries.contents[usize::from(n - 1)]),
         };
         let settles = !self.settled();
-        let stack = self.ras_head();
         let (mut made, to) = self.unrecorded_cycle(pc);
-        self.recorder.lookup(pc, answer, found, settles, found.returns.then_some(stack), &mut made);
+        let goes = followed && made.hit && made.taken;
+        let stack = Some(self.ras_head()).filter(|_| found.returns && goes);
+        self.recorder.lookup(pc, answer, found, settles, stack, &mut made);
         (made, to)
     }
 

@@ -112,7 +112,7 @@ impl Pipeline {
             let mut made = fetch.state.s2_made;
             made.taken &= made.hit;
             if made.hit || transfers(word, scan::left_over(partial)) {
-                let found = fetch.predecode(word);
+                let found = fetch.predecode(word, true);
                 if !made.taken && found.taken {
                     made.bends(found.taken_idx);
                 }
@@ -171,15 +171,18 @@ impl Pipeline {
         }
         let queued_before = fetch.state.queued;
         let replay = (fetch.state.s2_valid & !fire) | fetch.state.replay_before;
-        let (made, to) = fetch.btb.cycle(s1_pc);
+        let by_btb = fetch.state.s2_made.hit && fetch.state.s2_made.taken;
+        let bends = !by_btb && scanned.is_some_and(|scan| scan.taken);
+        let (made, to) = fetch.btb.cycle(s1_pc, !replay && !bends);
         let mut next = (s1_pc & !3).wrapping_add(4);
         if made.hit && made.taken {
             next = to;
         }
-        let (mut bends, mut wanted) = (false, None);
+        let mut wanted = None;
         match &scanned {
             Some(scan) => {
-                bends = fetch.tell(scan, queued_before, &mut wanted, &mut next);
+                next = scan.npc.unwrap_or(next);
+                wanted = fetch.second_stage(scan, queued_before);
             }
             None => fetch.state.partial = partial,
         }
@@ -240,22 +243,6 @@ impl Pipeline {
 }
 
 impl super::fetch::Fetch {
-    /// A group with control transfers leaves the second stage: whether fetch bends, and where to.
-    fn tell(
-        &mut self,
-        scan: &Scan,
-        queued_before: usize,
-        wanted: &mut Option<super::btb::BtbUpdate>,
-        next: &mut u64,
-    ) -> bool {
-        let by_btb = self.state.s2_made.hit && self.state.s2_made.taken;
-        if let Some(npc) = scan.npc {
-            *next = npc;
-        }
-        *wanted = self.second_stage(scan, queued_before);
-        !by_btb && scan.taken
-    }
-
     /// Decode takes `take` halves of the `buffered` and those of the head of the queue.
     #[inline(always)]
     fn take(&mut self, take: u8, buffered: u8, is_head: bool, first: u8, in_head: u8) {

@@ -210,7 +210,7 @@ impl Fetch {
                     half(base) | half(base + 2) << 16
                 })
             };
-            self.scan = self.predecode(word);
+            self.scan = self.predecode(word, self.fire);
             let mut made = self.state.s2_made;
             let by_btb = made.hit && made.taken;
             made.taken = by_btb;
@@ -306,23 +306,26 @@ impl Fetch {
         offer
     }
 
-    /// What predecode finds in the second stage's group, which is `word`.
-    pub(super) fn predecode(&mut self, word: u32) -> Scan {
+    /// What predecode finds in the second stage's group, which is `word`. Nothing comes of it unless the group `fires`, which is
+    /// to go to the queue.
+    pub(super) fn predecode(&mut self, word: u32, fires: bool) -> Scan {
         let partial = scan::left_over(self.state.partial);
         if !self.state.s2_made.hit && !transfers(word, partial) {
             return Scan::plain(self.state.s2_pc, word, partial);
         }
         let group = Transfers::new(self.state.s2_pc, word, partial);
         let ras = self.btb.ras_head();
-        for kind in group.kinds {
-            if kind & scan::RETURN != 0 {
-                self.btb.recorder.act(Act::Returns(ras));
+        let made = Packed::looked_up(&self.state.s2_made);
+        let recorder = &mut self.btb.recorder;
+        if recorder.on && fires {
+            if group.asks_direction() {
+                recorder.directs(self.s2_act, self.state.s2_made.bht_taken);
             }
-            if kind & scan::BRANCH != 0 {
-                self.btb.recorder.directs(self.s2_act, self.state.s2_made.bht_taken);
+            if group.asks_stack(made) {
+                recorder.act(Act::Returns(ras));
             }
         }
-        group.scan(Packed::looked_up(&self.state.s2_made), ras)
+        group.scan(made, ras)
     }
 
     /// Whether the group in the second stage, which does not get into the queue, makes the BTB forget everything:
@@ -368,7 +371,11 @@ impl Fetch {
     /// Whether it matters which direction the lookup gave that goes with the group in the second stage.
     pub(super) fn direction_matters(&self, bus: &Bus) -> bool {
         let word = bus.ram.get::<u32>(self.state.s2_pa & !3);
-        self.state.s2_valid && word.is_none_or(|word| transfers(word, scan::left_over(self.state.partial)))
+        let partial = scan::left_over(self.state.partial);
+        self.state.s2_valid
+            && word.is_none_or(|word| {
+                transfers(word, partial) && Transfers::new(self.state.s2_pc, word, partial).asks_direction()
+            })
     }
 
     /// The half in which the only transfer of the group in the second stage ends, if that is a branch.
@@ -485,7 +492,7 @@ impl Fetch {
             self.record_prediction(env.bus, fire);
         }
         // Looked up in the state that the cycle began with.
-        let (made, to) = self.btb.cycle(self.state.s1_pc);
+        let (made, to) = self.btb.cycle(self.state.s1_pc, !replay && !redirected);
 
         let own_update = if fire { self.second_stage(&scan, queued_before) } else { None };
         if !fire && self.misfits(env.bus) {

@@ -256,6 +256,18 @@ impl Transfers {
         }
     }
 
+    /// Whether a direction has a part in where the group goes: it does not if a jump ends in front of the first branch.
+    pub fn asks_direction(&self) -> bool {
+        let [first, second] = self.kinds;
+        first & BRANCH != 0 || first & (JUMP | INDIRECT) == 0 && second & BRANCH != 0
+    }
+
+    /// Whether the return-address stack says where the group goes, for which `made` was predicted.
+    pub fn asks_stack(&self, made: Packed) -> bool {
+        let scan = self.scan(made, None);
+        scan.unpredicted && self.kinds[usize::from(scan.taken_idx) & 1] & RETURN != 0
+    }
+
     /// The half in which a branch ends, if that is the only transfer.
     pub fn only_branch(&self) -> Option<u8> {
         let [first, second] = self.kinds;

@@ -22,7 +22,10 @@ pub(in super::super) struct Found {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in super::super) struct Odd {
     pub(super) several: bool,
-    /// With 0 or 1 for the entry, with a hit or without, if that is one that predictions name.
+    /// A transfer is predicted.
+    pub(super) taken: bool,
+    /// With 1 for the entry if that has a name without a hit, and 0 otherwise; with 0 for where it goes if nobody goes there, or
+    /// the return-address stack says where.
     pub(super) found: Found,
 }
 

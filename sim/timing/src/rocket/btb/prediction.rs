@@ -29,9 +29,9 @@ pub struct Prediction {
 
 impl Prediction {
     /// Whether `entry` names the entry that was found, whose number means nothing by itself: one for another page names
-    /// itself, too.
+    /// itself, too, and several name what the union of their numbers is, though there may be no such entry.
     pub(in super::super) fn names(&self) -> bool {
-        self.entry < NO_ENTRY && (self.hit || self.entry != 0)
+        self.hit || self.entry != 0
     }
 
     /// The group ends in the transfer at half `idx`, as predecode found.

@@ -7,7 +7,7 @@ use super::super::memo::UNFOUND;
 use super::super::replace::Plru;
 use super::entries::{ANY_QUIET, Content, Found, NO_PAGE, NOT_QUIET, Odd, Quiet};
 use super::{
-    BHT_ENTRIES, BTB_ENTRIES, Btb, HISTORY_INDEX, HISTORY_INDEXES, NO_ENTRY, PAGES, ROOM, Recent, SLOT_FREE,
+    BHT_ENTRIES, BTB_ENTRIES, Btb, HISTORY_INDEX, HISTORY_INDEXES, PAGES, ROOM, Recent, SLOT_FREE,
     SLOT_SHARED, TAGS, bht_index, low, page,
 };
 
@@ -144,17 +144,17 @@ impl Btb {
         self.recent.used = Some(way);
     }
 
-    /// What the entries say about `pc` together, and the number that they give together.
-    pub(in super::super) fn odd(&self, pc: u64) -> (Odd, u8) {
+    /// What the entries say about `pc` together with `direction`, and the number that they give together. If it is not
+    /// `followed`, it does not matter where that goes.
+    pub(in super::super) fn odd(&self, pc: u64, direction: bool, followed: bool) -> (Odd, u8) {
         let found = self.finds(pc);
+        let taken = found.hit && (!found.branches || direction);
+        let goes = taken && followed && !(found.returns && self.ras_head().is_some());
+        let to = if goes { found.to } else { 0 };
         // Which entry it is does not matter where that has a name ([`Prediction::names`]).
-        let entry = match found.entry {
-            0..NO_ENTRY if found.hit => 0,
-            1..NO_ENTRY => 1,
-            entry => entry,
-        };
+        let entry = u8::from(!found.hit && found.entry != 0);
         let several = self.hits(pc).count_ones() > 1;
-        (Odd { several, found: Found { entry, ..found } }, found.entry)
+        (Odd { several, taken, found: Found { entry, to, ..found } }, found.entry)
     }
 
     /// [`Btb::settle`], and where several entries have answered the lookup, they are forgotten, and so is the entry that

@@ -49,7 +49,7 @@ impl History {
 }
 
 /// Where in the direction table something is, after the history that the block begins with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Place {
     /// Where it would be without a history.
     address: u16,

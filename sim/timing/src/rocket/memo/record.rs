@@ -15,8 +15,8 @@ pub(in super::super) enum Answer {
     Nothing,
     /// One, of this content ([`super::super::btb::Btb`] numbers them).
     Entry(u32),
-    /// Several, or one for another page.
-    Odd(Odd),
+    /// Several, or one for another page; it may not matter where they go.
+    Odd { odd: Odd, followed: bool },
 }
 
 /// Something asked or told.
@@ -179,7 +179,8 @@ impl Recorder {
                 self.acts.push(Act::Target { pc, to: found.to });
             }
         }
-        if found.branches {
+        // Several say something together with the direction.
+        if found.branches && !matches!(answer, Answer::Odd { .. }) {
             self.directs(self.latest, made.bht_taken);
         }
         if made.hit && made.taken {
@@ -219,7 +220,7 @@ impl Recorder {
     /// `lookup`, if it was made since the block began, predicts nothing, whether it finds an entry that says `number` or none.
     pub fn quiet(&mut self, lookup: usize, number: u32) {
         if let Some(Act::Lookup { answer, quiet, number: n, .. }) = self.acts.get_mut(lookup)
-            && !matches!(answer, Answer::Odd(_))
+            && !matches!(answer, Answer::Odd { .. })
             && usize::from(*n) < LOOKUPS
         {
             *quiet = Some(number);

@@ -600,7 +600,7 @@ mod tests {
         let mut becomes = |cfi: Cfi, half: u64| {
             let (entry, origin) = (0, Origin::Itself);
             btb.update(BtbUpdate { entry, origin, valid: true, pc: PC, br_pc: PC | half << 1, cfi });
-            btb.cycle(0x8000);
+            btb.cycle(0x8000, true);
             // Another group has the same tag, and both find nothing.
             assert_eq!(together(&btb), [false, false]);
             [second_half, ANY_QUIET].map(|content| {
@@ -636,7 +636,7 @@ mod tests {
             let pc = address(tag);
             let origin = Origin::Itself;
             btb.update(BtbUpdate { entry: NO_ENTRY, origin, valid: true, pc, br_pc: pc, cfi: Cfi::Jump });
-            btb.cycle(0x8000);
+            btb.cycle(0x8000, true);
             held.push(follow(&btb));
         }
         assert_eq!(held.iter().position(|held| !held), Some(CHECKS));

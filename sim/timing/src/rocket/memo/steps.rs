@@ -162,6 +162,10 @@ pub(super) enum Side {
         pc: u64,
         odd: Odd,
         n: u8,
+        followed: bool,
+        /// Where its direction is, after so many were learnt.
+        place: Place,
+        learnt: u8,
     },
     Returns(Option<u64>),
     /// The entries for `pc` go there.
@@ -506,6 +510,8 @@ impl<'a> Compiler<'a> {
     /// influence on the answer, and goes with it.
     fn lookup(&mut self, pc: u64, answer: Answer, n: u8, settles: bool, quiet: Option<u32>) {
         let tag = Btb::tag(pc);
+        // What is told has no other answer: it comes before the question, whatever the answer to that is.
+        self.steps.append(&mut self.learns);
         // With a change, a use is no news to the tree.
         let touches = std::mem::take(&mut self.used) && !settles;
         match answer {
@@ -521,11 +527,12 @@ impl<'a> Compiler<'a> {
             Answer::Entry(content) => {
                 self.steps.push(Step::Entry { touches, uses: false, n, tag, content });
             }
-            Answer::Odd(odd) => {
-                self.aside(Step::Odd, Side::Odd { pc, odd, n });
+            Answer::Odd { odd, followed } => {
+                let (place, learnt) = (Place::new(pc, &self.history), self.learnt);
+                self.aside(Step::Odd, Side::Odd { pc, odd, n, followed, place, learnt });
             }
         }
-        let is_odd = matches!(answer, Answer::Odd(_));
+        let is_odd = matches!(answer, Answer::Odd { .. });
         if settles || is_odd {
             self.free.clear();
         }

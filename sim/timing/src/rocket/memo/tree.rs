@@ -13,6 +13,7 @@ use super::super::memory::{Memory, span};
 use super::super::scoreboard::operand_cycles;
 use super::super::tlb::{Context, Order, translates};
 use super::super::uncore::{Beside, Env};
+use super::history;
 use super::origin::Named;
 use super::short::{Miss, Short, Shorts, TRIES};
 use super::steps::{End, MAX_LEARNT, NO_LOOKUP, Side, Sides, Source, Step};
@@ -305,6 +306,10 @@ impl Tree {
                 Step::Direction { place, learnt, taken, .. } => {
                     short.direction(place, learnt, &hart.pipe.fetch.btb) == taken
                 }
+                Step::Odd(side) => {
+                    let direction = |btb: &Btb, place, learnt| short.direction(place, learnt, btb);
+                    Self::takes_odd(sides.get(side), &mut hart.pipe.fetch.btb, named, direction)
+                }
                 _ => Self::takes(sides, step, hart, env, run, named, &mut learnt, &mut fetching, translates),
             };
             if !taken {
@@ -516,11 +521,35 @@ impl Tree {
                 btb.flush();
                 true
             }
-            Step::Odd(_) | Step::Page(_) | Step::Context(_) => {
+            Step::Odd(side) => {
+                let direction = |btb: &Btb, place: history::Place, count| {
+                    learnt.direction(btb, place.index(btb.history()), count)
+                };
+                Self::takes_odd(sides.get(side), btb, named, direction)
+            }
+            Step::Page(_) | Step::Context(_) => {
                 Self::takes_aside(sides, step, &mut hart.pipe.fetch, env, named, fetching)
             }
             _ => Self::is_same(sides, step, hart, env, run, translates),
         }
+    }
+
+    /// [`Tree::takes`] for a lookup that several entries answer, or one for another page; `direction` gives that at a place, as
+    /// it is after so many were learnt.
+    #[inline(never)]
+    fn takes_odd(
+        side: &Side,
+        btb: &mut Btb,
+        named: &mut Named,
+        direction: impl FnOnce(&Btb, history::Place, u8) -> bool,
+    ) -> bool {
+        let &Side::Odd { pc, odd, n, followed, place, learnt } = side else { return false };
+        let (now, entry) = btb.odd(pc, direction(btb, place, learnt), followed);
+        if now == odd {
+            btb.settle_odd(pc);
+            named.finds(n, entry);
+        }
+        now == odd
     }
 
     /// [`Tree::takes`] for what is rare.
@@ -533,16 +562,8 @@ impl Tree {
         named: &mut Named,
         fetching: &mut Fetching,
     ) -> bool {
-        let (Step::Odd(side) | Step::Page(side) | Step::Context(side)) = *step else { return false };
+        let (Step::Page(side) | Step::Context(side)) = *step else { return false };
         let same = match *sides.get(side) {
-            Side::Odd { pc, odd, n } => {
-                let (now, entry) = fetch.btb.odd(pc);
-                if now == odd {
-                    fetch.btb.settle_odd(pc);
-                    named.finds(n, entry);
-                }
-                return now == odd;
-            }
             Side::Page { va, pa, .. } => fetch.tlb.would_find(fetch.context, va) == Some(pa),
             Side::Context(context) => context == Context::of(env.hart),
             _ => false,
