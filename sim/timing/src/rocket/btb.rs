@@ -97,10 +97,10 @@ pub struct Btb {
     /// The same for what they say when they predict nothing.
     #[serde(skip)]
     quiets: FxHashMap<Quiet, u32>,
-    /// The entries as they were when a repetition began, if it has changed any.
+    /// Entries as they were when a repetition began: those that may have changed since.
     #[serde(skip)]
     before: Box<Entries>,
-    /// Which entries may have changed since, a bit each.
+    /// Which these are, a bit each.
     #[serde(skip)]
     changed: u32,
     /// The same of the stack.
@@ -312,7 +312,7 @@ impl Btb {
 
     /// Entry `way` is about to change: it is not valid until it [comes](Btb::comes) back.
     fn goes(&mut self, way: usize) {
-        self.changed |= 1 << way;
+        self.keeps_entry(way);
         if self.entries.valid >> way & 1 == 0 {
             return;
         }
@@ -489,14 +489,14 @@ impl Btb {
     fn apply(&mut self, update: BtbUpdate, target: u64) {
         let way = if update.entry < NO_ENTRY { usize::from(update.entry) } else { self.recent.plru.way() };
         self.recent.plru.access(way);
-        if self.confirms(&update, way, target) {
+        let update_hit = self.page_match(update.pc);
+        let page_hit = if page(update.pc) == page(target) { update_hit } else { self.page_match(target) };
+        if self.confirms(&update, way, target, update_hit, page_hit) {
             return;
         }
         self.keeps_entries();
         let before = self.shows(way);
         let rotate = |set: u8| (set << 1 | set >> (PAGES - 1)) & ((1 << PAGES) - 1);
-        let page_hit = self.page_match(target);
-        let update_hit = self.page_match(update.pc);
         let replaced = rotate(page_hit) | if page_hit != 0 { 0 } else { 1 << self.entries.next_page };
         let index_set = if update_hit != 0 { update_hit } else { replaced };
         let new_index = update_hit == 0;
@@ -541,17 +541,13 @@ impl Btb {
         (self.entries.valid >> way & 1 == 1).then(|| (self.entries.tags[way], self.entries.contents[way]))
     }
 
-    /// Whether `update` of entry `way` with `target` changes nothing but the use of the entry.
-    fn confirms(&self, update: &BtbUpdate, way: usize, target: u64) -> bool {
+    /// Whether `update` of entry `way` with `target`, whose pages match these, changes nothing but the use of the entry.
+    fn confirms(&self, update: &BtbUpdate, way: usize, target: u64, page: u8, target_page: u8) -> bool {
         let entries = &self.entries;
-        if entries.tags[way] != low(update.pc)
-            || entries.targets[way] != low(target)
-            || (entries.valid >> way & 1 == 1) != update.valid
-        {
-            return false;
-        }
-        let (page, target_page) = (self.page_match(update.pc), self.page_match(target));
-        page != 0
+        entries.tags[way] == low(update.pc)
+            && entries.targets[way] == low(target)
+            && (entries.valid >> way & 1 == 1) == update.valid
+            && page != 0
             && target_page != 0
             && entries.tag_pages[way] == page.trailing_zeros() as u8 + 1
             && entries.target_pages[way] == target_page.trailing_zeros() as u8

@@ -96,6 +96,24 @@ impl Default for Entries {
 }
 
 impl Entries {
+    /// Entry `way` becomes what it is among `others`, but not valid.
+    pub(super) fn copy_entry(&mut self, others: &Self, way: usize) {
+        self.tags[way] = others.tags[way];
+        self.tag_pages[way] = others.tag_pages[way];
+        self.targets[way] = others.targets[way];
+        self.target_pages[way] = others.target_pages[way];
+        self.cfi[way] = others.cfi[way];
+        self.bridx[way] = others.bridx[way];
+        self.contents[way] = others.contents[way];
+        self.quiets[way] = others.quiets[way];
+    }
+
+    /// The pages become what they are for `others`, and so does which entries are valid.
+    pub(super) const fn copy_pages(&mut self, others: &Self) {
+        self.valid = others.valid;
+        (self.pages, self.page_valid, self.next_page) = (others.pages, others.page_valid, others.next_page);
+    }
+
     pub(super) fn check(&self) -> Result<(), Impossible> {
         let lows = |lows: &[u16; ROOM]| lows.iter().all(|&low| usize::from(low) < TAGS);
         require(lows(&self.tags) && lows(&self.targets), "an address that is too long for the BTB")?;

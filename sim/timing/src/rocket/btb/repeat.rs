@@ -177,7 +177,17 @@ impl Btb {
     pub(super) fn keeps_entries(&mut self) {
         if self.repeats == Repeats::Yes {
             self.repeats = Repeats::WithChanges;
-            (*self.before, self.changed) = (self.entries, 0);
+            self.changed = 0;
+            self.before.copy_pages(&self.entries);
+        }
+    }
+
+    /// Entry `way` is about to change.
+    #[inline(always)]
+    pub(super) fn keeps_entry(&mut self, way: usize) {
+        if self.repeats == Repeats::WithChanges && self.changed >> way & 1 == 0 {
+            self.changed |= 1 << way;
+            self.before.copy_entry(&self.entries, way);
         }
     }
 
@@ -191,7 +201,7 @@ impl Btb {
 
     /// Works out what entry `way` says, and numbers it if somebody wants numbers.
     pub(super) fn number(&mut self, way: usize) {
-        self.changed |= 1 << way;
+        self.keeps_entry(way);
         let content = self.says(way);
         if let Some(contents) = &mut self.contents {
             let next = contents.len() as u32;
@@ -284,8 +294,9 @@ impl Btb {
             self.changes += 1;
             let changed = self.changed;
             ways(changed).for_each(|way| self.goes(way));
-            self.entries = *self.before;
+            self.entries.copy_pages(&self.before);
             for way in ways(changed) {
+                self.entries.copy_entry(&self.before, way);
                 if self.before.valid >> way & 1 == 1 {
                     self.comes(way);
                 }

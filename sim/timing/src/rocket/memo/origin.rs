@@ -47,22 +47,34 @@ impl Origin {
     }
 }
 
+/// Most nodes have no more places than that.
+const FEW: usize = 4;
+
 /// What the places of a node hold.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Places([u8; PLACES]);
 
 impl Places {
-    /// What comes from `sources`, if all of them are constants and the first lookups of the path, which have found `ways`.
-    pub(super) fn of(sources: &[u8], ways: &[u8]) -> Option<Self> {
-        let mut places = Self::default();
-        for (place, &source) in places.0.iter_mut().zip(sources) {
-            let source = usize::from(source);
-            *place = match source.checked_sub(FIRST) {
-                Some(lookup) => *ways.get(lookup)?,
-                None => *CONSTANTS.get(source.checked_sub(PLACES)?)?,
-            };
+    /// What comes from the first `count` of `sources`, which have [no other](Self::are_known) than constants and the first
+    /// lookups of the path, which have found `ways`.
+    #[inline(always)]
+    pub(super) fn of<const N: usize>(sources: &[u8; PLACES], count: u8, ways: [u8; N]) -> Self {
+        let mut known = [0; 2 * FIRST];
+        known[PLACES..][..CONSTANTS.len()].copy_from_slice(&CONSTANTS);
+        known[FIRST..][..N].copy_from_slice(&ways);
+        let entry = |n: usize| known[usize::from(sources[n]) % known.len()];
+        let mut places = Self([entry(0), entry(1), entry(2), entry(3), 0, 0, 0, 0, 0, 0]);
+        if usize::from(count) > FEW {
+            for n in FEW..PLACES {
+                places.0[n] = entry(n);
+            }
         }
-        Some(places)
+        places
+    }
+
+    /// Whether `sources` are no others than constants and the first lookups of the path.
+    pub(super) fn are_known(sources: &[u8]) -> bool {
+        sources.iter().all(|&source| usize::from(source) >= PLACES)
     }
 }
 
@@ -121,7 +133,6 @@ impl Named {
     #[inline(always)]
     pub fn moves(&mut self, sources: &[u8; PLACES], count: u8) {
         // Together: bytes that were just written are slow to read as a word.
-        const FEW: usize = 4;
         const MANY: usize = 8;
         let entry = |n: usize| u64::from(self.entries[usize::from(sources[n])]) << (8 * (n % MANY));
         let few = entry(0) | entry(1) | entry(2) | entry(3);

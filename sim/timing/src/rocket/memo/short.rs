@@ -116,9 +116,10 @@ pub(super) struct Short {
     uses: Uses,
     learnt: [Learns; LEARNS],
     /// Which entries the checks found last, and what the predictions' places come to hold of these, if that is all that they
-    /// hold.
+    /// hold and it has been worked out.
     ways: [u8; CHECKS],
     moved: Places,
+    is_known: bool,
     is_moved: bool,
     /// The checks that find the entries that are used, in order; the one of the last use, of which the tree does not learn
     /// yet.
@@ -179,6 +180,7 @@ impl Shorts {
             end,
             ways: [0; CHECKS],
             moved: Places::default(),
+            is_known: false,
             is_moved: false,
             checks: 0,
             tags: [0; CHECKS],
@@ -393,8 +395,12 @@ impl Short {
 
     /// Names what its predictions' places come to hold.
     #[inline(always)]
-    pub fn moves(&self, named: &mut Named) {
-        if self.is_moved {
+    pub fn moves(&mut self, named: &mut Named) {
+        if self.is_known {
+            if !self.is_moved {
+                self.is_moved = true;
+                self.moved = Places::of(&self.end.sources, self.end.places, self.ways);
+            }
             named.set_places(self.moved);
         } else {
             named.finds_first(self.ways);
@@ -455,9 +461,7 @@ impl Short {
             uses.then(way(self.used));
         }
         (self.made, self.ways, self.uses) = (btb.changes(), ways, uses);
-        let moved = Places::of(&self.end.sources[..self.end.places.into()], &ways);
-        self.is_moved = moved.is_some();
-        self.moved = moved.unwrap_or_default();
+        self.is_moved = false;
         true
     }
 

@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::super::history::Place;
-use super::super::origin::{Named, Origin};
+use super::super::origin::{Named, Origin, Places};
 use super::super::steps::{NO_LOOKUP, Side, Sides, Step};
 use super::{Direction, FREE, Free, Learns, NO_CHECK, NO_SHORT, QUIET, Short};
 
@@ -236,6 +236,8 @@ impl<'a> Maker<'a> {
         for n in 0..usize::from(self.short.end.places) {
             self.short.end.sources[n] = self.source(self.short.end.sources[n])?;
         }
+        let end = &self.short.end;
+        self.short.is_known = Places::are_known(&end.sources[..end.places.into()]);
         self.short.used = self.used.map_or(Some(NO_CHECK), |n| self.check(n))?;
         self.counts()
     }
