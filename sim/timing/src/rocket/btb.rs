@@ -13,7 +13,7 @@ use serde_big_array::BigArray;
 use super::memo::{Act, Answer, Origin, Recorder};
 use super::replace::Plru;
 pub(super) use entries::{ANY_QUIET, Found, Odd};
-use entries::{Content, Entries, NO_PAGE, Quiet};
+use entries::{Content, Entries, NO_PAGE, NUMBERED, Numbered, Quiet};
 pub(super) use prediction::{Packed, Prediction};
 use repeat::Repeats;
 pub(super) use repeat::Uses;
@@ -97,6 +97,9 @@ pub struct Btb {
     /// The same for what they say when they predict nothing.
     #[serde(skip)]
     quiets: FxHashMap<Quiet, u32>,
+    /// Contents that were numbered lately, at hand.
+    #[serde(skip, default = "none_numbered")]
+    numbered: Box<[Option<Numbered>; NUMBERED]>,
     /// Entries as they were when a repetition began: those that may have changed since.
     #[serde(skip)]
     before: Box<Entries>,
@@ -126,6 +129,10 @@ pub struct Btb {
     /// What is asked of the predictor and told to it, while somebody wants to know.
     #[serde(skip)]
     pub(super) recorder: Recorder,
+}
+
+fn none_numbered() -> Box<[Option<Numbered>; NUMBERED]> {
+    Box::new([None; NUMBERED])
 }
 
 fn no_contents() -> Box<[Content; ROOM]> {
@@ -194,6 +201,7 @@ impl Default for Btb {
             stack_before: None,
             contents: None,
             quiets: FxHashMap::default(),
+            numbered: none_numbered(),
             before: Box::default(),
             changed: 0,
             repeats: Repeats::No,

@@ -47,6 +47,17 @@ pub(super) struct Quiet {
     pub(super) bridx: u8,
 }
 
+/// A content with its number, and that of its [`Quiet`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Numbered {
+    pub(super) content: Content,
+    pub(super) number: u32,
+    pub(super) quiet: u32,
+}
+
+/// How many of them are at hand.
+pub(super) const NUMBERED: usize = 64;
+
 /// The number of all [`Quiet`]s together.
 pub(in super::super) const ANY_QUIET: u32 = 0;
 /// The number of no [`Quiet`].

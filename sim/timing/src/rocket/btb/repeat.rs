@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 
 use super::super::memo::UNFOUND;
 use super::super::replace::Plru;
-use super::entries::{ANY_QUIET, Content, Found, NO_PAGE, NOT_QUIET, Odd, Quiet};
+use super::entries::{ANY_QUIET, Content, Found, NO_PAGE, NOT_QUIET, NUMBERED, Numbered, Odd, Quiet};
 use super::{
     BHT_ENTRIES, BTB_ENTRIES, Btb, HISTORY_INDEX, HISTORY_INDEXES, PAGES, ROOM, Recent, SLOT_FREE,
     SLOT_SHARED, TAGS, bht_index, low, page,
@@ -203,18 +203,36 @@ impl Btb {
     pub(super) fn number(&mut self, way: usize) {
         self.keeps_entry(way);
         let content = self.says(way);
-        if let Some(contents) = &mut self.contents {
-            let next = contents.len() as u32;
-            let Content { page, found } = content;
-            // A return goes where the stack says.
-            let to = if found.returns { 0 } else { found.to };
-            let content = Content { page, found: Found { to, ..found } };
-            self.entries.contents[way] = *contents.entry(content).or_insert(next);
-            self.entries.quiets[way] = match found.branches {
-                true => self.quiet(Quiet { page, bridx: found.bridx }),
-                false => NOT_QUIET,
-            };
+        if self.contents.is_none() {
+            return;
         }
+        // Entries come back, and looking for them here is quicker than in the tables.
+        let at = (content.found.to >> 1) as usize % NUMBERED;
+        let Numbered { number, quiet, .. } = match self.numbered[at] {
+            Some(numbered) if numbered.content == content => numbered,
+            _ => {
+                let numbered = self.looks_up(content);
+                self.numbered[at] = Some(numbered);
+                numbered
+            }
+        };
+        (self.entries.contents[way], self.entries.quiets[way]) = (number, quiet);
+    }
+
+    /// The numbers of `content`.
+    #[inline(never)]
+    fn looks_up(&mut self, content: Content) -> Numbered {
+        let Content { page, found } = content;
+        // A return goes where the stack says.
+        let to = if found.returns { 0 } else { found.to };
+        let contents = self.contents.get_or_insert_default();
+        let next = contents.len() as u32;
+        let number = *contents.entry(Content { page, found: Found { to, ..found } }).or_insert(next);
+        let quiet = match found.branches {
+            true => self.quiet(Quiet { page, bridx: found.bridx }),
+            false => NOT_QUIET,
+        };
+        Numbered { content, number, quiet }
     }
 
     /// The number of `quiet`.
@@ -249,6 +267,7 @@ impl Btb {
     pub(in super::super) fn renumber(&mut self) {
         self.contents = Some(FxHashMap::default());
         self.quiets = FxHashMap::default();
+        self.numbered.fill(None);
         self.generation += 1;
         self.changes += 1;
         (0..BTB_ENTRIES).for_each(|way| self.number(way));
