@@ -20,6 +20,12 @@ impl History {
         u64::from_ne_bytes(self.bits)
     }
 
+    /// How many directions further on it is, modulo 256.
+    #[inline(always)]
+    pub(super) const fn place(&self) -> u8 {
+        self.new.wrapping_sub(self.forgotten)
+    }
+
     pub(super) fn advance(&mut self, taken: bool) {
         self.new = self.new.saturating_add(1);
         self.bits = (u64::from(taken) << 63 | self.bits() >> 1).to_ne_bytes();

@@ -1,8 +1,7 @@
 //! Short cuts. Most of what a path asks is which entries the BTB has; and few of the addresses that are looked up ever have
 //! one. A path that changes no entry in its middle has a short cut: which entries there are among those tags that ever had
 //! one, and what else is left to ask while no other tag comes to have one and no line of the instruction cache comes or
-//! goes. All of that stands together, whatever the path asks, so that nobody has to look what is asked next. A path that
-//! does change entries has a program beside it: what it asks the BTB and tells it, in order.
+//! goes. All of that stands together, whatever the path asks, so that nobody has to look what is asked next.
 
 mod maker;
 
@@ -29,11 +28,6 @@ const DIRECTIONS: usize = 5;
 const LEARNS: usize = 3;
 /// Uses of entries that it tells the BTB's tree of at most.
 const TOUCHES: usize = 4;
-/// What a program is credited for at first and at most, and what it loses where it does not hold. Where entries are others
-/// often, a tree is quicker, which asks in order what many paths have in common.
-const CREDIT: u8 = 4;
-const MOST_CREDIT: u8 = 16;
-const LOSS: u8 = 2;
 /// No entry has the tag.
 const FREE: u16 = u16::MAX;
 /// None, or one that predicts nothing: the content is what it says then.
@@ -126,12 +120,7 @@ pub(super) struct Short {
     touches: u8,
     used: u8,
     touched: [u8; TOUCHES],
-    /// Whether there is one.
-    possible: bool,
-    /// Entries change in the middle of the path: what it asks the BTB and tells it is not here, but in order among the rest.
-    pub is_program: bool,
-    credit: u8,
-    /// What the path comes to. A lookup stands for the check that finds its entry, unless that is so.
+    /// What the path comes to. A lookup stands for the check that finds its entry.
     pub end: End,
 }
 
@@ -188,16 +177,13 @@ impl Shorts {
             touches: 0,
             touched: [0; TOUCHES],
             used: NO_CHECK,
-            possible: false,
-            is_program: false,
-            credit: CREDIT,
             otherwise: NO_SHORT,
             first_other: first_other as u32,
         };
         let mut maker = Maker::new(short, &mut self.others, sides);
         let possible = maker.steps(steps).is_some();
         let Maker { mut short, mut free, .. } = maker;
-        short.possible = possible;
+        short.end.shortens = possible;
         if !possible {
             self.others.truncate(first_other);
             free.clear();
@@ -261,12 +247,12 @@ impl Shorts {
     #[inline]
     pub fn followed(&mut self, n: u32, generation: u64, btb: &Btb) -> bool {
         let short = &mut self.all[n as usize];
-        if short.possible && short.generation != generation {
-            short.possible = short.works_out(&self.paths[n as usize], btb).is_some();
+        if short.end.shortens && short.generation != generation {
+            short.end.shortens = short.works_out(&self.paths[n as usize], btb).is_some();
             // Others may still lead to one that is possible no more.
-            short.generation = if short.possible { generation } else { NEVER };
+            short.generation = if short.end.shortens { generation } else { NEVER };
         }
-        short.possible
+        short.end.shortens
     }
 }
 
@@ -363,19 +349,6 @@ impl Short {
             return &[];
         }
         &others[self.first_other as usize..][..self.others.into()]
-    }
-
-    /// Its program has held, or not: whether to try it again is seen from that.
-    pub fn ran(&mut self, holds: bool) {
-        if holds {
-            self.credit = (self.credit + 1).min(MOST_CREDIT);
-        } else {
-            self.credit = self.credit.saturating_sub(LOSS);
-            if self.credit == 0 {
-                self.possible = false;
-                self.generation = NEVER;
-            }
-        }
     }
 
     /// Does what its path does to the predictor. If `same`, its directions are known to be right.

@@ -266,8 +266,8 @@ pub(super) struct End {
     pub accesses: u64,
     /// The node behind it.
     pub to: u32,
-    /// How many directions further on.
-    pub place: u8,
+    /// Whether its path has a short cut.
+    pub shortens: bool,
     /// How many places the node has, and where these come from.
     pub places: u8,
     pub sources: [u8; PLACES],
@@ -294,7 +294,7 @@ impl End {
         let mut end = Self {
             to,
             history: History::default(),
-            place: 0,
+            shortens: false,
             places: 0,
             sources: [0; PLACES],
             charged: 0,
@@ -330,7 +330,6 @@ pub(super) struct Compiler<'a> {
     steps: &'a mut Vec<Step>,
     sides: &'a mut Sides,
     history: History,
-    place: u8,
     /// By act: the history before it, and how many directions have been learnt.
     then: Vec<(History, u8)>,
     learnt: u8,
@@ -359,7 +358,6 @@ impl<'a> Compiler<'a> {
             steps,
             sides,
             history: History::default(),
-            place: 0,
             then: Vec::new(),
             learnt: 0,
             learns: Vec::with_capacity(MAX_LEARNT),
@@ -387,7 +385,7 @@ impl<'a> Compiler<'a> {
         }
         self.settle();
         self.steps.append(&mut self.learns);
-        (end.history, end.place) = (self.history, self.place);
+        end.history = self.history;
         (end.stores, end.accesses) = (self.stores, self.accesses);
         self.short && usize::from(self.learnt) <= MAX_LEARNT
     }
@@ -428,16 +426,13 @@ impl<'a> Compiler<'a> {
                 if wrong {
                     self.history = then;
                     self.history.advance(taken);
-                    self.place = self.place.wrapping_sub(since).wrapping_add(1);
                 }
             }
             Act::Advance(taken) => {
                 self.history.advance(taken);
-                self.place = self.place.wrapping_add(1);
             }
             Act::Forget { since } => {
                 self.history = self.history.back(since);
-                self.place = self.place.wrapping_sub(since);
             }
             Act::Returns(to) => self.aside(Step::Returns, Side::Returns(to)),
             Act::Target { pc, to } => self.aside(Step::Target, Side::Target { pc, to }),

@@ -13,7 +13,6 @@ use super::super::memory::{Memory, span};
 use super::super::scoreboard::operand_cycles;
 use super::super::tlb::{Context, Order, translates};
 use super::super::uncore::{Beside, Env};
-use super::history;
 use super::origin::Named;
 use super::short::{Miss, Short, Shorts, TRIES};
 use super::steps::{End, MAX_LEARNT, NO_LOOKUP, Side, Sides, Source, Step};
@@ -263,61 +262,18 @@ impl Tree {
         named: &mut Named,
     ) -> bool {
         let translates = translates(env.hart);
-        if short.is_program {
-            let holds = Self::takes_all(sides, short, others, hart, env, run, named);
-            short.ran(holds);
-            if !holds {
-                return false;
-            }
-            short.learn(&mut hart.pipe.fetch.btb);
-            named.moves(&short.end.sources, short.end.places);
-        } else {
-            if !Self::are_same(sides, short, others, hart, env, run, translates) {
-                return false;
-            }
-            let btb = &mut hart.pipe.fetch.btb;
-            short.tell(short.knows_directions(btb), btb);
-            named.finds_first(short.ways());
-            for step in others {
-                Self::tells(sides, step, &mut hart.pipe.fetch, named);
-            }
-            short.moves(named);
+        if !Self::are_same(sides, short, others, hart, env, run, translates) {
+            return false;
         }
+        let btb = &mut hart.pipe.fetch.btb;
+        short.tell(short.knows_directions(btb), btb);
+        named.finds_first(short.ways());
+        for step in others {
+            Self::tells(sides, step, &mut hart.pipe.fetch, named);
+        }
+        short.moves(named);
         short.end.keep(hart.pipe.now, env);
         short.end.arrive(hart, run, translates);
-        true
-    }
-
-    /// Takes all of `steps`, in whose middle entries change: whether what they ask is the same. If not, nothing has changed.
-    fn takes_all(
-        sides: &Sides,
-        short: &Short,
-        steps: &[Step],
-        hart: &mut HartModel,
-        env: &mut Env<'_>,
-        run: &BlockRun<'_>,
-        named: &mut Named,
-    ) -> bool {
-        let recent = hart.pipe.fetch.btb.begin();
-        let (mut learnt, mut fetching) = (Learnt::default(), None);
-        let translates = translates(env.hart);
-        for step in steps {
-            let taken = match *step {
-                Step::Direction { place, learnt, taken, .. } => {
-                    short.direction(place, learnt, &hart.pipe.fetch.btb) == taken
-                }
-                Step::Odd(side) => {
-                    let direction = |btb: &Btb, place, learnt| short.direction(place, learnt, btb);
-                    Self::takes_odd(sides.get(side), &mut hart.pipe.fetch.btb, named, direction)
-                }
-                _ => Self::takes(sides, step, hart, env, run, named, &mut learnt, &mut fetching, translates),
-            };
-            if !taken {
-                Self::undo(hart, env, recent, fetching);
-                return false;
-            }
-        }
-        hart.pipe.fetch.btb.keep();
         true
     }
 
@@ -521,12 +477,7 @@ impl Tree {
                 btb.flush();
                 true
             }
-            Step::Odd(side) => {
-                let direction = |btb: &Btb, place: history::Place, count| {
-                    learnt.direction(btb, place.index(btb.history()), count)
-                };
-                Self::takes_odd(sides.get(side), btb, named, direction)
-            }
+            Step::Odd(side) => Self::takes_odd(sides.get(side), btb, named, learnt),
             Step::Page(_) | Step::Context(_) => {
                 Self::takes_aside(sides, step, &mut hart.pipe.fetch, env, named, fetching)
             }
@@ -534,17 +485,12 @@ impl Tree {
         }
     }
 
-    /// [`Tree::takes`] for a lookup that several entries answer, or one for another page; `direction` gives that at a place, as
-    /// it is after so many were learnt.
+    /// [`Tree::takes`] for a lookup that several entries answer, or one for another page.
     #[inline(never)]
-    fn takes_odd(
-        side: &Side,
-        btb: &mut Btb,
-        named: &mut Named,
-        direction: impl FnOnce(&Btb, history::Place, u8) -> bool,
-    ) -> bool {
-        let &Side::Odd { pc, odd, n, followed, place, learnt } = side else { return false };
-        let (now, entry) = btb.odd(pc, direction(btb, place, learnt), followed);
+    fn takes_odd(side: &Side, btb: &mut Btb, named: &mut Named, learnt: &Learnt) -> bool {
+        let &Side::Odd { pc, odd, n, followed, place, learnt: count } = side else { return false };
+        let direction = learnt.direction(btb, place.index(btb.history()), count);
+        let (now, entry) = btb.odd(pc, direction, followed);
         if now == odd {
             btb.settle_odd(pc);
             named.finds(n, entry);
@@ -662,7 +608,7 @@ impl End {
     #[inline(always)]
     fn arrive(&self, hart: &mut HartModel, run: &BlockRun<'_>, translates: bool) {
         let btb = &mut hart.pipe.fetch.btb;
-        btb.advance(self.history.after(btb.history()), self.place);
+        btb.advance(self.history.after(btb.history()), self.history.place());
         let mut now = hart.pipe.now;
         for (&cell, &cycles) in self.cells.iter().zip(&self.cycles).take(self.charged.into()) {
             hart.pipe.ledger.charge_at(cell, cycles.into());

@@ -161,46 +161,17 @@ impl<'a> Maker<'a> {
             | Step::Unsettled { .. }
             | Step::Becomes { .. }
             | Step::Idle => self.others.push(step),
+            // Entries change in its middle.
             Step::Odd(_) | Step::Settle(_) | Step::Flush | Step::End(_) | Step::Sources(_) => return None,
-        }
-        Some(())
-    }
-
-    /// A step of a path in whose middle entries change.
-    fn program_step(&mut self, step: Step) -> Option<()> {
-        match step {
-            Step::Line { .. }
-            | Step::Settled { .. }
-            | Step::Learn { .. }
-            | Step::End(_)
-            | Step::Sources(_) => {
-                return self.step(step);
-            }
-            Step::Direction { place, learnt, taken, uses } => {
-                self.direction(place, learnt, taken)?;
-                if uses != NO_LOOKUP {
-                    self.others.push(Step::Use { n: uses });
-                }
-            }
-            _ => self.others.push(step),
         }
         Some(())
     }
 
     /// All of `steps`; `None` if it does not fit.
     pub fn steps(&mut self, steps: &[Step]) -> Option<()> {
-        let changes = |step: &Step| matches!(step, Step::Settle(_) | Step::Odd(_) | Step::Flush);
-        self.short.is_program = steps.iter().any(changes);
-        if !self.short.is_program {
-            self.need(steps);
-            steps.iter().try_for_each(|&step| self.step(step))?;
-            return self.finish();
-        }
-        let first = self.others.len();
-        steps.iter().try_for_each(|&step| self.program_step(step))?;
-        let apart = self.others.split_off(first);
-        self.others.extend(Step::together(&apart));
-        self.counts()
+        self.need(steps);
+        steps.iter().try_for_each(|&step| self.step(step))?;
+        self.finish()
     }
 
     /// Somebody asks for the entries that lookups have found where predictions come from them at the end, or updates.
@@ -220,8 +191,13 @@ impl<'a> Maker<'a> {
         }
     }
 
-    /// How much there is of what was made.
-    fn counts(&mut self) -> Option<()> {
+    fn finish(&mut self) -> Option<()> {
+        for n in 0..usize::from(self.short.end.places) {
+            self.short.end.sources[n] = self.source(self.short.end.sources[n])?;
+        }
+        let end = &self.short.end;
+        self.short.is_known = Places::are_known(&end.sources[..end.places.into()]);
+        self.short.used = self.used.map_or(Some(NO_CHECK), |n| self.check(n))?;
         let asked =
             self.short.directions.iter().take(self.short.asks.into()).map(|direction| direction.place);
         let learnt = self.short.learnt.iter().take(self.short.learns.into()).map(|learns| learns.place);
@@ -230,15 +206,5 @@ impl<'a> Maker<'a> {
         self.short.others = u8::try_from(self.others.len() - self.short.first_other as usize).ok()?;
         self.short.accesses = (u32::BITS - self.short.facts.leading_zeros()) as u8;
         Some(())
-    }
-
-    fn finish(&mut self) -> Option<()> {
-        for n in 0..usize::from(self.short.end.places) {
-            self.short.end.sources[n] = self.source(self.short.end.sources[n])?;
-        }
-        let end = &self.short.end;
-        self.short.is_known = Places::are_known(&end.sources[..end.places.into()]);
-        self.short.used = self.used.map_or(Some(NO_CHECK), |n| self.check(n))?;
-        self.counts()
     }
 }
