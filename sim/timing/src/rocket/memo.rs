@@ -85,6 +85,8 @@ struct Next {
     sibling: u32,
     /// For which entries and lines there was a short cut last ([`super::fetch::Fetch::generation`]), as far as 32 bits tell.
     held: u32,
+    /// Whether the tree led to an end without a short cut the last time that it was asked.
+    walked: bool,
     /// Which end its tree led to last.
     end: u32,
 }
@@ -98,6 +100,7 @@ const NOTHING: Next = Next {
     short: NO_SHORT,
     sibling: NO_NEXT,
     held: 0,
+    walked: true,
     end: NO_SHORT,
 };
 
@@ -389,8 +392,10 @@ impl Memo {
         if let Some(next) = self.nexts.all.get(self.expected as usize) {
             if next.held == generation as u32 {
                 self.tree.expect_short(next.short);
-            } else {
+            }
+            if next.walked {
                 self.tree.expect(next.root);
+                self.tree.expect_end(next.end);
             }
         }
     }
@@ -510,9 +515,11 @@ impl Memo {
             return false;
         };
         let generation = hart.pipe.fetch.generation();
-        if let Some(short) = self.tree.followed(end, why, generation, &hart.pipe.fetch.btb) {
-            next.short = short;
+        let shortens = self.tree.followed(end, generation, &hart.pipe.fetch.btb);
+        if shortens {
+            next.short = self.tree.leads(next.short, end, why);
         }
+        next.walked = !shortens;
         (next.held, next.end) = (generation as u32, end);
         self.is_at(to, generation);
         true

@@ -366,18 +366,21 @@ impl Tree {
         self.shorts.expect_end(n);
     }
 
-    /// The path to `end` has been followed, which a short cut missed: the short cut to begin with, if that is to change.
+    /// The path to `end` has been followed in `generation`: whether it has a short cut.
     #[inline]
-    pub fn followed(&mut self, end: u32, missed: Miss, generation: u64, btb: &Btb) -> Option<u32> {
-        if !self.shorts.followed(end, generation, btb) {
-            return None;
-        }
+    pub fn followed(&mut self, end: u32, generation: u64, btb: &Btb) -> bool {
+        self.shorts.followed(end, generation, btb)
+    }
+
+    /// The short cut to begin with, which was `first`, so that they lead to `end`, which they `missed`.
+    #[inline]
+    pub fn leads(&mut self, first: u32, end: u32, missed: Miss) -> u32 {
         match missed {
-            Miss::Direction(number, n) if self.shorts.turns(number, n, end) => None,
-            Miss::First | Miss::Direction(..) => Some(end),
+            Miss::Direction(number, n) if self.shorts.turns(number, n, end) => first,
+            Miss::First | Miss::Direction(..) => end,
             Miss::Otherwise(n) => {
                 *self.shorts.otherwise(n) = end;
-                None
+                first
             }
         }
     }
