@@ -145,8 +145,10 @@ impl Tree {
         // The first of the places with other answers to the same question, and the last but one that was tried.
         let (mut first, mut before) = (UNKNOWN, UNKNOWN);
         loop {
-            let place = self.places[at as usize];
-            prefetch_index(&self.places, place.otherwise as usize);
+            // Not a copy: that would have to wait for all of it.
+            let place = &self.places[at as usize];
+            let otherwise = place.otherwise;
+            prefetch_index(&self.places, otherwise as usize);
             if let Step::End(number) = place.step {
                 let Some(&Place { step: Step::Sources(sources), .. }) = self.places.get(at as usize + 1)
                 else {
@@ -177,9 +179,9 @@ impl Tree {
                 }
                 (first, before) = (UNKNOWN, UNKNOWN);
                 at += 1;
-            } else if place.otherwise != UNKNOWN {
+            } else if otherwise != UNKNOWN {
                 (first, before) = (if first == UNKNOWN { at } else { first }, at);
-                at = place.otherwise;
+                at = otherwise;
             } else {
                 Self::undo(hart, env, recent, fetching);
                 return None;
