@@ -50,7 +50,10 @@ fn median(mut values: Vec<f64>) -> f64 {
 fn instructions(relsim: &Simulator, elf: &PathBuf) -> Outcome<f64> {
     let mut command = Command::new(&relsim.program);
     command.args(&relsim.arguments).args(["--stats", "-"]).arg(elf).stdin(Stdio::null());
-    let statistics = statistics::read(&output(&mut command)?)?;
+    let printed = output(&mut command)?;
+    // They come behind what the guest has printed.
+    let begin = printed.rfind("\n{").map_or(0, |end| end + 1);
+    let statistics = statistics::read(&printed[begin..])?;
     Ok(statistics::count(&statistics, "instructions")? as f64)
 }
 
