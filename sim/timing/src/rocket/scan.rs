@@ -335,3 +335,57 @@ impl Transfers {
         group
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What of a scan something comes of.
+    fn outcome(scan: &Scan) -> impl PartialEq + std::fmt::Debug {
+        let Scan { taken, taken_idx, npc, unpredicted, call, ret, branch, update, partial, flush } = *scan;
+        ((taken, taken_idx, npc, unpredicted), (call, ret, branch), (update, partial, flush))
+    }
+
+    /// Halves of which most begin or end a control transfer.
+    fn half() -> impl Strategy<Value = u16> {
+        let transfers = prop::sample::select(vec![
+            0x0063, // beq
+            0x006f, // jal
+            0x80e7, // jalr ra
+            0x8067, // ret
+            0xc001, // c.beqz
+            0xa001, // c.j
+            0x8082, // c.ret
+            0x9082, // c.jalr ra
+        ]);
+        prop_oneof![3 => transfers, 1 => any::<u16>()]
+    }
+
+    proptest! {
+        /// Nothing depends on a direction or on the stack that is not asked for.
+        #[test]
+        fn what_is_not_asked_has_no_part(
+            pc in (0x8000_0000u64..0x8000_0100).prop_map(|pc| pc & !1),
+            (low, high, before) in (half(), half(), prop::option::of(half())),
+            (hit, taken, bridx) in (any::<bool>(), any::<bool>(), 0u8..2),
+        ) {
+            let word = u32::from(low) | u32::from(high) << 16;
+            let group = Transfers::new(pc, word, left_over(before.filter(|half| !is_rvc(*half))));
+            let made = |bht_taken| {
+                Packed::looked_up(&Prediction { hit, taken: hit && taken, bridx, bht_taken, ..Prediction::default() })
+            };
+            let [not_taken, is_taken] = [false, true].map(|direction| group.scan(made(direction), Some(0x8000_4000)));
+            if !group.asks_direction() {
+                prop_assert_eq!(outcome(&not_taken), outcome(&is_taken));
+            }
+            for direction in [false, true] {
+                let [here, there] = [0x8000_4000, 0x8000_5000].map(|to| group.scan(made(direction), Some(to)));
+                prop_assert_eq!(group.asks_stack(made(direction)), outcome(&here) != outcome(&there));
+                let empty = group.scan(made(direction), None);
+                prop_assert_eq!(group.asks_stack(made(direction)), outcome(&here) != outcome(&empty));
+            }
+        }
+    }
+}

@@ -107,7 +107,7 @@ impl Default for Entries {
 }
 
 impl Entries {
-    /// Entry `way` becomes what it is among `others`, but not valid.
+    /// Entry `way` becomes what it is among `others`, apart from whether it is valid.
     pub(super) fn copy_entry(&mut self, others: &Self, way: usize) {
         self.tags[way] = others.tags[way];
         self.tag_pages[way] = others.tag_pages[way];

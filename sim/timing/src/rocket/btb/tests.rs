@@ -50,6 +50,45 @@ fn an_entry_beyond_the_last_is_named_where_several_answer() {
     assert!(nobody.check().is_err());
 }
 
+/// What several say together is told apart by what comes of it: not by which entries they are, though there may be none of
+/// the number that they give, and not by where they go if nobody goes there.
+#[test]
+fn what_several_say_is_told_apart_by_what_comes_of_it() {
+    let pc = 0x8000_1000;
+    let several = |ways: [u8; 2], cfi: Cfi, to: u64| {
+        let mut btb = Btb::default();
+        for entry in ways {
+            btb.update(BtbUpdate { entry, origin: Origin::default(), valid: true, pc, br_pc: pc, cfi });
+            btb.cycle(to, true);
+        }
+        btb
+    };
+    let (one, other) = (0x8000_2000, 0x8000_2004);
+    let says = |ways, cfi, to, direction, followed| several(ways, cfi, to).odd(pc, direction, followed);
+    let beyond = says([12, 19], Cfi::Branch, one, true, true);
+    assert_eq!((beyond.0, beyond.1), (says([1, 2], Cfi::Branch, one, true, true).0, 12 | 19));
+    for (cfi, direction, followed, goes) in [
+        (Cfi::Branch, true, true, true),
+        (Cfi::Branch, false, true, false),
+        (Cfi::Branch, true, false, false),
+        (Cfi::Jump, false, true, true),
+        (Cfi::Jump, false, false, false),
+        // The stack is empty.
+        (Cfi::Return, false, true, true),
+    ] {
+        let [here, there] = [one, other].map(|to| says([1, 2], cfi, to, direction, followed).0);
+        assert_eq!(here != there, goes, "{cfi:?}, direction {direction}, followed {followed}");
+    }
+    let taken = says([1, 2], Cfi::Branch, one, true, false).0;
+    assert_ne!(taken, says([1, 2], Cfi::Branch, one, false, false).0, "an entry is used or not");
+    let returns = |to: u64| {
+        let mut btb = several([1, 2], Cfi::Return, to);
+        btb.push(0x8000_3000);
+        btb.odd(pc, false, true).0
+    };
+    assert_eq!(returns(one), returns(other), "the stack says where");
+}
+
 /// Something that a block may do to the predictor.
 #[derive(Debug, Clone)]
 enum Act {
