@@ -173,7 +173,8 @@ impl Pipeline {
         let replay = (fetch.state.s2_valid & !fire) | fetch.state.replay_before;
         let by_btb = fetch.state.s2_made.hit && fetch.state.s2_made.taken;
         let bends = !by_btb && scanned.is_some_and(|scan| scan.taken);
-        let (made, to) = fetch.btb.cycle(s1_pc, !replay && !bends);
+        let followed = !replay && scanned.is_none_or(|scan| scan.npc.is_none());
+        let (made, to) = fetch.btb.cycle(s1_pc, followed);
         let mut next = (s1_pc & !3).wrapping_add(4);
         if made.hit && made.taken {
             next = to;

@@ -492,7 +492,10 @@ impl Fetch {
             self.record_prediction(env.bus, fire);
         }
         // Looked up in the state that the cycle began with.
-        let (made, to) = self.btb.cycle(self.state.s1_pc, !replay && !redirected);
+        // Behind a transfer of which nobody knows where it goes, fetch follows what is looked up here.
+        let bent = self.state.s2_valid && self.group_valid && scan.npc.is_some();
+        let followed = !replay && redirect.is_none() && !bent;
+        let (made, to) = self.btb.cycle(self.state.s1_pc, followed);
 
         let own_update = if fire { self.second_stage(&scan, queued_before) } else { None };
         if !fire && self.misfits(env.bus) {
