@@ -491,10 +491,10 @@ impl Fetch {
         if self.btb.recorder.on {
             self.record_prediction(env.bus, fire);
         }
+        let known = scan.npc.filter(|_| self.state.s2_valid && self.group_valid);
+        // Behind a transfer of which nobody knows where it goes, fetch follows what is looked up now.
+        let followed = !replay && redirect.is_none() && known.is_none();
         // Looked up in the state that the cycle began with.
-        // Behind a transfer of which nobody knows where it goes, fetch follows what is looked up here.
-        let bent = self.state.s2_valid && self.group_valid && scan.npc.is_some();
-        let followed = !replay && redirect.is_none() && !bent;
         let (made, to) = self.btb.cycle(self.state.s1_pc, followed);
 
         let own_update = if fire { self.second_stage(&scan, queued_before) } else { None };
@@ -530,12 +530,7 @@ impl Fetch {
         if made.hit && made.taken {
             next = to;
         }
-        if self.state.s2_valid
-            && self.group_valid
-            && let Some(npc) = scan.npc
-        {
-            next = npc;
-        }
+        next = known.unwrap_or(next);
         let full = |n: usize| queued_before >= n;
         let space = !full(3)
             || (!full(4) && (!self.state.s1_valid || !self.state.s2_valid))

@@ -8,14 +8,14 @@ pub(super) type LeftOver = u32;
 const HALF: LeftOver = 1 << 16;
 
 /// A control transfer that ends in a half of a group.
-pub(super) type Kind = u8;
-pub(super) const BRANCH: Kind = 1;
+type Kind = u8;
+const BRANCH: Kind = 1;
 /// Its target is in the instruction.
 const JUMP: Kind = 1 << 1;
 /// Its target is in a register.
 const INDIRECT: Kind = 1 << 2;
 const CALL: Kind = 1 << 3;
-pub(super) const RETURN: Kind = 1 << 4;
+const RETURN: Kind = 1 << 4;
 /// No transfer: an instruction of 32 bits begins here.
 const BEGINS: Kind = 1 << 5;
 
@@ -26,7 +26,7 @@ pub(super) struct Transfers {
     /// Its word, and what was left over at the end of the group before.
     bits: u64,
     /// By the half that they end in.
-    pub kinds: [Kind; 2],
+    kinds: [Kind; 2],
     partial: LeftOver,
     targets: [u64; 2],
 }

@@ -403,7 +403,7 @@ impl Short {
 
     /// The directions are learnt.
     #[inline(always)]
-    pub fn learn(&self, btb: &mut Btb) {
+    fn learn(&self, btb: &mut Btb) {
         let history = btb.history();
         for learns in self.learnt.iter().take(self.learns.into()) {
             btb.set_direction(learns.place.index(history), learns.taken);

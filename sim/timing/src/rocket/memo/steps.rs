@@ -333,7 +333,7 @@ pub(super) struct Compiler<'a> {
     /// By act: the history before it, and how many directions have been learnt.
     then: Vec<(History, u8)>,
     learnt: u8,
-    /// Directions that are learnt: they are told when somebody asks for one, or in the end.
+    /// Directions that are learnt: they are told before the next lookup, when somebody asks for one, or in the end.
     learns: Vec<Step>,
     /// Accesses whose lines are there all the time, a bit each.
     settled: u32,
