@@ -123,6 +123,9 @@ pub struct Btb {
     /// The tags that an entry ever had, a bit each.
     #[serde(skip, default = "no_tags")]
     ever: Box<[u64; TAGS / 64]>,
+    /// These in the order in which they came.
+    #[serde(skip)]
+    had: Vec<u16>,
     /// The contents of the entries.
     #[serde(skip, default = "no_contents")]
     said: Box<[Content; ROOM]>,
@@ -209,6 +212,7 @@ impl Default for Btb {
             changes: first_generation(),
             turns: first_turn(),
             ever: no_tags(),
+            had: Vec::new(),
             said: no_contents(),
             recorder: Recorder::default(),
         }
@@ -276,11 +280,11 @@ impl Btb {
         Ok(())
     }
 
+    /// Which entries of the page table are for the page of `addr`, a bit each.
     fn page_match(&self, addr: u64) -> u8 {
-        (0..PAGES)
-            .filter(|&n| self.entries.page_valid >> n & 1 == 1 && self.entries.pages[n] == page(addr))
-            .map(|n| 1 << n)
-            .sum()
+        let page = page(addr);
+        let same = |n: usize| u8::from(self.entries.pages[n] == page) << n;
+        (0..PAGES).fold(0, |all, n| all | same(n)) & self.entries.page_valid
     }
 
     /// Whether entry `n` of the page table is for the page of `addr`.
@@ -314,6 +318,7 @@ impl Btb {
     fn is_had(&mut self, tag: u16) {
         if !self.was_ever(tag) {
             self.ever[usize::from(tag) / 64 % (TAGS / 64)] |= 1 << (tag % 64);
+            self.had.push(tag);
             self.generation += 1;
         }
     }
@@ -504,18 +509,21 @@ impl Btb {
         }
         self.keeps_entries();
         let before = self.shows(way);
-        let rotate = |set: u8| (set << 1 | set >> (PAGES - 1)) & ((1 << PAGES) - 1);
-        let replaced = rotate(page_hit) | if page_hit != 0 { 0 } else { 1 << self.entries.next_page };
-        let index_set = if update_hit != 0 { update_hit } else { replaced };
-        let new_index = update_hit == 0;
-        let same = page(update.pc) == page(target);
-        let new_target = !same && page_hit == 0;
-        let target_replaced = if same { index_set } else { rotate(index_set) };
-        let target_set = page_hit | if page_hit != 0 { 0 } else { target_replaced };
-        if new_index || new_target {
-            let next = self.entries.next_page + if new_index && new_target { 2 } else { 1 };
-            self.entries.next_page = if next >= PAGES { next & 1 } else { next };
+        if update_hit != 0 && page_hit != 0 {
+            self.replace(&update, way, target, update_hit, page_hit);
+            self.number(way);
+            self.changes += u64::from(self.shows(way) != before);
+        } else {
+            self.replace_pages(&update, way, target, update_hit, page_hit);
+            // Others may share the page.
+            (0..BTB_ENTRIES).for_each(|way| self.number(way));
+            self.changes += 1;
         }
+    }
+
+    /// Entry `way` becomes what `update` says, of pages `index_set` and `target_set`.
+    #[inline(always)]
+    fn replace(&mut self, update: &BtbUpdate, way: usize, target: u64, index_set: u8, target_set: u8) {
         self.goes(way);
         self.entries.tags[way] = low(update.pc);
         self.entries.targets[way] = low(target);
@@ -526,6 +534,22 @@ impl Btb {
         if update.valid {
             self.comes(way);
         }
+    }
+
+    /// The same where a page has to be replaced for it.
+    #[cold]
+    fn replace_pages(&mut self, update: &BtbUpdate, way: usize, target: u64, update_hit: u8, page_hit: u8) {
+        let rotate = |set: u8| (set << 1 | set >> (PAGES - 1)) & ((1 << PAGES) - 1);
+        let replaced = rotate(page_hit) | if page_hit != 0 { 0 } else { 1 << self.entries.next_page };
+        let index_set = if update_hit != 0 { update_hit } else { replaced };
+        let new_index = update_hit == 0;
+        let same = page(update.pc) == page(target);
+        let new_target = !same && page_hit == 0;
+        let target_replaced = if same { index_set } else { rotate(index_set) };
+        let target_set = page_hit | if page_hit != 0 { 0 } else { target_replaced };
+        let next = self.entries.next_page + if new_index && new_target { 2 } else { 1 };
+        self.entries.next_page = if next >= PAGES { next & 1 } else { next };
+        self.replace(update, way, target, index_set, target_set);
         if new_index {
             self.entries.pages[replaced.trailing_zeros() as usize] = page(update.pc);
             self.entries.page_valid |= replaced;
@@ -533,14 +557,6 @@ impl Btb {
         if new_target {
             self.entries.pages[target_replaced.trailing_zeros() as usize] = page(target);
             self.entries.page_valid |= target_replaced;
-        }
-        if new_index || new_target {
-            // Others may share the page.
-            (0..BTB_ENTRIES).for_each(|way| self.number(way));
-            self.changes += 1;
-        } else {
-            self.number(way);
-            self.changes += u64::from(self.shows(way) != before);
         }
     }
 

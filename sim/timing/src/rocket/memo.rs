@@ -81,7 +81,7 @@ struct Next {
     root: u32,
     /// The short cut that is tried first.
     short: u32,
-    /// What else follows.
+    /// What else follows, among [`Nexts::others`].
     sibling: u32,
     /// For which entries and lines there was a short cut last ([`super::fetch::Fetch::generation`]), as far as 32 bits tell.
     held: u32,
@@ -91,7 +91,26 @@ struct Next {
     end: u32,
 }
 
-/// No block.
+impl Next {
+    /// Whether it is block `run` at `pc`, if its instructions that are in `earlies` take as long as `now` says.
+    #[inline(always)]
+    fn is(
+        &self,
+        run: &BlockRun<'_>,
+        pc: u64,
+        earlies: &[(EarlyOuts, [u64; 2])],
+        now: impl FnOnce(&EarlyOuts) -> [u64; 2],
+    ) -> bool {
+        self.serial == run.serial
+            && self.pc == pc
+            && (self.early == NO_EARLY || {
+                let (early, known) = &earlies[self.early as usize];
+                now(early) == *known
+            })
+    }
+}
+
+/// No block: none has this number.
 const NOTHING: Next = Next {
     serial: u64::MAX,
     pc: 0,
@@ -100,19 +119,12 @@ const NOTHING: Next = Next {
     short: NO_SHORT,
     sibling: NO_NEXT,
     held: 0,
-    walked: true,
+    walked: false,
     end: NO_SHORT,
 };
 
 /// Nothing follows, as far as is known.
 const NO_NEXT: u32 = u32::MAX;
-
-/// A block whose path no short cut led along: which of [`Nexts`] it is, and where the short cuts ended.
-#[derive(Clone, Copy)]
-struct Missed {
-    next: u32,
-    why: Miss,
-}
 
 /// No instructions that take as long as their operands say.
 const NO_EARLY: u32 = u32::MAX;
@@ -120,25 +132,25 @@ const NO_EARLY: u32 = u32::MAX;
 /// What follows the nodes.
 #[derive(Default)]
 struct Nexts {
-    all: Vec<Next>,
-    /// The latest, by node.
-    first: Vec<u32>,
+    /// The latest, by node: it is what is expected.
+    latest: Vec<Next>,
+    others: Vec<Next>,
     earlies: Vec<(EarlyOuts, [u64; 2])>,
 }
 
 impl Nexts {
-    /// The first short cut of `next`, if that is `run` at `pc`. If not, how long the instructions of `run` take that take as
-    /// long as their operands say, as far as that was worked out.
+    /// The first short cut of what followed `node` last, if that is `run` at `pc`. If not, how long the instructions of `run`
+    /// take that take as long as their operands say, as far as that was worked out.
     #[inline(always)]
     fn is(
         &self,
-        next: u32,
+        node: u32,
         run: &BlockRun<'_>,
         pc: u64,
         lengths: &Lengths,
         params: &Params,
     ) -> Result<u32, Option<[u64; 2]>> {
-        let next = self.all.get(next as usize).ok_or(None)?;
+        let next = self.latest.get(node as usize).ok_or(None)?;
         if next.serial != run.serial || next.pc != pc {
             return Err(None);
         }
@@ -150,8 +162,8 @@ impl Nexts {
         if now == *known { Ok(next.short) } else { Err(Some(now)) }
     }
 
-    /// Block `run` at `pc` after `node`, which becomes its latest: its number. These instructions take as long as `now` says, if
-    /// that is known.
+    /// Block `run` at `pc` after `node`, which becomes its latest. Its instructions that take as long as their operands say take
+    /// as long as `now` says, if that is known.
     #[inline(never)]
     fn find(
         &mut self,
@@ -161,36 +173,40 @@ impl Nexts {
         lengths: &Lengths,
         params: &Params,
         mut now: Option<[u64; 2]>,
-    ) -> Option<u32> {
-        let first = self.first[node as usize];
-        let (mut previous, mut at) = (NO_NEXT, first);
-        loop {
-            let next = self.all.get(at as usize)?;
-            let mut is_as_long = |early: u32| {
-                let (early, known) = &self.earlies[early as usize];
-                // They are the block's: it is the same for all that are about it.
-                *now.get_or_insert_with(|| early.lengths(run, lengths, params)) == *known
-            };
-            if next.serial == run.serial
-                && next.pc == pc
-                && (next.early == NO_EARLY || is_as_long(next.early))
-            {
-                if at != first {
-                    let behind = std::mem::replace(&mut self.all[at as usize].sibling, first);
-                    self.all[previous as usize].sibling = behind;
-                    self.first[node as usize] = at;
-                }
-                return Some(at);
-            }
-            (previous, at) = (at, next.sibling);
+    ) -> Option<&mut Next> {
+        let earlies = &self.earlies;
+        // They are the block's: it is the same for all that are about it.
+        let mut now = |early: &EarlyOuts| *now.get_or_insert_with(|| early.lengths(run, lengths, params));
+        let latest = self.latest.get_mut(node as usize)?;
+        if latest.is(run, pc, earlies, &mut now) {
+            return Some(latest);
         }
+        let mut at = latest.sibling;
+        loop {
+            let other = self.others.get_mut(at as usize)?;
+            if other.is(run, pc, earlies, &mut now) {
+                // They change places, and what comes behind these stays there.
+                std::mem::swap(latest, other);
+                std::mem::swap(&mut latest.sibling, &mut other.sibling);
+                return Some(latest);
+            }
+            at = other.sibling;
+        }
+    }
+
+    /// Another node, which nothing follows yet.
+    fn add_node(&mut self) {
+        self.latest.push(NOTHING);
     }
 
     /// Adds what follows `node`.
     fn add(&mut self, node: u32, next: Next) {
-        let at = self.all.len() as u32;
-        let sibling = std::mem::replace(&mut self.first[node as usize], at);
-        self.all.push(Next { sibling, ..next });
+        let latest = &mut self.latest[node as usize];
+        let before = std::mem::replace(latest, next);
+        if before.serial != NOTHING.serial {
+            latest.sibling = self.others.len() as u32;
+            self.others.push(before);
+        }
     }
 }
 
@@ -210,8 +226,6 @@ pub struct Memo {
     ids: FxHashMap<Box<[u64]>, u32>,
     tree: Tree,
     at: u32,
-    /// Which of [`Nexts`] is expected.
-    expected: u32,
     /// The entries of the predictions that are on their way.
     named: Named,
     code_epoch: u64,
@@ -238,7 +252,6 @@ impl Memo {
             ids: FxHashMap::default(),
             tree: Tree::default(),
             at: NOWHERE,
-            expected: NO_NEXT,
             named: Named::default(),
             code_epoch: 0,
             lengths: Lengths::new(params),
@@ -299,7 +312,7 @@ impl Memo {
         env: &mut Env<'_>,
         run: &BlockRun<'_>,
         expected: bool,
-        missed: Option<Missed>,
+        missed: Option<Miss>,
     ) {
         let pc = env.hart.pc;
         let mut goes_on = missed.is_some_and(|missed| self.goes_at_length(hart, env, run, missed));
@@ -388,8 +401,7 @@ impl Memo {
     #[inline(always)]
     fn is_at(&mut self, node: u32, generation: u64) {
         self.at = node;
-        self.expected = self.nexts.first[node as usize];
-        if let Some(next) = self.nexts.all.get(self.expected as usize) {
+        if let Some(next) = self.nexts.latest.get(node as usize) {
             if next.held == generation as u32 {
                 self.tree.expect_short(next.short);
             }
@@ -478,7 +490,8 @@ impl Memo {
             }
     }
 
-    /// Follows the path for `run` at `pc` by a short cut; what else is known of what follows, if there is none.
+    /// Follows the path for `run` at `pc` by a short cut. If none leads along it, where they end; or nothing, if it is not known
+    /// that `run` follows.
     #[inline(always)]
     fn shortens(
         &mut self,
@@ -486,30 +499,29 @@ impl Memo {
         beside: &mut Beside<'_>,
         run: &BlockRun<'_>,
         pc: u64,
-    ) -> Result<(), Option<Missed>> {
+    ) -> Result<(), Option<Miss>> {
         let pc = pc | u64::from(!hart.pipe.fetch.btb.settled());
-        let (next, short) = match self.nexts.is(self.expected, run, pc, &self.lengths, beside.params) {
-            Ok(short) => (self.expected, short),
+        let short = match self.nexts.is(self.at, run, pc, &self.lengths, beside.params) {
+            Ok(short) => short,
             Err(now) => {
-                let next =
-                    self.nexts.find(self.at, run, pc, &self.lengths, beside.params, now).ok_or(None)?;
-                (next, self.nexts.all[next as usize].short)
+                let next = self.nexts.find(self.at, run, pc, &self.lengths, beside.params, now);
+                next.ok_or(None)?.short
             }
         };
         let to = self.tree.shortens(short, hart, beside, run, &mut self.named);
-        self.is_at(to.map_err(|why| Some(Missed { next, why }))?, hart.pipe.fetch.generation());
+        self.is_at(to.map_err(Some)?, hart.pipe.fetch.generation());
         Ok(())
     }
 
-    /// Follows the path for `run` step by step, if the answers are known.
+    /// Follows the path for `run`, which came after the node last, step by step, if the answers are known.
     fn goes_at_length(
         &mut self,
         hart: &mut HartModel,
         env: &mut Env<'_>,
         run: &BlockRun<'_>,
-        Missed { next, why }: Missed,
+        missed: Miss,
     ) -> bool {
-        let next = &mut self.nexts.all[next as usize];
+        let next = &mut self.nexts.latest[self.at as usize];
         self.tree.expect_end(next.end);
         let Some((end, to)) = self.tree.follow(next.root, hart, env, run, &mut self.named) else {
             return false;
@@ -517,7 +529,7 @@ impl Memo {
         let generation = hart.pipe.fetch.generation();
         let shortens = self.tree.followed(end, generation, &hart.pipe.fetch.btb);
         if shortens {
-            next.short = self.tree.leads(next.short, end, why);
+            next.short = self.tree.leads(next.short, end, missed);
         }
         next.walked = !shortens;
         (next.held, next.end) = (generation as u32, end);
@@ -624,7 +636,7 @@ impl Memo {
             Some(&to) => to,
             None => {
                 let to = self.states.len() as u32;
-                self.nexts.first.push(NO_NEXT);
+                self.nexts.add_node();
                 self.states.push(State { snapshot: Box::new(Snapshot::take(hart)), given, quiet });
                 self.ids.insert(self.key.clone().into_boxed_slice(), to);
                 to
@@ -650,15 +662,15 @@ impl Memo {
             return;
         }
         let next = self.nexts.find(from, run, pc, &self.lengths, params, None);
-        let root = next.map(|next| self.nexts.all[next as usize].root);
-        let added = self.tree.add(root, &self.steps, end);
+        let root = next.map(|next| next.root);
+        let added = self.tree.add(root, &self.steps, end, &hart.pipe.fetch.btb);
         if let (None, Some(root)) = (root, added) {
             let mut number = NO_EARLY;
             if !early.is_empty() {
                 number = self.nexts.earlies.len() as u32;
                 self.nexts.earlies.push((early, early.lengths(run, &self.lengths, params)));
             }
-            self.nexts.add(from, Next { serial: run.serial, pc, early: number, root, ..NOTHING });
+            self.nexts.add(from, Next { serial: run.serial, pc, early: number, root, walked: true, ..NOTHING });
         }
     }
 }

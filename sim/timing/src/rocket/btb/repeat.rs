@@ -131,6 +131,12 @@ impl Btb {
         self.ever[usize::from(tag) / 64 % (TAGS / 64)] >> (tag % 64) & 1 == 1
     }
 
+    /// The tags that an entry ever had, in the order in which they came.
+    #[inline(always)]
+    pub(in super::super) fn tags_had(&self) -> &[u16] {
+        &self.had
+    }
+
     /// Changes when an entry comes to have a tag that none ever had: while it is the same, no lookup of another tag finds
     /// anything.
     #[inline(always)]

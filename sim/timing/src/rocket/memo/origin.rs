@@ -50,9 +50,13 @@ impl Origin {
 /// Most nodes have no more places than that.
 const FEW: usize = 4;
 
-/// What the places of a node hold.
+/// What the places of a node hold: the first few of them together, since bytes that were just written are slow to read as a
+/// word.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Places([u8; PLACES]);
+pub(super) struct Places {
+    few: u32,
+    more: [u8; PLACES - FEW],
+}
 
 impl Places {
     /// What comes from the first `count` of `sources`, which have [no other](Self::are_known) than constants and the first
@@ -63,13 +67,12 @@ impl Places {
         known[PLACES..][..CONSTANTS.len()].copy_from_slice(&CONSTANTS);
         known[FIRST..][..N].copy_from_slice(&ways);
         let entry = |n: usize| known[usize::from(sources[n]) % known.len()];
-        let mut places = Self([entry(0), entry(1), entry(2), entry(3), 0, 0, 0, 0, 0, 0]);
+        let few = u32::from_le_bytes([entry(0), entry(1), entry(2), entry(3)]);
+        let mut more = [0; PLACES - FEW];
         if usize::from(count) > FEW {
-            for n in FEW..PLACES {
-                places.0[n] = entry(n);
-            }
+            (FEW..).zip(&mut more).for_each(|(n, place)| *place = entry(n));
         }
-        places
+        Self { few, more }
     }
 
     /// Whether `sources` are no others than constants and the first lookups of the path.
@@ -114,7 +117,8 @@ impl Named {
     /// The path has been followed: its node's places hold these.
     #[inline(always)]
     pub(super) fn set_places(&mut self, places: Places) {
-        self.entries[..PLACES].copy_from_slice(&places.0);
+        self.entries[..FEW].copy_from_slice(&places.few.to_le_bytes());
+        self.entries[FEW..PLACES].copy_from_slice(&places.more);
     }
 
     /// What lookup `n` of the path has found.

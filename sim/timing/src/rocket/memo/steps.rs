@@ -62,17 +62,18 @@ impl Step {
         .then_some(count)
     }
 
-    /// `steps`, of which is one what can be asked for together.
-    pub(super) fn together(mut steps: &[Self]) -> impl Iterator<Item = Self> + '_ {
+    /// `steps`, of which is one what can be asked for together. Tags for which `one` says the same stand together, and others do
+    /// not.
+    pub(super) fn together(mut steps: &[Self], one: impl Fn(u16) -> bool) -> impl Iterator<Item = Self> {
         std::iter::from_fn(move || {
-            let (step, count) = Self::first_of(steps)?;
+            let (step, count) = Self::first_of(steps, &one)?;
             steps = &steps[count..];
             Some(step)
         })
     }
 
     /// The first of `steps`, with what can be asked for together with it, and how many these are.
-    fn first_of(steps: &[Self]) -> Option<(Self, usize)> {
+    fn first_of(steps: &[Self], one: impl Fn(u16) -> bool) -> Option<(Self, usize)> {
         let &first = steps.first()?;
         if let Self::Settled { mut facts, mut writes } = first {
             let mut count = 1;
@@ -88,6 +89,7 @@ impl Step {
             && let Some(&Self::Free { touches: false, tags: more }) = steps.get(count)
             // The last of them stands for what is not there.
             && !tags[..count].contains(&more[0])
+            && one(more[0]) == one(tags[0])
         {
             tags[count..].fill(more[0]);
             count += 1;

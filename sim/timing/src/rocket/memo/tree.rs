@@ -4,6 +4,8 @@
 
 use prefetch_index::prefetch_index;
 use relsim_core::timing::BlockRun;
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
 use super::super::btb::{Btb, Recent};
 use super::super::dcache::Dcache;
@@ -22,12 +24,67 @@ const MAX_STEPS: usize = 1 << 22;
 /// No other answer is known.
 const UNKNOWN: u32 = 0;
 
-/// A step that the next in memory follows.
+/// A step that the next in memory follows, but for those that need not be asked now.
 #[derive(Debug, Clone, Copy)]
 struct Place {
     step: Step,
-    /// Where to go if the answer is another one.
-    otherwise: u32,
+    /// Where to go if the answer is another one, in the lower bits, and above [`SKIPS`] how many of the next are left out.
+    ways: u32,
+}
+
+/// Where how many places are left out stands.
+const SKIPS: u32 = 24;
+/// No more are left out together.
+const MAX_SKIPS: usize = 0xff;
+const _: () = assert!(2 * MAX_STEPS <= 1 << SKIPS);
+
+impl Place {
+    const fn new(step: Step) -> Self {
+        Self { step, ways: UNKNOWN }
+    }
+
+    #[inline(always)]
+    const fn otherwise(&self) -> u32 {
+        self.ways & ((1 << SKIPS) - 1)
+    }
+
+    fn set_otherwise(&mut self, otherwise: u32) {
+        self.ways = self.ways >> SKIPS << SKIPS | otherwise;
+    }
+
+    #[inline(always)]
+    const fn skips(&self) -> usize {
+        (self.ways >> SKIPS) as usize
+    }
+
+    fn set_skips(&mut self, skips: usize) {
+        self.ways = (skips.min(MAX_SKIPS) as u32) << SKIPS | self.otherwise();
+    }
+
+    /// The tags of which it asks whether no entry has them, if it does nothing else.
+    fn tags(&self) -> &[u16] {
+        match &self.step {
+            Step::Free { touches: false, tags } => tags,
+            _ => &[],
+        }
+    }
+}
+
+/// What comes of a step.
+enum Taken {
+    /// The answer is the same.
+    Same,
+    /// It is another one.
+    Other,
+    /// The path ends here: the number of its end.
+    End(u32),
+}
+
+impl From<bool> for Taken {
+    #[inline(always)]
+    fn from(same: bool) -> Self {
+        if same { Self::Same } else { Self::Other }
+    }
 }
 
 /// How many of them stand in a cache line of the host.
@@ -37,6 +94,10 @@ const PLACES_PER_LINE: usize = 64 / size_of::<Place>();
 #[derive(Default)]
 pub(super) struct Tree {
     places: Vec<Place>,
+    /// Places that are left out as long as no entry of the BTB ever had one of the tags that they ask for, by tag, and how many
+    /// tags an entry has ever had.
+    left_out: FxHashMap<u16, SmallVec<[u32; 4]>>,
+    had: usize,
     shorts: Shorts,
     /// What the steps refer to.
     pub sides: Sides,
@@ -86,10 +147,10 @@ impl Tree {
     }
 
     /// Adds a path of `steps` to `end` to the tree at `root`, if there is one: gives its root. `None` if it is known.
-    pub fn add(&mut self, root: Option<u32>, steps: &[Step], end: End) -> Option<u32> {
+    pub fn add(&mut self, root: Option<u32>, steps: &[Step], end: End, btb: &Btb) -> Option<u32> {
         if self.places.is_empty() {
             // Nothing is at `UNKNOWN`.
-            self.places.push(Place { step: Step::Pop, otherwise: UNKNOWN });
+            self.places.push(Place::new(Step::Pop));
         }
         let mut known = 0;
         let mut from = None;
@@ -103,11 +164,11 @@ impl Tree {
                         at += 1;
                     }
                     _ if matches!(place.step, Step::End(_)) => return None,
-                    _ if place.otherwise == UNKNOWN => {
+                    _ if place.otherwise() == UNKNOWN => {
                         from = Some(at);
                         break;
                     }
-                    _ => at = place.otherwise,
+                    _ => at = place.otherwise(),
                 }
             }
         }
@@ -115,15 +176,65 @@ impl Tree {
         let end_number = self.shorts.count() as u32;
         self.shorts.add(steps, end, &mut self.sides);
         let end = [Step::End(end_number), Step::Sources(end.sources)];
-        let new = Step::together(&steps[known..]).chain(end);
-        self.places.extend(new.map(|step| Place { step, otherwise: UNKNOWN }));
+        let new = Step::together(&steps[known..], |tag| btb.was_ever(tag)).chain(end);
+        self.places.extend(new.map(Place::new));
+        self.leave_out(begin as usize, btb);
         match from {
             Some(last) => {
-                self.places[last as usize].otherwise = begin;
+                self.places[last as usize].set_otherwise(begin);
                 root
             }
             None => Some(begin),
         }
+    }
+
+    /// Leaves out what need not be asked of the places from `begin` on: no entry ever had one of their tags. The first one
+    /// is asked, since what leads to it does not know how many to leave out.
+    fn leave_out(&mut self, begin: usize, btb: &Btb) {
+        self.asks_again(btb);
+        let mut skips = 0;
+        for at in (begin..self.places.len()).rev() {
+            let place = &mut self.places[at];
+            place.set_skips(skips);
+            let tags = place.tags();
+            let never = !tags.is_empty() && !tags.iter().any(|&tag| btb.was_ever(tag));
+            skips = if never && skips < MAX_SKIPS { skips + 1 } else { 0 };
+            if never && at > begin {
+                for tag in tags {
+                    let places = self.left_out.entry(*tag).or_default();
+                    if places.last() != Some(&(at as u32)) {
+                        places.push(at as u32);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Asks for tags that entries have come to have.
+    #[inline(always)]
+    fn asks_again(&mut self, btb: &Btb) {
+        if self.had != btb.tags_had().len() {
+            self.asks_for(btb.tags_had());
+        }
+    }
+
+    /// Asks for `tags` again, as far as they are new.
+    #[cold]
+    fn asks_for(&mut self, tags: &[u16]) {
+        for tag in tags.get(self.had..).unwrap_or(tags) {
+            for at in self.left_out.remove(tag).unwrap_or_default() {
+                let at = at as usize;
+                // Those before it that lead past it lead to it.
+                for before in (0..at).rev() {
+                    let place = &mut self.places[before];
+                    if before + place.skips() < at {
+                        break;
+                    }
+                    place.set_skips(at - before - 1);
+                }
+            }
+        }
+        self.had = tags.len();
     }
 
     /// Goes from `root` as the answers say, and does what the path did: gives the number of its end, and the node
@@ -137,33 +248,19 @@ impl Tree {
         run: &BlockRun<'_>,
         named: &mut Named,
     ) -> Option<(u32, u32)> {
+        self.asks_again(&hart.pipe.fetch.btb);
         let recent = hart.pipe.fetch.btb.begin();
         let mut fetching = None;
         let mut learnt = Learnt::default();
         let translates = translates(env.hart);
-        let mut at = root;
+        let mut at = root as usize;
         // The first of the places with other answers to the same question, and the last but one that was tried.
         let (mut first, mut before) = (UNKNOWN, UNKNOWN);
         loop {
             // Not a copy: that would have to wait for all of it.
-            let place = &self.places[at as usize];
-            let otherwise = place.otherwise;
-            prefetch_index(&self.places, otherwise as usize);
-            if let Step::End(number) = place.step {
-                let Some(&Place { step: Step::Sources(sources), .. }) = self.places.get(at as usize + 1)
-                else {
-                    Self::undo(hart, env, recent, fetching);
-                    return None;
-                };
-                let end = self.shorts.end(number);
-                hart.pipe.fetch.btb.keep();
-                learnt.write(&mut hart.pipe.fetch.btb);
-                end.keep(hart.pipe.now, env);
-                named.moves(&sources, end.places);
-                end.arrive(hart, run, translates);
-                return Some((number, end.to));
-            }
-            if Self::takes(
+            let place = &self.places[at];
+            let (otherwise, next) = (place.otherwise(), at + 1 + place.skips());
+            let taken = Self::takes(
                 &self.sides,
                 &place.step,
                 hart,
@@ -173,18 +270,36 @@ impl Tree {
                 &mut learnt,
                 &mut fetching,
                 translates,
-            ) {
-                if first != before {
-                    self.prefer(at, first, before);
+            );
+            match taken {
+                Taken::Same => {
+                    if first != before {
+                        self.prefer(at as u32, first, before);
+                    }
+                    (first, before) = (UNKNOWN, UNKNOWN);
+                    at = next;
                 }
-                (first, before) = (UNKNOWN, UNKNOWN);
-                at += 1;
-            } else if otherwise != UNKNOWN {
-                (first, before) = (if first == UNKNOWN { at } else { first }, at);
-                at = otherwise;
-            } else {
-                Self::undo(hart, env, recent, fetching);
-                return None;
+                Taken::End(number) => {
+                    let Some(&Place { step: Step::Sources(sources), .. }) = self.places.get(at + 1) else {
+                        Self::undo(hart, env, recent, fetching);
+                        return None;
+                    };
+                    let end = self.shorts.end(number);
+                    hart.pipe.fetch.btb.keep();
+                    learnt.write(&mut hart.pipe.fetch.btb);
+                    end.keep(hart.pipe.now, env);
+                    named.moves(&sources, end.places);
+                    end.arrive(hart, run, translates);
+                    return Some((number, end.to));
+                }
+                Taken::Other if otherwise != UNKNOWN => {
+                    (first, before) = (if first == UNKNOWN { at as u32 } else { first }, at as u32);
+                    at = otherwise as usize;
+                }
+                Taken::Other => {
+                    Self::undo(hart, env, recent, fetching);
+                    return None;
+                }
             }
         }
     }
@@ -193,9 +308,11 @@ impl Tree {
     /// again.
     #[inline]
     fn prefer(&mut self, at: u32, first: u32, before: u32) {
-        let next = std::mem::replace(&mut self.places[first as usize].otherwise, at);
-        let behind = std::mem::replace(&mut self.places[at as usize].otherwise, next);
-        self.places[before as usize].otherwise = behind;
+        let next = self.places[first as usize].otherwise();
+        let behind = self.places[at as usize].otherwise();
+        self.places[first as usize].set_otherwise(at);
+        self.places[at as usize].set_otherwise(next);
+        self.places[before as usize].set_otherwise(behind);
     }
 
     /// Takes the short cut number `first`, or another one from the same node: gives the node that it leads to. If it does
@@ -409,7 +526,7 @@ impl Tree {
         true
     }
 
-    /// Whether the question of `step` has its answer; if so, what goes with it is told.
+    /// Whether the question of `step` has its answer; if so, what goes with it is told. Or the end that the step is.
     #[allow(clippy::too_many_arguments)]
     #[inline(always)]
     fn takes(
@@ -422,9 +539,10 @@ impl Tree {
         learnt: &mut Learnt,
         fetching: &mut Fetching,
         translates: bool,
-    ) -> bool {
+    ) -> Taken {
         let btb = &mut hart.pipe.fetch.btb;
-        match *step {
+        let same = match *step {
+            Step::End(number) => return Taken::End(number),
             Step::Free { touches, tags } => {
                 let free = btb.are_free(tags);
                 if free && touches {
@@ -487,7 +605,8 @@ impl Tree {
                 Self::takes_aside(sides, step, &mut hart.pipe.fetch, env, named, fetching)
             }
             _ => Self::is_same(sides, step, hart, env, run, translates),
-        }
+        };
+        same.into()
     }
 
     /// [`Tree::takes`] for a lookup that several entries answer, or one for another page.
