@@ -70,6 +70,8 @@ pub struct Block {
     pub serial: u64,
     /// How many instructions at its beginning are plain ([`crate::insn::OpClass::is_plain`]).
     pub plain: usize,
+    /// More cycles than these take, unless memory is slower than in any machine; if there are none, more than there are.
+    pub longest: u64,
     /// The two places where control went from here most lately.
     links: [Link; 2],
     oldest_link: u8,
@@ -357,6 +359,7 @@ impl BlockCache {
         let plain = if by_address { ops.iter().take_while(|op| op.class.is_plain()).count() } else { 0 };
         Ok(Block {
             plain,
+            longest: if plain > 0 { longest(plain) } else { u64::MAX },
             ops: ops.into_boxed_slice(),
             bytes: at.wrapping_sub(start) as i64,
             serial: 0,
@@ -366,6 +369,11 @@ impl BlockCache {
             by_address,
         })
     }
+}
+
+/// More cycles than a plain block of `ops` instructions takes, unless memory is slower than in any machine.
+const fn longest(ops: usize) -> u64 {
+    256 + 256 * ops as u64
 }
 
 /// The place in the page to which `op` at place `at` jumps, if it does nothing but that and cannot trap.

@@ -409,12 +409,6 @@ impl Core {
     }
 }
 
-/// More cycles than a plain block of `ops` instructions takes, unless memory is slower than in any machine.
-#[inline(always)]
-const fn longest(ops: usize) -> u64 {
-    256 + 256 * ops as u64
-}
-
 /// Executes the plain instructions `ops` of a block until one does not simply retire: gives how many retired, and what the
 /// last of them said. One that did not retire has had no effect.
 #[inline(always)]
@@ -433,8 +427,8 @@ fn execute(hart: &mut Hart, bus: &mut Bus, ops: &[Op]) -> (usize, Done) {
 
 /// Whether what `block` has of plain instructions at its beginning, if anything, ends before cycle `before`.
 #[inline(always)]
-fn fits_before(hart: &Hart, block: &Block, before: u64) -> bool {
-    block.plain > 0 && hart.cycle.saturating_add(longest(block.plain)) < before
+const fn fits_before(hart: &Hart, block: &Block, before: u64) -> bool {
+    block.longest < before.saturating_sub(hart.cycle)
 }
 
 /// Executes the plain instructions at the beginning of `block`, and times them together: gives what [`execute`] does.

@@ -52,9 +52,7 @@ const QUANTUM_CYCLES: u64 = 4;
 /// The Rocket model of a machine: its harts, and what they share.
 pub struct Rocket {
     params: Params,
-    harts: Vec<HartModel>,
-    /// Blocks that were timed before, by hart.
-    memos: Vec<Memo>,
+    cores: Vec<Core>,
     uncore: Uncore,
 }
 
@@ -70,38 +68,49 @@ impl Model for Rocket {
         let remember = pcs.len() == 1;
         Self {
             params: params.clone(),
-            harts: pcs.iter().map(|&pc| HartModel::new(params, pc)).collect(),
-            memos: pcs.iter().map(|_| Memo::new(params, remember)).collect(),
+            cores: pcs.iter().map(|&pc| Core::new(params, HartModel::new(params, pc), remember)).collect(),
             uncore: Uncore::new(params, pcs.len()),
         }
     }
 
     fn save(&mut self) -> State {
         // Blocks that were timed before are no state: they are left, and found again.
-        self.memos.iter_mut().zip(&mut self.harts).for_each(|(memo, hart)| memo.leave(hart));
-        State { harts: self.harts.clone(), uncore: self.uncore.clone() }
+        self.cores.iter_mut().for_each(|core| core.memo.leave(&mut core.model));
+        State { harts: self.cores.iter().map(|core| core.model.clone()).collect(), uncore: self.uncore.clone() }
     }
 
     fn settle(&self, state: &mut State, latest: u64) -> Result<(), Impossible> {
-        require(state.harts.len() == self.harts.len(), "another number of harts")?;
-        for (hart, own) in state.harts.iter_mut().zip(&self.harts) {
-            hart.settle(own, Latest(latest))?;
+        require(state.harts.len() == self.cores.len(), "another number of harts")?;
+        for (hart, own) in state.harts.iter_mut().zip(&self.cores) {
+            hart.settle(&own.model, Latest(latest))?;
         }
         state.uncore.check(&self.uncore, Latest(latest))
     }
 
     fn restore(&mut self, state: &State) {
-        self.harts.clone_from(&state.harts);
+        let remember = state.harts.len() == 1;
+        let core = |model: &HartModel| Core::new(&self.params, model.clone(), remember);
+        self.cores = state.harts.iter().map(core).collect();
         self.uncore = state.uncore.clone();
-        let remember = self.harts.len() == 1;
-        self.memos = self.harts.iter().map(|_| Memo::new(&self.params, remember)).collect();
     }
 
     fn state_bytes(&self) -> u64 {
         let caches = |hart: usize| {
-            self.harts[hart].icache_bytes() + self.uncore.dcaches.get(hart).map_or(0, dcache::Dcache::bytes)
+            self.cores[hart].model.icache_bytes() + self.uncore.dcaches.get(hart).map_or(0, dcache::Dcache::bytes)
         };
-        (0..self.harts.len()).map(|hart| caches(hart) + PIPELINE_BYTES).sum()
+        (0..self.cores.len()).map(|hart| caches(hart) + PIPELINE_BYTES).sum()
+    }
+}
+
+/// A hart, and its blocks that were timed before.
+struct Core {
+    model: HartModel,
+    memo: Memo,
+}
+
+impl Core {
+    fn new(params: &Params, model: HartModel, remember: bool) -> Self {
+        Self { model, memo: Memo::new(params, remember) }
     }
 }
 
@@ -127,8 +136,9 @@ impl Rocket {
         hart: &'a Hart,
         bus: &'a Bus,
     ) -> (&'a mut HartModel, &'a mut Memo, Beside<'a>) {
-        let Self { params, harts, memos, uncore } = self;
-        (&mut harts[hart.config.id], &mut memos[hart.config.id], Beside { hart, bus, params, uncore })
+        let Self { params, cores, uncore } = self;
+        let Core { model, memo } = &mut cores[hart.config.id];
+        (model, memo, Beside { hart, bus, params, uncore })
     }
 }
 
@@ -159,7 +169,7 @@ impl TimingModel for Rocket {
     }
 
     fn keeps_reservation(&self, hart: &Hart) -> bool {
-        let model = &self.harts[hart.config.id];
+        let model = &self.cores[hart.config.id].model;
         if self.uncore.hub.is_some() { model.keeps_reservation() } else { model.still_reserved() }
     }
 
@@ -215,6 +225,6 @@ impl TimingModel for Rocket {
     }
 
     fn ledger(&self, hart: usize) -> Option<&Ledger> {
-        self.harts.get(hart).map(HartModel::ledger)
+        self.cores.get(hart).map(|core| core.model.ledger())
     }
 }

@@ -38,6 +38,15 @@ pub(super) struct Content {
     pub(super) found: Found,
 }
 
+impl Content {
+    /// Its place among the [`NUMBERED`] that are at hand.
+    pub(super) fn place(&self) -> usize {
+        let Found { branches, bridx, to, .. } = self.found;
+        let kind = usize::from(branches) << 7 | usize::from(bridx) << 6;
+        ((to >> 1) as usize ^ (to >> 9) as usize ^ kind) % NUMBERED
+    }
+}
+
 /// What an entry for a branch says while that is predicted not to be taken: no more than no entry does. But it names itself,
 /// in case the branch is taken after all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -56,7 +65,7 @@ pub(super) struct Numbered {
 }
 
 /// How many of them are at hand.
-pub(super) const NUMBERED: usize = 64;
+pub(super) const NUMBERED: usize = 256;
 
 /// The number of all [`Quiet`]s together.
 pub(in super::super) const ANY_QUIET: u32 = 0;

@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 
 use super::super::memo::UNFOUND;
 use super::super::replace::Plru;
-use super::entries::{ANY_QUIET, Content, Found, NO_PAGE, NOT_QUIET, NUMBERED, Numbered, Odd, Quiet};
+use super::entries::{ANY_QUIET, Content, Found, NO_PAGE, NOT_QUIET, Numbered, Odd, Quiet};
 use super::{
     BHT_ENTRIES, BTB_ENTRIES, Btb, HISTORY_INDEX, HISTORY_INDEXES, PAGES, ROOM, Recent, SLOT_FREE,
     SLOT_SHARED, TAGS, bht_index, low, page,
@@ -213,7 +213,7 @@ impl Btb {
             return;
         }
         // Entries come back, and looking for them here is quicker than in the tables.
-        let at = (content.found.to >> 1) as usize % NUMBERED;
+        let at = content.place();
         let Numbered { number, quiet, .. } = match self.numbered[at] {
             Some(numbered) if numbered.content == content => numbered,
             _ => {
