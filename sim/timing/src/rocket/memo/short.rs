@@ -16,7 +16,7 @@ use super::super::btb::{ANY_QUIET, Btb, NO_TURN, Uses};
 use super::super::dcache::Dcache;
 use super::history::Place;
 use super::origin::{Named, Places, UNFOUND};
-use super::steps::{End, Sides, Step};
+use super::steps::{End, Step};
 use maker::Maker;
 
 /// Short cuts that are tried one after the other.
@@ -149,7 +149,7 @@ pub(super) struct Shorts {
 
 impl Shorts {
     /// The next path is one of `steps` to `end`.
-    pub fn add(&mut self, steps: &[Step], end: End, sides: &mut Sides) {
+    pub fn add(&mut self, steps: &[Step], end: End) {
         let first_other = self.others.len();
         let short = Short {
             generation: NEVER,
@@ -180,7 +180,7 @@ impl Shorts {
             otherwise: NO_SHORT,
             first_other: first_other as u32,
         };
-        let mut maker = Maker::new(short, &mut self.others, sides);
+        let mut maker = Maker::new(short, &mut self.others);
         let possible = maker.steps(steps).is_some();
         let Maker { mut short, mut free, .. } = maker;
         short.end.shortens = possible;
@@ -528,7 +528,7 @@ mod tests {
             let steps: Vec<_> = asks.chain(learns).collect();
             let end = End::new(0, std::iter::empty(), std::iter::empty(), (0, 0)).unwrap();
             let (mut shorts, mut btb) = (Shorts::default(), Btb::default());
-            shorts.add(&steps, end, &mut Sides::default());
+            shorts.add(&steps, end);
             let short = &mut shorts.all[0];
             for (pc, taken, low, high) in events {
                 btb.set_direction(Btb::direction_index(0x8000_0000 + 4 * u64::from(pc), 0), taken);
@@ -562,7 +562,7 @@ mod tests {
             let source = Origin::Lookup(3).source(0).filter(|_| asked_for);
             let end = End::new(0, std::iter::empty(), source.map(Some).into_iter(), (0, 0)).unwrap();
             let mut shorts = Shorts::default();
-            shorts.add(steps, end, &mut Sides::default());
+            shorts.add(steps, end);
             assert!(shorts.followed(0, btb.generation(), btb));
             let short = &mut shorts.all[0];
             short.finds(btb).then(|| short.ways()[0])
@@ -601,7 +601,7 @@ mod tests {
             tags.clone().map(|n| Step::Free { touches: false, tags: [Btb::tag(address(n)); 4] }).collect();
         let end = End::new(0, std::iter::empty(), std::iter::empty(), (0, 0)).unwrap();
         let (mut shorts, mut btb) = (Shorts::default(), Btb::default());
-        shorts.add(&steps, end, &mut Sides::default());
+        shorts.add(&steps, end);
         let mut follow = |btb: &Btb| {
             let followed = shorts.followed(0, btb.generation(), btb);
             assert_eq!(Short::get(shorts.parts().0, 0, btb.generation()).is_some(), followed);

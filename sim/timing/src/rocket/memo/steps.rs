@@ -5,7 +5,7 @@ use relsim_core::insn::Op;
 use relsim_core::timing::{BlockRun, Cell, CycleCause, Facts};
 use rustc_hash::FxHashMap;
 
-use super::super::btb::{Btb, BtbUpdate, Odd};
+use super::super::btb::{Btb, BtbUpdate, Cfi, Odd};
 use super::super::memory::{Memory, span, word};
 use super::super::muldiv::takes_always;
 use super::super::tlb::Context;
@@ -39,6 +39,40 @@ impl Wide {
     #[inline(always)]
     pub(super) const fn get(self) -> u64 {
         self.0[0] as u64 | (self.0[1] as u64) << 32
+    }
+}
+
+/// A [`BtbUpdate`] in as many bytes as a step has room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Change {
+    entry: u8,
+    pub(super) origin: Origin,
+    valid: bool,
+    cfi: Cfi,
+    /// The lower bits of where the instruction ends, whose sign the others are.
+    end: [u8; CHANGE_END],
+}
+
+/// Bytes of an address that may be the end of an instruction whose entry changes.
+const CHANGE_END: usize = 6;
+const _: () = assert!(size_of::<Step>() == 12);
+
+impl Change {
+    /// `None` if it does not fit.
+    fn new(update: BtbUpdate) -> Option<Self> {
+        let BtbUpdate { entry, origin, valid, pc: _, br_pc, cfi } = update;
+        let [a, b, c, d, e, f, ..] = br_pc.to_le_bytes();
+        let change = Self { entry, origin, valid, cfi, end: [a, b, c, d, e, f] };
+        (change.get() == update).then_some(change)
+    }
+
+    #[inline(always)]
+    pub(super) fn get(self) -> BtbUpdate {
+        let Self { entry, origin, valid, cfi, end: [a, b, c, d, e, f] } = self;
+        const REST: u32 = u64::BITS - 8 * CHANGE_END as u32;
+        let br_pc = u64::from_le_bytes([a, b, c, d, e, f, 0, 0]);
+        let br_pc = ((br_pc << REST) as i64 >> REST) as u64;
+        BtbUpdate { entry, origin, valid, pc: br_pc & !3, br_pc, cfi }
     }
 }
 
@@ -126,8 +160,8 @@ pub(super) enum Step {
     Push(Wide),
     /// A return.
     Pop,
-    /// A change is under way: [`Side::Update`].
-    Update(u32),
+    /// A change is under way.
+    Update(Change),
     /// The BTB forgets everything.
     Flush,
     /// [`Side::Page`].
@@ -175,7 +209,6 @@ pub(super) enum Side {
         pc: u64,
         to: u64,
     },
-    Update(BtbUpdate),
     Page {
         va: u64,
         pa: u64,
@@ -444,7 +477,10 @@ impl<'a> Compiler<'a> {
                 // Where the entry is named, its number now does not matter.
                 let origin = origin(acts, update.origin);
                 let entry = if origin == Origin::Itself { update.entry } else { 0 };
-                self.aside(Step::Update, Side::Update(BtbUpdate { entry, origin, ..update }));
+                match Change::new(BtbUpdate { entry, origin, ..update }) {
+                    Some(change) => self.steps.push(Step::Update(change)),
+                    None => self.short = false,
+                }
             }
             Act::Flush => {
                 self.free.clear();

@@ -24,41 +24,48 @@ const MAX_STEPS: usize = 1 << 22;
 /// No other answer is known.
 const UNKNOWN: u32 = 0;
 
-/// A step that the next in memory follows, but for those that need not be asked now.
+/// A step.
 #[derive(Debug, Clone, Copy)]
 struct Place {
     step: Step,
-    /// Where to go if the answer is another one, in the lower bits, and above [`SKIPS`] how many of the next are left out.
-    ways: u32,
+    ways: Ways,
 }
 
-/// Where how many places are left out stands.
+/// Where to go from a step: if the answer is the same, to the next in memory but for those that need not be asked now.
+#[derive(Debug, Clone, Copy)]
+struct Ways(u32);
+
+/// Where how many are left out stands, above where to go if the answer is another one.
 const SKIPS: u32 = 24;
 /// No more are left out together.
 const MAX_SKIPS: usize = 0xff;
 const _: () = assert!(2 * MAX_STEPS <= 1 << SKIPS);
 
-impl Place {
-    const fn new(step: Step) -> Self {
-        Self { step, ways: UNKNOWN }
-    }
-
+impl Ways {
+    /// Where to go if the answer is another one.
     #[inline(always)]
-    const fn otherwise(&self) -> u32 {
-        self.ways & ((1 << SKIPS) - 1)
+    const fn otherwise(self) -> u32 {
+        self.0 & ((1 << SKIPS) - 1)
     }
 
-    fn set_otherwise(&mut self, otherwise: u32) {
-        self.ways = self.ways >> SKIPS << SKIPS | otherwise;
+    const fn set_otherwise(&mut self, otherwise: u32) {
+        self.0 = self.0 >> SKIPS << SKIPS | otherwise;
     }
 
+    /// How many of the next are left out.
     #[inline(always)]
-    const fn skips(&self) -> usize {
-        (self.ways >> SKIPS) as usize
+    const fn skips(self) -> usize {
+        (self.0 >> SKIPS) as usize
     }
 
     fn set_skips(&mut self, skips: usize) {
-        self.ways = (skips.min(MAX_SKIPS) as u32) << SKIPS | self.otherwise();
+        self.0 = (skips.min(MAX_SKIPS) as u32) << SKIPS | self.otherwise();
+    }
+}
+
+impl Place {
+    const fn new(step: Step) -> Self {
+        Self { step, ways: Ways(UNKNOWN) }
     }
 
     /// The tags of which it asks whether no entry has them, if it does nothing else.
@@ -164,24 +171,24 @@ impl Tree {
                         at += 1;
                     }
                     _ if matches!(place.step, Step::End(_)) => return None,
-                    _ if place.otherwise() == UNKNOWN => {
+                    _ if place.ways.otherwise() == UNKNOWN => {
                         from = Some(at);
                         break;
                     }
-                    _ => at = place.otherwise(),
+                    _ => at = place.ways.otherwise(),
                 }
             }
         }
         let begin = self.places.len() as u32;
         let end_number = self.shorts.count() as u32;
-        self.shorts.add(steps, end, &mut self.sides);
+        self.shorts.add(steps, end);
         let end = [Step::End(end_number), Step::Sources(end.sources)];
         let new = Step::together(&steps[known..], |tag| btb.was_ever(tag)).chain(end);
         self.places.extend(new.map(Place::new));
         self.leave_out(begin as usize, btb);
         match from {
             Some(last) => {
-                self.places[last as usize].set_otherwise(begin);
+                self.places[last as usize].ways.set_otherwise(begin);
                 root
             }
             None => Some(begin),
@@ -195,7 +202,7 @@ impl Tree {
         let mut skips = 0;
         for at in (begin..self.places.len()).rev() {
             let place = &mut self.places[at];
-            place.set_skips(skips);
+            place.ways.set_skips(skips);
             let tags = place.tags();
             let never = !tags.is_empty() && !tags.iter().any(|&tag| btb.was_ever(tag));
             skips = if never && skips < MAX_SKIPS { skips + 1 } else { 0 };
@@ -227,10 +234,10 @@ impl Tree {
                 // Those before it that lead past it lead to it.
                 for before in (0..at).rev() {
                     let place = &mut self.places[before];
-                    if before + place.skips() < at {
+                    if before + place.ways.skips() < at {
                         break;
                     }
-                    place.set_skips(at - before - 1);
+                    place.ways.set_skips(at - before - 1);
                 }
             }
         }
@@ -254,12 +261,12 @@ impl Tree {
         let mut learnt = Learnt::default();
         let translates = translates(env.hart);
         let mut at = root as usize;
-        // The first of the places with other answers to the same question, and the last but one that was tried.
+        // The first of the places with other answers to the same question, if there was one, and the last but one that was tried.
         let (mut first, mut before) = (UNKNOWN, UNKNOWN);
         loop {
             // Not a copy: that would have to wait for all of it.
             let place = &self.places[at];
-            let (otherwise, next) = (place.otherwise(), at + 1 + place.skips());
+            let ways = place.ways;
             let taken = Self::takes(
                 &self.sides,
                 &place.step,
@@ -273,11 +280,13 @@ impl Tree {
             );
             match taken {
                 Taken::Same => {
-                    if first != before {
-                        self.prefer(at as u32, first, before);
+                    if first != UNKNOWN {
+                        if first != before {
+                            self.prefer(at as u32, first, before);
+                        }
+                        first = UNKNOWN;
                     }
-                    (first, before) = (UNKNOWN, UNKNOWN);
-                    at = next;
+                    at += 1 + ways.skips();
                 }
                 Taken::End(number) => {
                     let Some(&Place { step: Step::Sources(sources), .. }) = self.places.get(at + 1) else {
@@ -292,13 +301,14 @@ impl Tree {
                     end.arrive(hart, run, translates);
                     return Some((number, end.to));
                 }
-                Taken::Other if otherwise != UNKNOWN => {
-                    (first, before) = (if first == UNKNOWN { at as u32 } else { first }, at as u32);
-                    at = otherwise as usize;
-                }
                 Taken::Other => {
-                    Self::undo(hart, env, recent, fetching);
-                    return None;
+                    if ways.otherwise() == UNKNOWN {
+                        Self::undo(hart, env, recent, fetching);
+                        return None;
+                    }
+                    before = at as u32;
+                    first = if first == UNKNOWN { before } else { first };
+                    at = ways.otherwise() as usize;
                 }
             }
         }
@@ -308,11 +318,11 @@ impl Tree {
     /// again.
     #[inline]
     fn prefer(&mut self, at: u32, first: u32, before: u32) {
-        let next = self.places[first as usize].otherwise();
-        let behind = self.places[at as usize].otherwise();
-        self.places[first as usize].set_otherwise(at);
-        self.places[at as usize].set_otherwise(next);
-        self.places[before as usize].set_otherwise(behind);
+        let next = self.places[first as usize].ways.otherwise();
+        let behind = self.places[at as usize].ways.otherwise();
+        self.places[first as usize].ways.set_otherwise(at);
+        self.places[at as usize].ways.set_otherwise(next);
+        self.places[before as usize].ways.set_otherwise(behind);
     }
 
     /// Takes the short cut number `first`, or another one from the same node: gives the node that it leads to. If it does
@@ -447,11 +457,7 @@ impl Tree {
         match *step {
             Step::Push(address) => btb.push(address.get()),
             Step::Pop => btb.pop(),
-            Step::Update(side) => {
-                if let &Side::Update(update) = sides.get(side) {
-                    btb.update(named.update(update));
-                }
-            }
+            Step::Update(change) => btb.update(named.update(change.get())),
             Step::Page(side) => {
                 if let &Side::Page { va, pa, uses } = sides.get(side) {
                     fetch.tlb.finds(fetch.context, va, pa, uses);
@@ -712,7 +718,7 @@ impl Tree {
             Side::Returns(to) => hart.pipe.fetch.btb.ras_head() == to,
             Side::Target { pc, to } => hart.pipe.fetch.btb.finds(pc).to == to,
             Side::Word { pa, word } => env.bus.ram.get::<u32>(pa) == Some(word),
-            Side::Odd { .. } | Side::Page { .. } | Side::Update(_) | Side::Context(_) => false,
+            Side::Odd { .. } | Side::Page { .. } | Side::Context(_) => false,
         }
     }
 }

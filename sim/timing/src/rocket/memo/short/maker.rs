@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use super::super::history::Place;
 use super::super::origin::{Named, Origin, Places};
-use super::super::steps::{NO_LOOKUP, Side, Sides, Step};
+use super::super::steps::{Change, NO_LOOKUP, Step};
 use super::{Direction, FREE, Free, Learns, NO_CHECK, NO_SHORT, QUIET, Short};
 
 /// What makes a short cut of steps.
@@ -21,13 +21,11 @@ pub(super) struct Maker<'a> {
     /// The stack has changed.
     stacked: bool,
     others: &'a mut Vec<Step>,
-    sides: &'a mut Sides,
 }
 
 impl<'a> Maker<'a> {
-    /// Of `short`, which has no more than its end; what stands aside goes to `others`, and what does not fit into that to
-    /// `sides`.
-    pub fn new(short: Short, others: &'a mut Vec<Step>, sides: &'a mut Sides) -> Self {
+    /// Of `short`, which has no more than its end; what stands aside goes to `others`.
+    pub fn new(short: Short, others: &'a mut Vec<Step>) -> Self {
         Self {
             short,
             free: Free::new(),
@@ -36,7 +34,6 @@ impl<'a> Maker<'a> {
             used: None,
             stacked: false,
             others,
-            sides,
         }
     }
 
@@ -96,16 +93,12 @@ impl<'a> Maker<'a> {
         Some(())
     }
 
-    /// Update `side`, of what a check finds where it is of what a lookup finds.
-    fn update(&mut self, side: u32) -> Option<()> {
-        let mut named = side;
-        if let Side::Update(mut update) = *self.sides.get(side)
-            && let Origin::Lookup(n) = update.origin
-        {
-            update.origin = Origin::Lookup(self.check(n)?);
-            named = self.sides.number(Side::Update(update));
+    /// An update, of what a check finds where it is of what a lookup finds.
+    fn update(&mut self, mut change: Change) -> Option<()> {
+        if let Origin::Lookup(n) = change.origin {
+            change.origin = Origin::Lookup(self.check(n)?);
         }
-        self.others.push(Step::Update(named));
+        self.others.push(Step::Update(change));
         Some(())
     }
 
@@ -150,7 +143,7 @@ impl<'a> Maker<'a> {
             }
             // Another answer than before the block.
             Step::Returns(_) if self.stacked => return None,
-            Step::Update(side) => self.update(side)?,
+            Step::Update(change) => self.update(change)?,
             Step::Returns(_)
             | Step::Target(_)
             | Step::Page(_)
@@ -178,10 +171,7 @@ impl<'a> Maker<'a> {
     fn need(&mut self, steps: &[Step]) {
         let end = &self.short.end;
         let updates = steps.iter().filter_map(|step| match *step {
-            Step::Update(side) => match self.sides.get(side) {
-                Side::Update(update) => update.origin.index(),
-                _ => None,
-            },
+            Step::Update(change) => change.origin.index(),
             _ => None,
         });
         for source in end.sources.into_iter().take(end.places.into()).chain(updates) {
