@@ -670,7 +670,8 @@ impl Memo {
                 number = self.nexts.earlies.len() as u32;
                 self.nexts.earlies.push((early, early.lengths(run, &self.lengths, params)));
             }
-            self.nexts.add(from, Next { serial: run.serial, pc, early: number, root, walked: true, ..NOTHING });
+            self.nexts
+                .add(from, Next { serial: run.serial, pc, early: number, root, walked: true, ..NOTHING });
         }
     }
 }

@@ -76,7 +76,10 @@ impl Model for Rocket {
     fn save(&mut self) -> State {
         // Blocks that were timed before are no state: they are left, and found again.
         self.cores.iter_mut().for_each(|core| core.memo.leave(&mut core.model));
-        State { harts: self.cores.iter().map(|core| core.model.clone()).collect(), uncore: self.uncore.clone() }
+        State {
+            harts: self.cores.iter().map(|core| core.model.clone()).collect(),
+            uncore: self.uncore.clone(),
+        }
     }
 
     fn settle(&self, state: &mut State, latest: u64) -> Result<(), Impossible> {
@@ -96,7 +99,8 @@ impl Model for Rocket {
 
     fn state_bytes(&self) -> u64 {
         let caches = |hart: usize| {
-            self.cores[hart].model.icache_bytes() + self.uncore.dcaches.get(hart).map_or(0, dcache::Dcache::bytes)
+            self.cores[hart].model.icache_bytes()
+                + self.uncore.dcaches.get(hart).map_or(0, dcache::Dcache::bytes)
         };
         (0..self.cores.len()).map(|hart| caches(hart) + PIPELINE_BYTES).sum()
     }

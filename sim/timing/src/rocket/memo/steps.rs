@@ -32,7 +32,7 @@ pub(super) const NO_LOOKUP: u8 = u8::MAX;
 pub(super) struct Wide([u32; 2]);
 
 impl Wide {
-    const fn new(value: u64) -> Self {
+    pub(super) const fn new(value: u64) -> Self {
         Self([value as u32, (value >> 32) as u32])
     }
 

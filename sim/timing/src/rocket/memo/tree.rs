@@ -2,10 +2,9 @@
 //! asks once, and goes where the answer says. A path that is followed to its end needs no other to have been tried
 //! before.
 
-use prefetch_index::prefetch_index;
+mod places;
+
 use relsim_core::timing::BlockRun;
-use rustc_hash::FxHashMap;
-use smallvec::SmallVec;
 
 use super::super::btb::{Btb, Recent};
 use super::super::dcache::Dcache;
@@ -18,69 +17,14 @@ use super::super::uncore::{Beside, Env};
 use super::origin::Named;
 use super::short::{Miss, Short, Shorts, TRIES};
 use super::steps::{End, MAX_LEARNT, NO_LOOKUP, Side, Sides, Source, Step};
-
-/// Steps at a time; beyond that all are forgotten.
-const MAX_STEPS: usize = 1 << 22;
-/// No other answer is known.
-const UNKNOWN: u32 = 0;
-
-/// A step.
-#[derive(Debug, Clone, Copy)]
-struct Place {
-    step: Step,
-    ways: Ways,
-}
-
-/// Where to go from a step: if the answer is the same, to the next in memory but for those that need not be asked now.
-#[derive(Debug, Clone, Copy)]
-struct Ways(u32);
-
-/// Where how many are left out stands, above where to go if the answer is another one.
-const SKIPS: u32 = 24;
-/// No more are left out together.
-const MAX_SKIPS: usize = 0xff;
-const _: () = assert!(2 * MAX_STEPS <= 1 << SKIPS);
-
-impl Ways {
-    /// Where to go if the answer is another one.
-    #[inline(always)]
-    const fn otherwise(self) -> u32 {
-        self.0 & ((1 << SKIPS) - 1)
-    }
-
-    const fn set_otherwise(&mut self, otherwise: u32) {
-        self.0 = self.0 >> SKIPS << SKIPS | otherwise;
-    }
-
-    /// How many of the next are left out.
-    #[inline(always)]
-    const fn skips(self) -> usize {
-        (self.0 >> SKIPS) as usize
-    }
-
-    fn set_skips(&mut self, skips: usize) {
-        self.0 = (skips.min(MAX_SKIPS) as u32) << SKIPS | self.otherwise();
-    }
-}
-
-impl Place {
-    const fn new(step: Step) -> Self {
-        Self { step, ways: Ways(UNKNOWN) }
-    }
-
-    /// The tags of which it asks whether no entry has them, if it does nothing else.
-    fn tags(&self) -> &[u16] {
-        match &self.step {
-            Step::Free { touches: false, tags } => tags,
-            _ => &[],
-        }
-    }
-}
+use places::{Place, Places, UNKNOWN};
 
 /// What comes of a step.
 enum Taken {
     /// The answer is the same.
     Same,
+    /// It is, and an entry has come to have a tag that none ever had.
+    Tagged,
     /// It is another one.
     Other,
     /// The path ends here: the number of its end.
@@ -94,17 +38,10 @@ impl From<bool> for Taken {
     }
 }
 
-/// How many of them stand in a cache line of the host.
-const PLACES_PER_LINE: usize = 64 / size_of::<Place>();
-
 /// The trees of all nodes.
 #[derive(Default)]
 pub(super) struct Tree {
-    places: Vec<Place>,
-    /// Places that are left out as long as no entry of the BTB ever had one of the tags that they ask for, by tag, and how many
-    /// tags an entry has ever had.
-    left_out: FxHashMap<u16, SmallVec<[u32; 4]>>,
-    had: usize,
+    places: Places,
     shorts: Shorts,
     /// What the steps refer to.
     pub sides: Sides,
@@ -150,15 +87,11 @@ type Fetching = Option<(Order, Context)>;
 impl Tree {
     /// Whether there is no room for more.
     pub fn is_full(&self) -> bool {
-        self.places.len() >= MAX_STEPS
+        self.places.is_full()
     }
 
     /// Adds a path of `steps` to `end` to the tree at `root`, if there is one: gives its root. `None` if it is known.
     pub fn add(&mut self, root: Option<u32>, steps: &[Step], end: End, btb: &Btb) -> Option<u32> {
-        if self.places.is_empty() {
-            // Nothing is at `UNKNOWN`.
-            self.places.push(Place::new(Step::Pop));
-        }
         let mut known = 0;
         let mut from = None;
         if let Some(root) = root {
@@ -179,69 +112,18 @@ impl Tree {
                 }
             }
         }
-        let begin = self.places.len() as u32;
         let end_number = self.shorts.count() as u32;
         self.shorts.add(steps, end);
         let end = [Step::End(end_number), Step::Sources(end.sources)];
         let new = Step::together(&steps[known..], |tag| btb.was_ever(tag)).chain(end);
-        self.places.extend(new.map(Place::new));
-        self.leave_out(begin as usize, btb);
+        let begin = self.places.add(new, btb);
         match from {
             Some(last) => {
-                self.places[last as usize].ways.set_otherwise(begin);
+                self.places.set_otherwise(last, begin);
                 root
             }
             None => Some(begin),
         }
-    }
-
-    /// Leaves out what need not be asked of the places from `begin` on: no entry ever had one of their tags. The first one
-    /// is asked, since what leads to it does not know how many to leave out.
-    fn leave_out(&mut self, begin: usize, btb: &Btb) {
-        self.asks_again(btb);
-        let mut skips = 0;
-        for at in (begin..self.places.len()).rev() {
-            let place = &mut self.places[at];
-            place.ways.set_skips(skips);
-            let tags = place.tags();
-            let never = !tags.is_empty() && !tags.iter().any(|&tag| btb.was_ever(tag));
-            skips = if never && skips < MAX_SKIPS { skips + 1 } else { 0 };
-            if never && at > begin {
-                for tag in tags {
-                    let places = self.left_out.entry(*tag).or_default();
-                    if places.last() != Some(&(at as u32)) {
-                        places.push(at as u32);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Asks for tags that entries have come to have.
-    #[inline(always)]
-    fn asks_again(&mut self, btb: &Btb) {
-        if self.had != btb.tags_had().len() {
-            self.asks_for(btb.tags_had());
-        }
-    }
-
-    /// Asks for `tags` again, as far as they are new.
-    #[cold]
-    fn asks_for(&mut self, tags: &[u16]) {
-        for tag in tags.get(self.had..).unwrap_or(tags) {
-            for at in self.left_out.remove(tag).unwrap_or_default() {
-                let at = at as usize;
-                // Those before it that lead past it lead to it.
-                for before in (0..at).rev() {
-                    let place = &mut self.places[before];
-                    if before + place.ways.skips() < at {
-                        break;
-                    }
-                    place.ways.set_skips(at - before - 1);
-                }
-            }
-        }
-        self.had = tags.len();
     }
 
     /// Goes from `root` as the answers say, and does what the path did: gives the number of its end, and the node
@@ -255,7 +137,7 @@ impl Tree {
         run: &BlockRun<'_>,
         named: &mut Named,
     ) -> Option<(u32, u32)> {
-        self.asks_again(&hart.pipe.fetch.btb);
+        self.places.asks_again(&hart.pipe.fetch.btb);
         let recent = hart.pipe.fetch.btb.begin();
         let mut fetching = None;
         let mut learnt = Learnt::default();
@@ -279,14 +161,19 @@ impl Tree {
                 translates,
             );
             match taken {
-                Taken::Same => {
+                Taken::Same | Taken::Tagged => {
                     if first != UNKNOWN {
                         if first != before {
-                            self.prefer(at as u32, first, before);
+                            self.places.prefer(at as u32, first, before);
                         }
                         first = UNKNOWN;
                     }
-                    at += 1 + ways.skips();
+                    let mut skips = ways.skips();
+                    if let Taken::Tagged = taken {
+                        self.places.asks_again(&hart.pipe.fetch.btb);
+                        skips = self.places[at].ways.skips();
+                    }
+                    at += 1 + skips;
                 }
                 Taken::End(number) => {
                     let Some(&Place { step: Step::Sources(sources), .. }) = self.places.get(at + 1) else {
@@ -312,17 +199,6 @@ impl Tree {
                 }
             }
         }
-    }
-
-    /// The answer at `at`, behind that at `before`, is the one to be tried next after that at `first`: it may be the answer
-    /// again.
-    #[inline]
-    fn prefer(&mut self, at: u32, first: u32, before: u32) {
-        let next = self.places[first as usize].ways.otherwise();
-        let behind = self.places[at as usize].ways.otherwise();
-        self.places[first as usize].ways.set_otherwise(at);
-        self.places[at as usize].ways.set_otherwise(next);
-        self.places[before as usize].ways.set_otherwise(behind);
     }
 
     /// Takes the short cut number `first`, or another one from the same node: gives the node that it leads to. If it does
@@ -481,8 +357,7 @@ impl Tree {
     /// Asks the host for the first places of the tree at `root`, which is going to be followed soon.
     #[inline(always)]
     pub fn expect(&self, root: u32) {
-        prefetch_index(&self.places, root as usize);
-        prefetch_index(&self.places, root as usize + PLACES_PER_LINE);
+        self.places.expect(root);
     }
 
     /// Asks the host for end number `n`, to which a tree is likely to lead.
@@ -591,7 +466,11 @@ impl Tree {
                 true
             }
             Step::Settle(pc) => {
+                let before = btb.tags_had().len();
                 btb.settle(pc.get());
+                if btb.tags_had().len() != before {
+                    return Taken::Tagged;
+                }
                 true
             }
             Step::Use { n } => {
@@ -606,7 +485,14 @@ impl Tree {
                 btb.flush();
                 true
             }
-            Step::Odd(side) => Self::takes_odd(sides.get(side), btb, named, learnt),
+            Step::Odd(side) => {
+                let before = btb.tags_had().len();
+                let same = Self::takes_odd(sides.get(side), btb, named, learnt);
+                if btb.tags_had().len() != before {
+                    return Taken::Tagged;
+                }
+                same
+            }
             Step::Page(_) | Step::Context(_) => {
                 Self::takes_aside(sides, step, &mut hart.pipe.fetch, env, named, fetching)
             }
@@ -768,3 +654,6 @@ impl End {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
