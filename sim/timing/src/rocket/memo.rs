@@ -40,7 +40,8 @@ use tree::Tree;
 
 /// Nodes at a time; beyond that all are forgotten.
 const MAX_NODES: usize = 1 << 14;
-/// What learning a path costs, in blocks that are timed swiftly.
+/// What learning a path is charged, in blocks that are timed swiftly: more than the seven that it takes, since the earlier paths
+/// are learnt, the more of them are never followed.
 const LEARNING: u64 = 128;
 /// What may be spent on learning for a path that was followed.
 const FOLLOWED: u64 = 4;
