@@ -4,6 +4,7 @@ pub mod boot;
 pub mod checkpoints;
 pub mod golden;
 pub mod lockstep;
+pub mod wandering;
 mod watching;
 
 pub use watching::Watching;

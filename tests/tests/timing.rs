@@ -9,10 +9,10 @@ use relsim_core::timing::CycleCause;
 use relsim_machine::{
     Exit, Limits, Machine, MachineConfig, Payload, Piece, Shape, TIMING_MODELS, Timing, platform,
 };
-use relsim_tests::Watching;
 use relsim_tests::lockstep::asm::{Asm, Cond};
 use relsim_tests::lockstep::program::Program;
 use relsim_tests::lockstep::simulators;
+use relsim_tests::{Watching, wandering};
 use relsim_uintr::UINTR;
 
 static EXTENSIONS: &[&IsaExtension] = &[&UINTR];
@@ -272,6 +272,26 @@ fn random_programs_take_what_their_instructions_take() {
                 assert_eq!(machine.ledger(hart), watched.ledger(hart), "{what}: hart {hart}");
             }
         }
+    }
+}
+
+/// The same of programs that go to and fro between functions.
+#[test]
+fn programs_that_wander_take_what_their_instructions_take() {
+    let timing = Timing::by_name("rocket").unwrap();
+    for seed in 0..12 {
+        let bytes = wandering::program(seed, RAM, RAM + 0x80_0000, |a| a.words(&finish()));
+        let code: Vec<_> = bytes
+            .chunks(4)
+            .map(|part| part.iter().rev().fold(0, |word, &byte| word << 8 | u32::from(byte)))
+            .collect();
+        let mut machine = machine(&timing, 1, &code);
+        let mut watched = self::machine(&timing, 1, &code);
+        let (limits, stop) = (Limits::default(), AtomicBool::new(false));
+        assert_eq!(machine.run(limits, &stop), Exit::Guest { code: 0 });
+        assert_eq!(watched.run_observed(limits, &stop, &mut Watching), Exit::Guest { code: 0 });
+        assert_eq!(machine.cycles(), watched.cycles(), "program {seed}");
+        assert_eq!(machine.ledger(0), watched.ledger(0), "program {seed}");
     }
 }
 

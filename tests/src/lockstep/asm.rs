@@ -174,6 +174,11 @@ impl Asm {
         self.bytes.extend(word.to_le_bytes());
     }
 
+    /// `c.nop`: what follows stands two bytes further on.
+    pub fn half(&mut self) {
+        self.bytes.extend(1u16.to_le_bytes());
+    }
+
     /// Appends words.
     pub fn words(&mut self, words: &[u32]) {
         words.iter().for_each(|&w| self.word(w));
@@ -214,6 +219,12 @@ impl Asm {
     pub fn jump(&mut self, target: Label) {
         self.fixups.push((self.bytes.len(), Fix::Jump, target));
         self.word(0x6f);
+    }
+
+    /// `jal ra, target`.
+    pub fn call(&mut self, target: Label) {
+        self.fixups.push((self.bytes.len(), Fix::Jump, target));
+        self.word(1 << 7 | 0x6f);
     }
 
     /// `ld rd, offset(rs1)`.
