@@ -5,9 +5,9 @@ use crate::lockstep::asm::{Asm, Cond, Label, addi, andi, i_type, r_type};
 use crate::lockstep::rng::Rng;
 
 /// How deep functions call each other: more than there are entries in a return-address stack.
-const FUNCTIONS: usize = 10;
+const FUNCTIONS: usize = 8;
 /// How often the outermost ones are called.
-const ROUNDS: u64 = 1500;
+const ROUNDS: u64 = 8000;
 /// Words between functions, at most: a page and a half.
 const GAP: u64 = 1536;
 
@@ -58,12 +58,41 @@ fn straight(a: &mut Asm, rng: &mut Rng) {
     }
 }
 
+fn enters(a: &mut Asm) {
+    a.word(addi(SP, SP, -16));
+    a.sd(RA, SP, 0);
+}
+
+/// Gets ready to return.
+fn leaves(a: &mut Asm) {
+    a.ld(RA, SP, 0);
+    a.word(addi(SP, SP, 16));
+}
+
+/// `ret`.
+const RET: u32 = i_type(0x67, 0, 0, RA, 0);
+
+/// Returns at random, or jumps past that by a register: fetch does not know where that goes, and comes to the return.
+fn returns(a: &mut Asm, rng: &mut Rng) {
+    let (now, later) = (a.label(), a.label());
+    a.load_label(T1, later);
+    leaves(a);
+    branches(a, rng, 4, now);
+    if rng.percent(50) {
+        a.half();
+    }
+    a.word(i_type(0x67, 0, 0, T1, 0));
+    a.bind(now);
+    a.word(RET);
+    a.bind(later);
+    enters(a);
+}
+
 /// The function at `labels[n]`, which calls the next one, and now and then others behind it.
 fn function(a: &mut Asm, rng: &mut Rng, labels: &[Label], n: usize) {
     a.bind(labels[n]);
-    a.word(addi(SP, SP, -16));
-    a.sd(RA, SP, 0);
-    let parts = 2 + rng.below(4);
+    enters(a);
+    let parts = 1 + rng.below(3);
     let nested = rng.below(parts);
     for part in 0..parts {
         straight(a, rng);
@@ -92,14 +121,15 @@ fn function(a: &mut Asm, rng: &mut Rng, labels: &[Label], n: usize) {
             }
         }
         a.bind(over);
+        if rng.percent(25) {
+            returns(a, rng);
+        }
         if part == nested && n + 1 < labels.len() {
             calls(a, rng, labels[n + 1]);
         }
     }
-    a.ld(RA, SP, 0);
-    a.word(addi(SP, SP, 16));
-    // ret
-    a.word(i_type(0x67, 0, 0, RA, 0));
+    leaves(a);
+    a.word(RET);
     for _ in 0..rng.below(GAP) {
         a.word(addi(0, 0, 0));
     }
