@@ -8,8 +8,8 @@ use crate::lockstep::rng::Rng;
 const FUNCTIONS: usize = 8;
 /// How often the outermost ones are called.
 const ROUNDS: u64 = 8000;
-/// Words between functions, at most: a page and a half.
-const GAP: u64 = 1536;
+/// Words between functions, at most: three pages.
+const GAP: u64 = 3072;
 
 const RA: u32 = 1;
 const SP: u32 = 2;
