@@ -1,7 +1,7 @@
 //! Random programs about where control goes: functions in more pages than the BTB has room for, which call each other deeper
 //! than the return-address stack reaches, through registers too, and branch as a random number of their own says.
 
-use crate::lockstep::asm::{Asm, Cond, Label, addi, andi, i_type, r_type};
+use crate::lockstep::asm::{Asm, Cond, Label, NOP, addi, andi, i_type, r_type};
 use crate::lockstep::rng::Rng;
 
 /// How deep functions call each other: more than there are entries in a return-address stack.
@@ -19,6 +19,13 @@ const T1: u32 = 6;
 const S0: u32 = 8;
 /// Rounds to go.
 const S1: u32 = 9;
+
+const fn jalr(rd: u32, rs1: u32) -> u32 {
+    i_type(0x67, 0, rd, rs1, 0)
+}
+
+/// `ret`.
+const RET: u32 = jalr(0, RA);
 
 /// The random number goes on, by xorshift: `s0 ^= s0 << 13; s0 ^= s0 >> 7; s0 ^= s0 << 17`.
 fn goes_on(a: &mut Asm) {
@@ -41,7 +48,7 @@ fn calls(a: &mut Asm, rng: &mut Rng, target: Label) {
     if rng.percent(25) {
         // la t1, target; jalr ra, t1
         a.load_label(T1, target);
-        a.word(i_type(0x67, 0, RA, T1, 0));
+        a.word(jalr(RA, T1));
     } else {
         a.call(target);
     }
@@ -69,9 +76,6 @@ fn leaves(a: &mut Asm) {
     a.word(addi(SP, SP, 16));
 }
 
-/// `ret`.
-const RET: u32 = i_type(0x67, 0, 0, RA, 0);
-
 /// Returns at random, or jumps past that by a register: fetch does not know where that goes, and comes to the return.
 fn returns(a: &mut Asm, rng: &mut Rng) {
     let (now, later) = (a.label(), a.label());
@@ -81,7 +85,7 @@ fn returns(a: &mut Asm, rng: &mut Rng) {
     if rng.percent(50) {
         a.half();
     }
-    a.word(i_type(0x67, 0, 0, T1, 0));
+    a.word(jalr(0, T1));
     a.bind(now);
     a.word(RET);
     a.bind(later);
@@ -131,12 +135,12 @@ fn function(a: &mut Asm, rng: &mut Rng, labels: &[Label], n: usize) {
     leaves(a);
     a.word(RET);
     for _ in 0..rng.below(GAP) {
-        a.word(addi(0, 0, 0));
+        a.word(NOP);
     }
 }
 
 /// The program of `seed`, at `base`, with its stack below `stack`. In the end it does what `finish` adds.
-pub fn program(seed: u64, base: u64, stack: u64, finish: impl FnOnce(&mut Asm)) -> Vec<u8> {
+pub fn program(seed: u64, base: u64, stack: u64, finish: impl FnOnce(&mut Asm)) -> Asm {
     let mut rng = Rng::new(seed);
     let mut a = Asm::new(base);
     let labels: Vec<_> = (0..FUNCTIONS).map(|_| a.label()).collect();
@@ -157,5 +161,6 @@ pub fn program(seed: u64, base: u64, stack: u64, finish: impl FnOnce(&mut Asm)) 
     for n in 0..FUNCTIONS {
         function(&mut a, &mut rng, &labels, n);
     }
-    a.finish()
+    a.align(4);
+    a
 }

@@ -229,6 +229,18 @@ fn every_cycle_of_every_model_has_a_cause() {
     }
 }
 
+/// `machine` takes what its instructions take one by one: what the same machine, `watched`, takes. Gives how both end.
+fn assert_takes_as_watched(mut machine: Machine, mut watched: Machine, limits: Limits, what: &str) -> Exit {
+    let stop = AtomicBool::new(false);
+    let exit = machine.run(limits, &stop);
+    assert_eq!(exit, watched.run_observed(limits, &stop, &mut Watching), "{what}");
+    assert_eq!(machine.cycles(), watched.cycles(), "{what}");
+    for hart in 0..machine.cores.len() {
+        assert_eq!(machine.ledger(hart), watched.ledger(hart), "{what}: hart {hart}");
+    }
+    exit
+}
+
 /// Blocks take what their instructions take one by one, for a lone hart and for one whose others sleep, or wake up now and
 /// then.
 #[test]
@@ -237,19 +249,10 @@ fn blocks_take_what_their_instructions_take() {
     for (model, code) in TIMING_MODELS.iter().flat_map(|model| codes.iter().map(move |code| (model, code))) {
         let timing = (model.timing)();
         for harts in [1, 2, 4] {
-            let machine = run(&timing, harts, code);
-            let mut watched = self::machine(&timing, harts, code);
+            let [one, other] = [(); 2].map(|()| machine(&timing, harts, code));
             let limits = Limits { max_cycles: 10_000_000, ..Limits::default() };
-            watched.run_observed(limits, &AtomicBool::new(false), &mut Watching);
-            assert_eq!(machine.cycles(), watched.cycles(), "{} of {harts} harts", model.name);
-            for hart in 0..harts {
-                assert_eq!(
-                    machine.ledger(hart),
-                    watched.ledger(hart),
-                    "{} hart {hart} of {harts}",
-                    model.name
-                );
-            }
+            let what = format!("{} of {harts} harts", model.name);
+            assert_eq!(assert_takes_as_watched(one, other, limits, &what), Exit::Guest { code: 0 });
         }
     }
 }
@@ -261,16 +264,9 @@ fn random_programs_take_what_their_instructions_take() {
         for (harts, seed) in (0..40).map(|seed| (1, seed)).chain((0..8).map(|seed| (3, seed))) {
             let program = Program::new(seed);
             let make = || simulators::machine(&program, harts, (model.timing)()).unwrap();
-            let (mut machine, mut watched) = (make(), make());
             let limits = Limits { max_instructions: 1_000_000, ..Limits::default() };
-            let stop = AtomicBool::new(false);
-            let exit = machine.run(limits, &stop);
             let what = format!("{}, program {seed} on {harts} harts", model.name);
-            assert_eq!(exit, watched.run_observed(limits, &stop, &mut Watching), "{what}");
-            assert_eq!(machine.cycles(), watched.cycles(), "{what}");
-            for hart in 0..harts {
-                assert_eq!(machine.ledger(hart), watched.ledger(hart), "{what}: hart {hart}");
-            }
+            assert_takes_as_watched(make(), make(), limits, &what);
         }
     }
 }
@@ -280,18 +276,10 @@ fn random_programs_take_what_their_instructions_take() {
 fn programs_that_wander_take_what_their_instructions_take() {
     let timing = Timing::by_name("rocket").unwrap();
     for seed in 0..12 {
-        let bytes = wandering::program(seed, RAM, RAM + 0x80_0000, |a| a.words(&finish()));
-        let code: Vec<_> = bytes
-            .chunks(4)
-            .map(|part| part.iter().rev().fold(0, |word, &byte| word << 8 | u32::from(byte)))
-            .collect();
-        let mut machine = machine(&timing, 1, &code);
-        let mut watched = self::machine(&timing, 1, &code);
-        let (limits, stop) = (Limits::default(), AtomicBool::new(false));
-        assert_eq!(machine.run(limits, &stop), Exit::Guest { code: 0 });
-        assert_eq!(watched.run_observed(limits, &stop, &mut Watching), Exit::Guest { code: 0 });
-        assert_eq!(machine.cycles(), watched.cycles(), "program {seed}");
-        assert_eq!(machine.ledger(0), watched.ledger(0), "program {seed}");
+        let code = words(wandering::program(seed, RAM, RAM + 0x80_0000, |a| a.words(&finish())));
+        let [one, other] = [(); 2].map(|()| machine(&timing, 1, &code));
+        let exit = assert_takes_as_watched(one, other, Limits::default(), &format!("program {seed}"));
+        assert_eq!(exit, Exit::Guest { code: 0 }, "program {seed}");
     }
 }
 

@@ -204,6 +204,9 @@ impl Asm {
 
     /// Pads with `nop` up to a multiple of `bytes`.
     pub fn align(&mut self, bytes: u64) {
+        if !self.here().is_multiple_of(4) {
+            self.half();
+        }
         while !self.here().is_multiple_of(bytes) {
             self.word(NOP);
         }

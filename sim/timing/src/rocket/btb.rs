@@ -70,6 +70,15 @@ pub struct BtbUpdate {
     pub cfi: Cfi,
 }
 
+#[cfg(test)]
+impl BtbUpdate {
+    /// A new entry for a jump at `pc`.
+    pub(super) const fn jump(pc: u64) -> Self {
+        let origin = Origin::Itself;
+        Self { entry: NO_ENTRY, origin, valid: true, pc, br_pc: pc, cfi: Cfi::Jump }
+    }
+}
+
 /// Low parts of fetch addresses, as tags hold them.
 const TAGS: usize = 1 << 13;
 /// No entry has this tag.

@@ -499,7 +499,7 @@ mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;
 
-    use super::super::super::btb::{BtbUpdate, Cfi, NO_ENTRY};
+    use super::super::super::btb::{BtbUpdate, Cfi};
     use super::super::history::History;
     use super::super::origin::{Origin, UNFOUND};
     use super::super::steps::NO_LOOKUP;
@@ -610,9 +610,7 @@ mod tests {
         assert!(follow(&btb));
         let mut held = Vec::new();
         for tag in tags {
-            let pc = address(tag);
-            let origin = Origin::Itself;
-            btb.update(BtbUpdate { entry: NO_ENTRY, origin, valid: true, pc, br_pc: pc, cfi: Cfi::Jump });
+            btb.update(BtbUpdate::jump(address(tag)));
             btb.cycle(0x8000, true);
             held.push(follow(&btb));
         }

@@ -17,7 +17,7 @@ use super::super::uncore::{Beside, Env};
 use super::origin::Named;
 use super::short::{Miss, Short, Shorts, TRIES};
 use super::steps::{End, MAX_LEARNT, NO_LOOKUP, Side, Sides, Source, Step};
-use places::{Place, Places, UNKNOWN};
+use places::{Place, Trees, UNKNOWN};
 
 /// What comes of a step.
 enum Taken {
@@ -41,7 +41,7 @@ impl From<bool> for Taken {
 /// The trees of all nodes.
 #[derive(Default)]
 pub(super) struct Tree {
-    places: Places,
+    trees: Trees,
     shorts: Shorts,
     /// What the steps refer to.
     pub sides: Sides,
@@ -87,7 +87,7 @@ type Fetching = Option<(Order, Context)>;
 impl Tree {
     /// Whether there is no room for more.
     pub fn is_full(&self) -> bool {
-        self.places.is_full()
+        self.trees.is_full()
     }
 
     /// Adds a path of `steps` to `end` to the tree at `root`, if there is one: gives its root. `None` if it is known.
@@ -97,7 +97,7 @@ impl Tree {
         if let Some(root) = root {
             let mut at = root;
             loop {
-                let place = self.places[at as usize];
+                let place = self.trees[at as usize];
                 match place.step.is_begin_of(&steps[known..]) {
                     Some(count) => {
                         known += count;
@@ -116,10 +116,10 @@ impl Tree {
         self.shorts.add(steps, end);
         let end = [Step::End(end_number), Step::Sources(end.sources)];
         let new = Step::together(&steps[known..], |tag| btb.was_ever(tag)).chain(end);
-        let begin = self.places.add(new, btb);
+        let begin = self.trees.add(new, btb);
         match from {
             Some(last) => {
-                self.places.set_otherwise(last, begin);
+                self.trees.set_otherwise(last, begin);
                 root
             }
             None => Some(begin),
@@ -137,7 +137,7 @@ impl Tree {
         run: &BlockRun<'_>,
         named: &mut Named,
     ) -> Option<(u32, u32)> {
-        self.places.asks_again(&hart.pipe.fetch.btb);
+        self.trees.asks_again(&hart.pipe.fetch.btb);
         let recent = hart.pipe.fetch.btb.begin();
         let mut fetching = None;
         let mut learnt = Learnt::default();
@@ -147,7 +147,7 @@ impl Tree {
         let (mut first, mut before) = (UNKNOWN, UNKNOWN);
         loop {
             // Not a copy: that would have to wait for all of it.
-            let place = &self.places[at];
+            let place = &self.trees[at];
             let ways = place.ways;
             let taken = Self::takes(
                 &self.sides,
@@ -164,19 +164,19 @@ impl Tree {
                 Taken::Same | Taken::Tagged => {
                     if first != UNKNOWN {
                         if first != before {
-                            self.places.prefer(at as u32, first, before);
+                            self.trees.prefer(at as u32, first, before);
                         }
                         first = UNKNOWN;
                     }
                     let mut skips = ways.skips();
                     if let Taken::Tagged = taken {
-                        self.places.asks_again(&hart.pipe.fetch.btb);
-                        skips = self.places[at].ways.skips();
+                        self.trees.asks_again(&hart.pipe.fetch.btb);
+                        skips = self.trees[at].ways.skips();
                     }
                     at += 1 + skips;
                 }
                 Taken::End(number) => {
-                    let Some(&Place { step: Step::Sources(sources), .. }) = self.places.get(at + 1) else {
+                    let Some(&Place { step: Step::Sources(sources), .. }) = self.trees.get(at + 1) else {
                         Self::undo(hart, env, recent, fetching);
                         return None;
                     };
@@ -357,7 +357,7 @@ impl Tree {
     /// Asks the host for the first places of the tree at `root`, which is going to be followed soon.
     #[inline(always)]
     pub fn expect(&self, root: u32) {
-        self.places.expect(root);
+        self.trees.expect(root);
     }
 
     /// Asks the host for end number `n`, to which a tree is likely to lead.
@@ -466,12 +466,10 @@ impl Tree {
                 true
             }
             Step::Settle(pc) => {
-                let before = btb.tags_had().len();
-                btb.settle(pc.get());
-                if btb.tags_had().len() != before {
-                    return Taken::Tagged;
-                }
-                true
+                return Self::takes_change(btb, |btb| {
+                    btb.settle(pc.get());
+                    true
+                });
             }
             Step::Use { n } => {
                 btb.uses(named.lookup(n));
@@ -486,12 +484,7 @@ impl Tree {
                 true
             }
             Step::Odd(side) => {
-                let before = btb.tags_had().len();
-                let same = Self::takes_odd(sides.get(side), btb, named, learnt);
-                if btb.tags_had().len() != before {
-                    return Taken::Tagged;
-                }
-                same
+                return Self::takes_change(btb, |btb| Self::takes_odd(sides.get(side), btb, named, learnt));
             }
             Step::Page(_) | Step::Context(_) => {
                 Self::takes_aside(sides, step, &mut hart.pipe.fetch, env, named, fetching)
@@ -499,6 +492,14 @@ impl Tree {
             _ => Self::is_same(sides, step, hart, env, run, translates),
         };
         same.into()
+    }
+
+    /// [`Tree::takes`] for what may change an entry, as `change` does.
+    #[inline(always)]
+    fn takes_change(btb: &mut Btb, change: impl FnOnce(&mut Btb) -> bool) -> Taken {
+        let before = btb.tags_had().len();
+        let same = change(btb);
+        if btb.tags_had().len() != before { Taken::Tagged } else { same.into() }
     }
 
     /// [`Tree::takes`] for a lookup that several entries answer, or one for another page.

@@ -69,9 +69,9 @@ impl Place {
     }
 }
 
-/// All places.
+/// The places of all trees.
 #[derive(Default)]
-pub(super) struct Places {
+pub(super) struct Trees {
     all: Vec<Place>,
     /// Those that are left out as long as no entry of the BTB ever had one of the tags that they ask for, by tag.
     left_out: FxHashMap<u16, SmallVec<[u32; 4]>>,
@@ -79,7 +79,7 @@ pub(super) struct Places {
     had: usize,
 }
 
-impl Index<usize> for Places {
+impl Index<usize> for Trees {
     type Output = Place;
 
     #[inline(always)]
@@ -88,7 +88,7 @@ impl Index<usize> for Places {
     }
 }
 
-impl Places {
+impl Trees {
     /// Whether there is no room for more.
     pub fn is_full(&self) -> bool {
         self.all.len() >= MAX_STEPS
@@ -189,8 +189,7 @@ mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;
 
-    use super::super::super::super::btb::{BtbUpdate, Cfi, NO_ENTRY};
-    use super::super::super::origin::Origin;
+    use super::super::super::super::btb::BtbUpdate;
     use super::*;
 
     const BASE: u64 = 0x8000_0000;
@@ -211,28 +210,26 @@ mod tests {
         fn no_more_is_left_out_than_need_not_be_asked(
             paths in vec((vec(step(), 1..40), vec(0u64..12, 0..3)), 1..6),
         ) {
-            let (mut places, mut btb) = (Places::default(), Btb::default());
+            let (mut trees, mut btb) = (Trees::default(), Btb::default());
             let mut added: Vec<(usize, usize)> = Vec::new();
             for (steps, groups) in paths {
-                let begin = places.add(steps.iter().copied(), &btb) as usize;
+                let begin = trees.add(steps.iter().copied(), &btb) as usize;
                 added.push((begin, steps.len()));
                 for group in groups {
                     let pc = BASE + 4 * group;
-                    let origin = Origin::Itself;
-                    let cfi = Cfi::Jump;
-                    btb.update(BtbUpdate { entry: NO_ENTRY, origin, valid: true, pc, br_pc: pc, cfi });
+                    btb.update(BtbUpdate::jump(pc));
                     btb.settle(pc);
                 }
-                places.asks_again(&btb);
+                trees.asks_again(&btb);
                 for &(begin, count) in &added {
                     let mut at = begin;
                     let asked: Vec<_> = std::iter::from_fn(|| {
                         let now = (at < begin + count).then_some(at)?;
-                        at += 1 + places[now].ways.skips();
+                        at += 1 + trees[now].ways.skips();
                         Some(now)
                     }).collect();
                     let needed: Vec<_> = (begin..begin + count).filter(|&at| {
-                        let tags = places[at].tags();
+                        let tags = trees[at].tags();
                         at == begin || tags.is_empty() || tags.iter().any(|&tag| btb.was_ever(tag))
                     }).collect();
                     prop_assert_eq!(asked, needed);

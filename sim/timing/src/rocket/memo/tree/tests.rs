@@ -8,11 +8,11 @@ use relsim_core::isa::parse_isa;
 use relsim_core::ram::Ram;
 use relsim_core::timing::{BlockRun, NO_FACTS};
 
-use super::super::super::btb::{Btb, BtbUpdate, Cfi, NO_ENTRY};
+use super::super::super::btb::{Btb, BtbUpdate};
 use super::super::super::hart::HartModel;
 use super::super::super::params::Params;
 use super::super::super::uncore::{Beside, Uncore};
-use super::super::origin::{Named, Origin};
+use super::super::origin::Named;
 use super::super::steps::{End, Step, Wide};
 use super::Tree;
 
@@ -50,10 +50,7 @@ fn tags_that_come_in_the_middle_of_a_path_are_asked_for() {
             [Step::Settle(Wide::new(BASE)), Step::Free { touches: false, tags: [Btb::tag(asked); 4] }];
         let root = tree.add(None, &steps, end, &model.pipe.fetch.btb).unwrap();
         [(); 2].map(|()| {
-            let (origin, pc) = (Origin::Itself, changed);
-            let cfi = Cfi::Jump;
-            let update = BtbUpdate { entry: NO_ENTRY, origin, valid: true, pc, br_pc: pc, cfi };
-            model.pipe.fetch.btb.update(update);
+            model.pipe.fetch.btb.update(BtbUpdate::jump(changed));
             tree.follow(root, &mut model, &mut env, &run, &mut Named::default())
         })
     };
