@@ -70,6 +70,8 @@ pub struct Lines {
     hart_mip: Vec<u64>,
     /// Changes of `hart_mip` on their way to their harts.
     arriving: Vec<Arriving>,
+    /// Those from this one on are of the latest access.
+    latest: usize,
     /// When what changes now arrives; 0 where it does at once.
     arrival: u64,
     wires_changed: bool,
@@ -105,6 +107,7 @@ impl Lines {
         require(self.wires.len() <= MAX_WIRES / 64, "wires that lead nowhere")?;
         let arrives = |change: &Arriving| change.hart < self.hart_mip.len() && change.at <= MAX_COUNT;
         require(self.arriving.iter().all(arrives), "a line that changes nowhere")?;
+        require(self.latest <= self.arriving.len(), "changes of lines that there are not")?;
         require(self.arrival == 0, "an access that is under way")
     }
 
@@ -139,12 +142,23 @@ impl Lines {
     /// What an access changes that is made in cycle `now`, to which every hart has got, takes `cycles` to the harts.
     pub(crate) fn begin_access(&mut self, now: u64, cycles: u64) {
         self.arriving.retain(|change| change.at > now);
+        self.latest = self.arriving.len();
         self.arrival = if cycles > 0 { now + cycles } else { 0 };
     }
 
     /// What changes from now on is seen at once.
     pub(crate) fn end_access(&mut self) {
         self.arrival = 0;
+    }
+
+    /// What the latest access changed arrives in cycle `at`, unless it was said that it does at once.
+    pub(crate) fn arrive(&mut self, at: u64) {
+        self.arriving.iter_mut().skip(self.latest).for_each(|change| change.at = at);
+    }
+
+    /// The cycles behind cycle `cycle` in which `hart` sees a change that was made already.
+    pub(crate) fn arrivals(&self, hart: usize, cycle: u64) -> impl Iterator<Item = u64> {
+        self.arriving.iter().filter(move |change| change.hart == hart && change.at > cycle).map(|change| change.at)
     }
 
     /// The bits of `mip` that devices drive at `hart`.

@@ -126,8 +126,13 @@ impl Mmu {
         require(!self.alone && !self.touched_device, "an access that is under way")
     }
 
-    /// Whether an access reached a device since the last call.
+    /// Whether an access reached a device since that was asked for last.
     #[inline]
+    pub(crate) fn has_touched_device(&self) -> bool {
+        self.touched_device
+    }
+
+    /// The same; asked once.
     pub fn take_touched_device(&mut self) -> bool {
         std::mem::take(&mut self.touched_device)
     }

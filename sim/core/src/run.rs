@@ -8,7 +8,7 @@ use crate::hart::{CsrWrite, Hart, RunState};
 use crate::insn::{Done, Op, OpClass, Stop};
 use crate::observe::Observer;
 use crate::region;
-use crate::timing::{BlockRun, TimingModel};
+use crate::timing::{Around, BlockRun, TimingModel};
 use crate::trap::Cause;
 
 /// A block that control leaves at a branch is another one to a timing model, by how many of its instructions were executed.
@@ -70,10 +70,10 @@ pub struct Slice {
     event_cycle: u64,
     may_extend: bool,
     look_around: bool,
-    /// An interrupt is on its way that some instructions may outrun.
-    outruns: bool,
-    /// It has come.
-    interrupted: bool,
+    /// An interrupt is on its way that some instructions may outrun; it comes in this cycle, or never, as far as is known.
+    interrupt: u64,
+    /// It has come: by what the hart saw in this cycle.
+    interrupted: Option<u64>,
 }
 
 impl Slice {
@@ -138,8 +138,8 @@ impl Core {
             event_cycle: 0,
             may_extend: limits.sync_cycle != u64::MAX && !T::ORDERS_MEMORY,
             look_around: true,
-            outruns: false,
-            interrupted: false,
+            interrupt: u64::MAX,
+            interrupted: None,
         }
     }
 
@@ -178,7 +178,7 @@ impl Core {
             mut event_cycle,
             mut may_extend,
             mut look_around,
-            mut outruns,
+            mut interrupt,
             mut interrupted,
         } = slice;
         // The slice as it is now.
@@ -191,7 +191,7 @@ impl Core {
                     event_cycle,
                     may_extend,
                     look_around,
-                    outruns,
+                    interrupt,
                     interrupted,
                 }
             };
@@ -220,14 +220,15 @@ impl Core {
                 end_cycle = limits.end_cycle.min(timer);
                 event_cycle = limits.event_cycle.min(timer);
                 stop_cycle = end_cycle.min(pause.cycle);
-                outruns = !std::mem::take(&mut interrupted)
-                    && timing.decides_before().is_some_and(|cycles| {
-                        hart.interrupt_to_take(bus).is_some()
-                            && !hart.sees_interrupt(bus, (hart.cycle + 1).saturating_sub(cycles))
-                    });
-                if hart.cycle < end_cycle
-                    && !outruns
-                    && let Some(trap) = hart.take_interrupt(bus)
+                let seen = interrupted.take();
+                let way = || {
+                    let next = (hart.cycle + 1).saturating_sub(timing.decides_before()?);
+                    hart.interrupt_on_its_way(bus, next)
+                };
+                interrupt = if seen.is_some() { None } else { way() }.unwrap_or(u64::MAX);
+                if (hart.cycle < end_cycle || seen.is_some())
+                    && interrupt == u64::MAX
+                    && let Some(trap) = hart.take_interrupt(bus, seen)
                 {
                     hart.cycle = timing.trapped(hart, bus, &trap);
                     if O::ON {
@@ -278,7 +279,7 @@ impl Core {
             };
             let mut ran = None;
             let before = event_cycle.min(pause.cycle);
-            if T::BLOCKS && !O::ON && !outruns {
+            if T::BLOCKS && !O::ON && interrupt == u64::MAX {
                 let until = Until { instret: stop_instret, cycle: stop_cycle, before };
                 match follow(hart, bus, blocks, timing, index, until, limits.sync_cycle) {
                     Followed::Nowhere => {}
@@ -305,7 +306,8 @@ impl Core {
             // Control leaves the block by a branch.
             let mut leaves = false;
             // Where somebody watches, a slice ends where it ends when nobody does.
-            let together = T::BLOCKS && O::ON && !outruns && whole && fits_before(hart, block, before);
+            let together =
+                T::BLOCKS && O::ON && interrupt == u64::MAX && whole && fits_before(hart, block, before);
             if let Some((done, end)) = ran {
                 from_op = done;
                 if end == Err(Stop::Exit) {
@@ -314,15 +316,11 @@ impl Core {
             }
             let rest = if stopped.is_none() { &ops[from_op..] } else { &[] };
             for op in rest {
-                if outruns && interrupts(hart, bus, timing, op, limits.sync_cycle) {
-                    interrupted = true;
-                    stopped = Some((op, Stop::Alone));
-                    break;
-                }
                 if T::DETAILED || O::ON {
                     hart.next_pc = block.after(hart.pc, op);
                 }
-                let done = step(hart, bus, timing, observer, op, limits.sync_cycle);
+                let around = Around { others: limits.sync_cycle, interrupt };
+                let done = step(hart, bus, timing, observer, op, around);
                 leaves = done == Err(Stop::Taken);
                 if let Err(why) = done
                     && !leaves
@@ -381,9 +379,15 @@ impl Core {
                 Stop::Alone => {
                     hart.pc = pc;
                     from = None;
-                    if interrupted {
-                        look_around = true;
-                        continue;
+                    if interrupt != u64::MAX {
+                        interrupted = timing
+                            .decides_before()
+                            .map(|cycles| hart.cycle.saturating_sub(cycles))
+                            .filter(|&cycle| hart.interrupt_seen(bus, cycle).is_some());
+                        if interrupted.is_some() {
+                            look_around = true;
+                            continue;
+                        }
                     }
                     if O::ON && observer.wants_stop() {
                         return SliceEnd::Stopped(now!());
@@ -533,7 +537,7 @@ fn step<T: TimingModel, O: Observer>(
     timing: &mut T,
     observer: &mut O,
     op: &Op,
-    sync_cycle: u64,
+    around: Around,
 ) -> Done {
     if !T::DETAILED && !O::ON {
         let done = (op.exec)(hart, bus, op);
@@ -541,7 +545,7 @@ fn step<T: TimingModel, O: Observer>(
         if done.is_ok() {
             return Ok(());
         }
-        return if done == Err(Stop::Alone) { step_alone(hart, bus, op, sync_cycle) } else { done };
+        return if done == Err(Stop::Alone) { step_alone(hart, bus, op, around.others) } else { done };
     }
     let (pc, privilege) = (hart.pc_of(op), hart.privilege);
     if O::ON {
@@ -552,7 +556,7 @@ fn step<T: TimingModel, O: Observer>(
     }
     if T::DETAILED {
         // Before it executes: what it reads from counters and devices depends on when it gets there.
-        match timing.issue(hart, bus, op, sync_cycle) {
+        match timing.issue(hart, bus, op, around) {
             Ok(cycle) => hart.cycle = cycle,
             Err(cycle) => {
                 hart.cycle = cycle;
@@ -578,11 +582,17 @@ fn step<T: TimingModel, O: Observer>(
         }
     }
     if done == Err(Stop::Alone) {
-        done = step_alone(hart, bus, op, sync_cycle);
+        done = step_alone(hart, bus, op, around.others);
     }
     if matches!(done, Ok(()) | Err(Stop::Exit | Stop::Taken)) {
         if T::DETAILED {
             hart.cycle = timing.retired(hart, bus, op);
+            if done == Err(Stop::Exit)
+                && hart.mmu.has_touched_device()
+                && let Some(at) = timing.lines_arrive()
+            {
+                bus.lines.arrive(at);
+            }
         }
         if O::ON {
             observer.charged(hart, timing.ledger(hart.config.id));
@@ -591,15 +601,6 @@ fn step<T: TimingModel, O: Observer>(
         }
     }
     done
-}
-
-/// Whether an interrupt that was on its way is taken in the place of `op`.
-#[cold]
-#[inline(never)]
-fn interrupts<T: TimingModel>(hart: &Hart, bus: &Bus, timing: &mut T, op: &Op, sync_cycle: u64) -> bool {
-    let Some(before) = timing.decides_before() else { return false };
-    let takes_effect = timing.issue(hart, bus, op, sync_cycle);
-    takes_effect.is_ok_and(|cycle| hart.sees_interrupt(bus, cycle.saturating_sub(before)))
 }
 
 /// An instruction that is about to reach a device does so only as the first of its block, and in its turn.

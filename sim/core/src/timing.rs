@@ -7,6 +7,16 @@ use crate::hart::{Hart, Priv};
 use crate::insn::Op;
 use crate::trap::TrapTaken;
 
+/// What an instruction meets beside its own hart.
+#[derive(Debug, Clone, Copy)]
+pub struct Around {
+    /// Local time of the hart that is furthest behind among the others; `u64::MAX` when there is none.
+    pub others: u64,
+    /// The cycle from which on an interrupt is taken in the place of an instruction that is decided on then
+    /// ([`TimingModel::decides_before`]); `u64::MAX` when none is on its way.
+    pub interrupt: u64,
+}
+
 /// Charges cycles to what harts do: one model for all harts of a machine, which tells them apart by
 /// [`crate::hart::HartConfig::id`]. The hot loop is compiled once for each model.
 pub trait TimingModel {
@@ -23,12 +33,12 @@ pub trait TimingModel {
     const SLEEP_STOPS_MCYCLE: bool = false;
 
     /// `op` is about to execute on `hart`: gives the cycle at which what it does takes effect, as `mcycle` and
-    /// devices see it. `others` is the local time of the hart that is furthest behind among the others,
-    /// `u64::MAX` when there is none. Asked again for the same `op` when it has to wait for its turn.
+    /// devices see it. `around` is what else there is. Asked again for the same `op` when it has to wait for its turn.
     ///
     /// # Errors
-    /// The cycle up to which the other harts have to go on before it can be told.
-    fn issue(&mut self, hart: &Hart, bus: &Bus, op: &Op, others: u64) -> Result<u64, u64>;
+    /// The cycle up to which the other harts have to go on before it can be told; or that in which the interrupt takes effect
+    /// that comes in the place of `op`.
+    fn issue(&mut self, hart: &Hart, bus: &Bus, op: &Op, around: Around) -> Result<u64, u64>;
 
     /// Whether the reservation of `hart` is still there for the store-conditional that has just issued.
     fn keeps_reservation(&self, hart: &Hart) -> bool {
@@ -42,10 +52,16 @@ pub trait TimingModel {
     }
 
     /// Cycles from a store to the device at `address` taking effect to instructions of any hart seeing the interrupt
-    /// lines that it changes.
+    /// lines that it changes, as far as can be told before.
     fn line_arrival(&self, address: u64) -> u64 {
         let _ = address;
         0
+    }
+
+    /// In which cycle harts see the interrupt lines that the latest access to a device has changed, whose instruction has
+    /// retired; if there is more to be said than [`TimingModel::line_arrival`] does.
+    fn lines_arrive(&self) -> Option<u64> {
+        None
     }
 
     /// How many cycles before an instruction takes effect it is decided whether an interrupt is taken in its place, by
@@ -136,7 +152,7 @@ impl TimingModel for Functional {
     const DETAILED: bool = false;
 
     #[inline(always)]
-    fn issue(&mut self, hart: &Hart, _: &Bus, _: &Op, _: u64) -> Result<u64, u64> {
+    fn issue(&mut self, hart: &Hart, _: &Bus, _: &Op, _: Around) -> Result<u64, u64> {
         Ok(hart.cycle)
     }
 

@@ -224,9 +224,19 @@ impl Hart {
         self.interrupt_among(self.mip(bus) & self.csr.mie)
     }
 
-    /// Whether the hart would take an interrupt by what it sees in core cycle `cycle`.
-    pub fn sees_interrupt(&self, bus: &Bus, cycle: u64) -> bool {
-        self.interrupt_among(self.mip_seen(bus, cycle) & self.csr.mie).is_some()
+    /// The same by what the hart sees in core cycle `cycle`.
+    pub fn interrupt_seen(&self, bus: &Bus, cycle: u64) -> Option<(u8, Priv)> {
+        self.interrupt_among(self.mip_seen(bus, cycle) & self.csr.mie)
+    }
+
+    /// The first cycle from core cycle `cycle` on in which the hart would take an interrupt, if lines of devices are on their
+    /// way to it: as long as they are, it depends on the cycle.
+    #[inline]
+    pub fn interrupt_on_its_way(&self, bus: &Bus, cycle: u64) -> Option<u64> {
+        let arrivals = || bus.lines.arrivals(self.config.id, cycle);
+        arrivals().next()?;
+        let sees = |&at: &u64| self.interrupt_seen(bus, at).is_some();
+        std::iter::once(cycle).chain(arrivals()).filter(sees).min()
     }
 
     /// The interrupt that the hart would take if those of `pending` were pending and enabled in `mie`.
@@ -271,14 +281,25 @@ impl Hart {
         (0..16).map(|code| 1 << code).filter(|bit| self.csr.mie & bit != 0).filter(reaches).sum()
     }
 
-    /// Whether a `wfi` ends: an interrupt is pending and enabled in `mie`, whatever `mstatus` says.
-    pub fn wakes(&self, bus: &Bus) -> bool {
-        self.mip(bus) & self.csr.mie != 0
+    /// The cycle behind core cycle `cycle` in which the hart sees an interrupt that ends a `wfi`, if it is on its way from a
+    /// device and none was there before.
+    pub fn sees_at(&self, bus: &Bus, cycle: u64) -> Option<u64> {
+        let sees = |&at: &u64| self.mip_seen(bus, at) & self.csr.mie != 0;
+        if sees(&cycle) { None } else { bus.lines.arrivals(self.config.id, cycle).filter(sees).min() }
     }
 
-    /// Takes the pending interrupt, if there is one that may be taken.
-    pub fn take_interrupt(&mut self, bus: &Bus) -> Option<TrapTaken> {
-        let (code, to) = self.interrupt_to_take(bus)?;
+    /// Whether a `wfi` ends: an interrupt is pending and enabled in `mie`, whatever `mstatus` says.
+    pub fn wakes(&self, bus: &Bus) -> bool {
+        self.mip_seen(bus, self.cycle) & self.csr.mie != 0
+    }
+
+    /// Takes the pending interrupt, if there is one that may be taken; by what the hart sees in core cycle `seen`, if that is
+    /// said.
+    pub fn take_interrupt(&mut self, bus: &Bus, seen: Option<u64>) -> Option<TrapTaken> {
+        let (code, to) = match seen {
+            Some(cycle) => self.interrupt_seen(bus, cycle),
+            None => self.interrupt_to_take(bus),
+        }?;
         self.counts.interrupt(code);
         Some(self.enter(code, true, 0, self.pc, to))
     }

@@ -370,7 +370,8 @@ impl Machine {
                 && hart.mip_at(&self.bus, now.max(hart.cycle)) & hart.csr.mie != 0
             {
                 hart.state = RunState::Running;
-                let woken = model.wakes_at(hart.cycle.max(now)).max(hart.cycle);
+                let from = hart.cycle.max(now);
+                let woken = hart.sees_at(&self.bus, from).unwrap_or_else(|| model.wakes_at(from)).max(hart.cycle);
                 if T::SLEEP_STOPS_MCYCLE {
                     hart.skip_cycles(woken - hart.cycle);
                 }
@@ -423,8 +424,9 @@ impl Machine {
                 self.cross(index, model);
             }
             match end {
-                SliceEnd::Limit | SliceEnd::Wait => {}
-                SliceEnd::Device => self.wake(model, now),
+                SliceEnd::Limit => {}
+                // What it waits for may be on its way already.
+                SliceEnd::Device | SliceEnd::Wait => self.wake(model, now),
                 SliceEnd::Watch => self.serve_htif(now),
                 SliceEnd::FirmwareCall => {
                     if let Some(firmware) = &mut self.firmware {

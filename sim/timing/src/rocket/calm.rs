@@ -156,7 +156,7 @@ impl Pipeline {
         let decode = match (ready, whole) {
             (true, true) if offered == pc && !again => Decode::Leaves,
             (true, true) => return false,
-            (true, false) if is_head => Decode::Half,
+            (_, false) if is_head && (ready || self.half_goes) => Decode::Half,
             _ => Decode::Idle,
         };
         // From here on the cycle is a common one.

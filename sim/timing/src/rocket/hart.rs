@@ -16,7 +16,7 @@ use super::params::Params;
 use super::pipeline::{GRANT, Pipeline, READY};
 use super::scoreboard::{Scoreboard, operand_cycles, produces_x};
 use super::tlb::Tlb;
-use super::uncore::Env;
+use super::uncore::{Env, least_arrival};
 use crate::parts::saved::Latest;
 
 /// Cycles from issue to write-back.
@@ -73,6 +73,8 @@ pub struct HartModel {
     pub(super) progress: Progress,
     pub(super) start: Option<Start>,
     pub(super) again: Option<Replay>,
+    /// The cycle up to which other harts were to go on first, the last time.
+    pub(super) told: u64,
 }
 
 impl HartModel {
@@ -102,6 +104,7 @@ impl HartModel {
             progress: Progress::default(),
             start: None,
             again: None,
+            told: 0,
         }
     }
 
@@ -111,7 +114,7 @@ impl HartModel {
         self.board.check(latest)?;
         self.board.complete();
         self.memory.check(&own.memory, latest)?;
-        latest.all([self.issue, self.interrupt_at, self.coprocessor_free])?;
+        latest.all([self.issue, self.interrupt_at, self.coprocessor_free, self.told])?;
         require(self.progress.loads.is_none_or(|(rd, cycles)| rd < 64 && cycles <= latest.0), "no register")?;
         latest.all_known(self.start.map(|(_, at, _)| at))?;
         let Some(again) = self.again else { return Ok(()) };
@@ -197,11 +200,15 @@ impl HartModel {
             self.again = Some(again);
         }
         if again.at == READY {
+            self.lines_are_known(env, READY)?;
             self.pipe.run(env, again.pc, READY, again.cause)?;
-            again.at = env.dcache().side.ready() + 1;
-            self.again = Some(again);
+            if self.pipe.now + 1 < env.interrupt {
+                again.at = env.dcache().side.ready() + 1;
+                self.again = Some(again);
+            }
         }
         if again.at == GRANT {
+            self.lines_are_known(env, GRANT)?;
             self.pipe.run(env, again.pc, GRANT, again.cause)?;
             let (me, now) = (env.hart.config.id, self.pipe.now);
             if let Some((hub, _)) = env.hub()
@@ -230,8 +237,10 @@ impl HartModel {
             self.again = Some(again);
         }
         let at = again.at.max(again.fence.unwrap_or(0));
-        self.issue = self.pipe.run(env, again.pc, at, again.cause)?;
+        self.lines_are_known(env, at)?;
+        self.issue = self.pipe.run(env, again.pc, at.min(env.interrupt), again.cause)?;
         self.again = None;
+        self.decided(env)?;
         if again.early {
             // Decode has taken the victim's acknowledgement for the line, and tries again too early (RocketCore.scala,
             // dcache_blocked; DCache.scala, perf.grant).
@@ -248,6 +257,30 @@ impl HartModel {
             return self.go_on(env);
         }
         Ok(())
+    }
+
+    /// Whether it is known, before decode is held up to cycle `at`, if an interrupt comes there before: it goes on in
+    /// the place of what is held (RocketCore.scala, ctrl_killd).
+    ///
+    /// # Errors
+    /// The cycle up to which the other harts have to go on first.
+    #[inline]
+    fn lines_are_known(&self, env: &Env<'_>, at: u64) -> Result<(), u64> {
+        let known = env.others.saturating_add(least_arrival(env.params));
+        if at < known || env.interrupt <= known || env.hart.interrupts_that_reach() == 0 {
+            return Ok(());
+        }
+        Err(known + WRITE_BACK)
+    }
+
+    /// What has left decode is the instruction, and no interrupt in its place.
+    ///
+    /// # Errors
+    /// The cycle up to which the other harts have to go on before that is known, or in which the interrupt takes effect.
+    #[inline]
+    fn decided(&self, env: &Env<'_>) -> Result<(), u64> {
+        self.lines_are_known(env, self.issue)?;
+        if self.issue < env.interrupt { Ok(()) } else { Err(self.takes_effect()) }
     }
 
     /// Replays the access at `pc`, which has missed, until the data cache has got what it `asks` for, and `late` cycles
@@ -325,14 +358,16 @@ impl HartModel {
     }
 
     /// Holds the next instruction back while the hart's time was moved on: it slept, until `woken` at least, or
-    /// firmware ran.
+    /// firmware ran, or it was `held` in decode.
     #[inline]
-    fn outside(&mut self, hart: &Hart, woken: u64, at: &mut u64, why: &mut Cause) {
+    fn outside(&mut self, hart: &Hart, woken: u64, held: Cause, at: &mut u64, why: &mut Cause) {
         let slept = self.pipe.slept();
         let floor = if slept { woken } else { hart.cycle.saturating_sub(WRITE_BACK) };
         // What woke it may be the interrupt that is taken at once: the time up to then was slept all the same.
         if floor > self.issue && (floor > *at || slept && floor == *at) {
-            (*at, *why) = (floor, if slept { Cause::Wait } else { Cause::Firmware });
+            // Others have gone on meanwhile.
+            let told = hart.cycle == self.told;
+            (*at, *why) = (floor, if slept { Cause::Wait } else if told { held } else { Cause::Firmware });
         }
     }
 
@@ -385,6 +420,13 @@ impl HartModel {
     }
 }
 
+/// Whether decode takes the first half of the atomic `op` for one as long as it has no more: it sees that half twice (IBuf.scala,
+/// `icData`), so that what `funct5` is compared with is the end of `rd`, `funct3`, and the beginning of `rs1`. The two that
+/// there are look like `amoxor.w` and `amomax.w`.
+fn half_is_atomic(op: &Op) -> bool {
+    op.raw >> 12 & 7 == 2 && op.raw >> 11 & 1 == 0
+}
+
 /// Whether `op` writes a CSR such that the pipeline is flushed (CSR.scala, write_flush).
 fn csr_flushes(op: &Op) -> bool {
     let funct3 = op.raw >> 12 & 3;
@@ -423,7 +465,8 @@ impl HartModel {
     #[inline]
     pub fn issue(&mut self, env: &mut Env<'_>, op: &Op, pc: u64) -> Result<(), u64> {
         if self.issued == Some(pc) {
-            return self.resume(env);
+            self.resume(env)?;
+            return self.decided(env);
         }
         let (at, why) = match self.start {
             Some((start, at, why)) if start == pc => (at, why),
@@ -436,7 +479,9 @@ impl HartModel {
         }
         self.pipe.memory_idle = self.memory.idle();
         self.pipe.accesses_memory = op.class.is_memory();
-        match self.pipe.run(env, pc, at, why) {
+        self.pipe.half_goes = op.class.is_atomic() && !half_is_atomic(op);
+        let issues = self.lines_are_known(env, at);
+        match issues.and_then(|()| self.pipe.run(env, pc, at.min(env.interrupt), why)) {
             Ok(issue) => self.issue = issue,
             Err(cycle) => {
                 self.start = Some((pc, at, why));
@@ -449,7 +494,7 @@ impl HartModel {
         self.start = None;
         self.issued = Some(pc);
         self.begins();
-        Ok(())
+        self.decided(env)
     }
 
     /// [`HartModel::issue`], and among several harts, the access of `op` in its turn ([`HartModel::access_in_turn`]).
@@ -503,7 +548,7 @@ impl HartModel {
         let (mut at, mut why) = self.board.earliest(op);
         // It wakes a cycle after it has seen the interrupt.
         let woken = env.hart.cycle.max(env.uncore.interrupt_at) + 1;
-        self.outside(env.hart, woken, &mut at, &mut why);
+        self.outside(env.hart, woken, Cause::Flush, &mut at, &mut why);
         if op.class == OpClass::Custom {
             self.constrain_command(&mut at, &mut why);
         }
@@ -620,7 +665,7 @@ impl HartModel {
 
     /// See [`relsim_core::timing::TimingModel::trapped`].
     pub fn trapped(&mut self, env: &mut Env<'_>, trap: &TrapTaken) -> u64 {
-        self.start = None;
+        let held = self.start.take().map_or(Cause::Flush, |(_, _, why)| why);
         let replays = self.again.take().is_some() && trap.interrupt;
         if self.issued.take().is_none() || replays {
             // Nothing is on its way: an interrupt, or a fetch that faults. It goes down the pipeline in the
@@ -631,7 +676,7 @@ impl HartModel {
             let (mut at, mut why) = (if trap.interrupt { env.uncore.interrupt_at } else { 0 }, Cause::Flush);
             let raised = env.uncore.interrupt_at == env.hart.cycle;
             let woken = env.hart.cycle + u64::from(!raised);
-            self.outside(env.hart, woken, &mut at, &mut why);
+            self.outside(env.hart, woken, held, &mut at, &mut why);
             // With no regard to harts that are behind: it has been taken.
             if let Ok(issue) = self.pipe.run(env, trap.epc, at, why) {
                 self.issue = issue;

@@ -344,19 +344,17 @@ impl HartModel {
         if dirtied != 0 && (self.issue == dirtied + 1 || self.issue == dirtied + 2) {
             self.memory.dirtied = 0;
             if self.issue == dirtied + 1 {
-                self.replay(env, pc, next, 0, Cause::StoreHazard)?;
+                let at = Self::held_since(env, self.issue + WRITE_BACK);
+                self.replay(env, pc, next, at, Cause::StoreHazard)?;
             } else {
-                self.replay_unready(env, pc, 0, Cause::StoreHazard)?;
+                let at = Self::held_since(env, self.issue + 2);
+                self.replay_unready(env, pc, at, Cause::StoreHazard)?;
             }
         }
         // The probe for an instruction fetch takes the tags before an access that executes in its cycle.
         while self.pipe.probed(env, self.issue + 1) {
             self.pipe.fetch.btb.recorder.spoil();
-            let mut at = 0;
-            if env.uncore.hub.is_some() {
-                env.dcache().side.hold(self.issue + 1);
-                at = READY;
-            }
+            let at = Self::held_since(env, self.issue + 1);
             self.replay_unready(env, pc, at, Cause::InstructionCache)?;
         }
         let (va, kind) = (access.va, access.kind());
@@ -375,9 +373,20 @@ impl HartModel {
         recorder.act(Act::Conflict { fact, size: access.size as u8, conflict });
         if conflict.found {
             self.memory.reads(self.issue);
-            self.replay(env, pc, next, 0, Cause::StoreHazard)?;
+            let at = Self::held_since(env, self.issue + WRITE_BACK);
+            self.replay(env, pc, next, at, Cause::StoreHazard)?;
         }
         Ok(())
+    }
+
+    /// From when on decode lets an access go that was refused in cycle `refused`: at once, unless the data cache is taken then by
+    /// another hart's probe (RocketCore.scala, dcache_blocked).
+    fn held_since(env: &mut Env<'_>, refused: u64) -> u64 {
+        if env.uncore.hub.is_none() {
+            return 0;
+        }
+        env.dcache().side.hold(refused);
+        READY
     }
 
     /// Whether the store-conditional that has issued finds its reservation alive.
@@ -606,7 +615,8 @@ impl HartModel {
     /// Replays once if an earlier access to a device is under way.
     fn wait_for_device(&mut self, env: &mut Env<'_>, pc: u64, next: u64) -> Result<(), u64> {
         if self.issue + WRITE_BACK < self.memory.device_free {
-            self.replay(env, pc, next, 0, Cause::Mmio)?;
+            let at = Self::held_since(env, self.issue + WRITE_BACK);
+            self.replay(env, pc, next, at, Cause::Mmio)?;
         }
         Ok(())
     }

@@ -34,7 +34,7 @@ use relsim_core::bus::Bus;
 use relsim_core::hart::Hart;
 use relsim_core::insn::{Op, OpClass};
 use relsim_core::saved::{Impossible, require};
-use relsim_core::timing::{BlockRun, Ledger, TimingModel};
+use relsim_core::timing::{Around, BlockRun, Ledger, TimingModel};
 use relsim_core::trap::TrapTaken;
 
 use crate::parts::replace;
@@ -43,7 +43,7 @@ use crate::registry::Model;
 use hart::{HartModel, WRITE_BACK};
 use memo::Memo;
 use params::Params;
-use uncore::{Beside, Uncore, arrival};
+use uncore::{Beside, Env, Uncore, arrival, least_arrival};
 
 /// Harts further apart than this could miss an interrupt that another raises: a store to a device takes as many
 /// cycles to the decode stages. Memory needs no quantum, as accesses wait for their turn ([`hub`]).
@@ -154,18 +154,18 @@ impl TimingModel for Rocket {
     const SLEEP_STOPS_MCYCLE: bool = true;
 
     #[inline]
-    fn issue(&mut self, hart: &Hart, bus: &Bus, op: &Op, others: u64) -> Result<u64, u64> {
+    fn issue(&mut self, hart: &Hart, bus: &Bus, op: &Op, around: Around) -> Result<u64, u64> {
+        let Around { others, interrupt } = around;
         let (model, memo, mut beside) = self.parts(hart, bus);
-        let mut env = beside.env(others);
-        if memo.issue(model, &mut env, op, hart.pc_of(op)) {
+        let mut env = Env { interrupt, ..beside.env(others) };
+        if interrupt == u64::MAX && memo.issue(model, &mut env, op, hart.pc_of(op)) {
             return Ok(model.takes_effect());
         }
         memo.leave(model);
-        model.issue_in_turn(&mut env, op, hart.pc_of(op), None)?;
+        model.issue_in_turn(&mut env, op, hart.pc_of(op), None).inspect_err(|&cycle| model.told = cycle)?;
         if env.uncore.hub.is_some() && op.class == OpClass::Csr && reads_lines(op) {
             // What another hart's store changes may still arrive before it reads.
-            let arrival = env.params.interrupt_arrival.min(env.params.external_arrival);
-            if others.saturating_add(arrival) <= model.takes_effect() {
+            if others.saturating_add(least_arrival(env.params)) <= model.takes_effect() {
                 return Err(model.takes_effect());
             }
         }
@@ -181,9 +181,13 @@ impl TimingModel for Rocket {
         arrival(&self.params, address)
     }
 
+    fn lines_arrive(&self) -> Option<u64> {
+        Some(self.uncore.interrupt_at)
+    }
+
     fn decides_before(&self) -> Option<u64> {
-        // In the decode stage (RocketCore.scala, id_xcpt). Among others, what has issued may have asked for its turn.
-        self.uncore.hub.is_none().then_some(WRITE_BACK)
+        // In the decode stage (RocketCore.scala, id_xcpt).
+        Some(WRITE_BACK)
     }
 
     fn wakes_at(&self, now: u64) -> u64 {

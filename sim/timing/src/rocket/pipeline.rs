@@ -102,6 +102,8 @@ pub struct Pipeline {
     pub(super) memory_idle: u64,
     /// What comes next accesses memory.
     pub(super) accesses_memory: bool,
+    /// Its first half alone does not look like that, so that nothing holds it.
+    pub(super) half_goes: bool,
     /// In this cycle decode holds accesses behind one that was refused as it executed (RocketCore.scala, dcache_blocked).
     pub(super) blocked: u64,
     /// When an access that comes to nothing executed last, until it is known that it holds up no other.
@@ -139,6 +141,7 @@ impl Pipeline {
             wrong_fence: false,
             memory_idle: 0,
             accesses_memory: false,
+            half_goes: false,
             blocked: 0,
             stray: None,
             limit: u64::MAX,
@@ -336,6 +339,9 @@ impl Pipeline {
             if at == DOZE && (self.now >= self.limit || self.fetch.icache.refilling()) {
                 return Ok(self.now);
             }
+            if waits && self.now + 1 >= env.interrupt {
+                return Ok(self.now);
+            }
             if (waits || self.fetch.icache.waits()) && self.meet(env, at)? {
                 return Ok(self.now);
             }
@@ -436,7 +442,8 @@ impl Pipeline {
             }
             // First and second stage of the data cache: two and three cycles after the issue.
             let data_busy = self.accesses & 0b110 != 0;
-            self.fetch.finish(env, &mut self.walker, now, &offer, ready, redirect, update, data_busy);
+            let takes = ready || !shadow && !offer.valid && self.half_goes;
+            self.fetch.finish(env, &mut self.walker, now, &offer, takes, redirect, update, data_busy);
             self.accesses = self.accesses << 1 | u8::from(leaves && offer.is_memory());
             if leaves && offer.is_memory() && (shadow || offer.pc != pc) && env.uncore.hub.is_some() {
                 env.dcache().side.strays(now + 1);

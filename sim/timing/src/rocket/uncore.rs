@@ -38,6 +38,11 @@ pub fn arrival(params: &Params, pa: u64) -> u64 {
     }
 }
 
+/// No change of lines by a store comes to the harts sooner after its write-back.
+pub fn least_arrival(params: &Params) -> u64 {
+    params.interrupt_arrival.min(params.external_arrival)
+}
+
 /// What lies behind the harts' pipelines.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Uncore {
@@ -91,6 +96,8 @@ pub struct Env<'a> {
     pub fact: Fact,
     /// Local time of the hart that is furthest behind among the others; `u64::MAX` when nothing else runs.
     pub others: u64,
+    /// From when on decode lets an interrupt through instead of the next instruction; `u64::MAX` when none is on its way.
+    pub interrupt: u64,
 }
 
 /// The same before it is put together.
@@ -111,7 +118,7 @@ impl<'a> Beside<'a> {
     #[inline(always)]
     pub fn env(&mut self, others: u64) -> Env<'_> {
         let Self { hart, bus, params, uncore } = self;
-        Env { hart, bus, params, uncore, fact: Fact::default(), others }
+        Env { hart, bus, params, uncore, fact: Fact::default(), others, interrupt: u64::MAX }
     }
 }
 
