@@ -238,6 +238,7 @@ impl HartModel {
         }
         let at = again.at.max(again.fence.unwrap_or(0));
         self.lines_are_known(env, at)?;
+        self.pipe.interrupts = (env.interrupt <= at).then_some(at);
         self.issue = self.pipe.run(env, again.pc, at.min(env.interrupt), again.cause)?;
         self.again = None;
         self.decided(env)?;
@@ -481,6 +482,7 @@ impl HartModel {
         self.pipe.accesses_memory = op.class.is_memory();
         self.pipe.half_goes = op.class.is_atomic() && !half_is_atomic(op);
         let issues = self.lines_are_known(env, at);
+        self.pipe.interrupts = (env.interrupt <= at).then_some(at);
         match issues.and_then(|()| self.pipe.run(env, pc, at.min(env.interrupt), why)) {
             Ok(issue) => self.issue = issue,
             Err(cycle) => {
@@ -677,6 +679,8 @@ impl HartModel {
             let raised = env.uncore.interrupt_at == env.hart.cycle;
             let woken = env.hart.cycle + u64::from(!raised);
             self.outside(env.hart, woken, held, &mut at, &mut why);
+            // It is held in decode in the cycle in which it wakes up.
+            self.pipe.interrupts = trap.interrupt.then_some(if why == Cause::Wait { at + 1 } else { 0 });
             // With no regard to harts that are behind: it has been taken.
             if let Ok(issue) = self.pipe.run(env, trap.epc, at, why) {
                 self.issue = issue;

@@ -106,6 +106,9 @@ pub struct Pipeline {
     pub(super) half_goes: bool,
     /// In this cycle decode holds accesses behind one that was refused as it executed (RocketCore.scala, dcache_blocked).
     pub(super) blocked: u64,
+    /// While an interrupt goes down the pipeline: the cycle up to which the instruction that it is taken in place of is held in
+    /// decode all the same, and stays there (RocketCore.scala, ctrl_stalld). What is behind it comes to nothing.
+    pub(super) interrupts: Option<u64>,
     /// When an access that comes to nothing executed last, until it is known that it holds up no other.
     pub(super) stray: Option<u64>,
     /// The last cycle that can be run before others are looked at again.
@@ -143,6 +146,7 @@ impl Pipeline {
             accesses_memory: false,
             half_goes: false,
             blocked: 0,
+            interrupts: None,
             stray: None,
             limit: u64::MAX,
             shadow: Vec::new(),
@@ -161,6 +165,7 @@ impl Pipeline {
         let shadow = self.shadow.iter().map(|&(_, at)| at);
         let maybe = [self.invalidate, self.stray].into_iter().flatten();
         latest.all([self.now, self.last_issue, self.dozed, self.memory_idle, self.blocked])?;
+        latest.all_known(self.interrupts)?;
         latest.all(restarts.chain(shadow).chain(maybe).chain(self.resolves.map(|resolve| resolve.cycle)))?;
         latest.all_known([self.limit])
     }
@@ -366,8 +371,15 @@ impl Pipeline {
                 // It is asked anew before each cycle.
                 self.limit = if self.stray.is_some() { self.now + 1 } else { u64::MAX };
             }
-            if !DRAIN && self.nothing_restarts() {
-                if let Some(issue) = self.calm(env, pc, at, why) {
+            let interrupts = self.interrupts.is_some();
+            if !DRAIN && self.nothing_restarts() && !(interrupts && self.now + 1 >= at) {
+                let limit = self.limit;
+                if interrupts {
+                    self.limit = limit.min(at - 1);
+                }
+                let issued = self.calm(env, pc, at, why);
+                self.limit = limit;
+                if let Some(issue) = issued {
                     return Ok(issue);
                 }
                 if self.now >= self.limit {
@@ -422,6 +434,7 @@ impl Pipeline {
                 self.restart = None;
                 self.shadow.clear();
                 restarts = true;
+                self.interrupts = None;
                 self.resolve_count = 0;
                 redirect = Some(Redirect { pc: restart.pc, speculative: false });
                 self.refetch = restart.cause;
@@ -430,8 +443,9 @@ impl Pipeline {
                 // What was behind gets no further than the stage before the data cache's first.
                 self.accesses &= !0b11;
             }
+            let stays = self.interrupts.is_some_and(|held| now < held);
             let ready = if shadow {
-                !(self.hazard(&offer, now) || now == self.blocked && offer.is_memory())
+                !(stays || self.hazard(&offer, now) || now == self.blocked && offer.is_memory())
             } else {
                 now >= at
             };
@@ -442,14 +456,16 @@ impl Pipeline {
             }
             // First and second stage of the data cache: two and three cycles after the issue.
             let data_busy = self.accesses & 0b110 != 0;
-            let takes = ready || !shadow && !offer.valid && self.half_goes;
+            let takes = ready && !stays || !shadow && !offer.valid && self.half_goes;
             self.fetch.finish(env, &mut self.walker, now, &offer, takes, redirect, update, data_busy);
-            self.accesses = self.accesses << 1 | u8::from(leaves && offer.is_memory());
-            if leaves && offer.is_memory() && (shadow || offer.pc != pc) && env.uncore.hub.is_some() {
+            // An instruction goes on, and not an interrupt.
+            let executes = leaves && !(self.interrupts.is_some() && (shadow || offer.pc == pc));
+            self.accesses = self.accesses << 1 | u8::from(executes && offer.is_memory());
+            if executes && offer.is_memory() && (shadow || offer.pc != pc) && env.uncore.hub.is_some() {
                 env.dcache().side.strays(now + 1);
                 self.stray = Some(now + 1);
             }
-            if shadow && leaves {
+            if shadow && executes {
                 self.shadow_fence |= offer.is_fence();
                 if let Some(late) = shadow::late(offer.word()) {
                     self.shadow.push((shadow::writes(offer.word()), now + late));
