@@ -496,7 +496,33 @@ impl HartModel {
         self.start = None;
         self.issued = Some(pc);
         self.begins();
-        self.decided(env)
+        self.decided(env)?;
+        if self.issue == self.memory.answers && produces_x(op.class) {
+            self.gives_way(env, op, pc)?;
+        }
+        Ok(())
+    }
+
+    /// The answer of a device to a load takes the register file's write port from `op`, which is replayed (RocketCore.scala,
+    /// dcache_kill_mem).
+    ///
+    /// # Errors
+    /// As [`HartModel::replay`].
+    #[cold]
+    fn gives_way(&mut self, env: &mut Env<'_>, op: &Op, pc: u64) -> Result<(), u64> {
+        let target = match op.class {
+            OpClass::Jump => Some(pc),
+            OpClass::JumpIndirect => Some(env.hart.x(op.rs1)),
+            _ => None,
+        };
+        match target {
+            Some(base) => {
+                let next = base.wrapping_add_signed(op.imm.into()) & !1;
+                self.pipe.control(self.issue, pc, op, next, true);
+            }
+            None => self.pipe.plain(self.issue, pc, pc.wrapping_add(op.len.into())),
+        }
+        self.replay_unready(env, pc, 0, Cause::Mmio)
     }
 
     /// [`HartModel::issue`], and among several harts, the access of `op` in its turn ([`HartModel::access_in_turn`]).

@@ -57,6 +57,8 @@ pub struct Memory {
     pub(super) device_load: u64,
     /// Nothing for a device is under way from this cycle on.
     pub(super) device_free: u64,
+    /// What issues in this cycle is in the memory stage when a device's answer to a load is about to come.
+    pub(super) answers: u64,
     /// Issue of the latest store that changed the state of a line.
     pub(super) dirtied: u64,
     /// A lone hart's reservation ends by itself in this cycle, if nothing has ended it.
@@ -208,8 +210,8 @@ impl Memory {
     /// Whether it can be `own` at another time.
     pub(super) fn check(&self, own: &Self, latest: Latest) -> Result<(), Impossible> {
         self.tlb.check(&own.tlb, latest)?;
-        let Self { read_run, idle, device_load, device_free, dirtied, reserved, .. } = *self;
-        latest.all([read_run.0, read_run.1, idle, device_load, device_free, dirtied, reserved])?;
+        let Self { read_run, idle, device_load, device_free, answers, dirtied, reserved, .. } = *self;
+        latest.all([read_run.0, read_run.1, idle, device_load, device_free, answers, dirtied, reserved])?;
         latest.all(self.stores.map(|store| store.from))
     }
 }
@@ -663,6 +665,7 @@ impl HartModel {
         if produces(op) {
             self.board.loaded(op, done, Cause::Mmio);
             self.memory.device_load = self.issue;
+            self.memory.answers = done - WRITE_BACK;
         }
     }
 }

@@ -41,6 +41,7 @@ impl Swift {
             && hart.start.is_none()
             && hart.again.is_none()
             && hart.memory.device_load == 0
+            && hart.memory.answers <= now
             && !state.buffer_again
             && is_left_alone(hart, env, now);
         if !calm {
