@@ -16,7 +16,7 @@ use super::params::Params;
 use super::pipeline::{GRANT, Pipeline, READY};
 use super::scoreboard::{Scoreboard, operand_cycles, produces_x};
 use super::tlb::Tlb;
-use super::uncore::{Env, least_arrival};
+use super::uncore::Env;
 use crate::parts::saved::Latest;
 
 /// Cycles from issue to write-back.
@@ -267,7 +267,7 @@ impl HartModel {
     /// The cycle up to which the other harts have to go on first.
     #[inline]
     fn lines_are_known(&self, env: &Env<'_>, at: u64) -> Result<(), u64> {
-        let known = env.others.saturating_add(least_arrival(env.params));
+        let known = env.lines_known();
         if at < known || env.interrupt <= known || env.hart.interrupts_that_reach() == 0 {
             return Ok(());
         }
@@ -693,6 +693,7 @@ impl HartModel {
 
     /// See [`relsim_core::timing::TimingModel::trapped`].
     pub fn trapped(&mut self, env: &mut Env<'_>, trap: &TrapTaken) -> u64 {
+        env.uncore.claims[env.hart.config.id] = None;
         let held = self.start.take().map_or(Cause::Flush, |(_, _, why)| why);
         let replays = self.again.take().is_some() && trap.interrupt;
         if self.issued.take().is_none() || replays {

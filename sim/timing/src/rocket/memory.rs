@@ -14,15 +14,12 @@ use super::memo::{Act, Outcome};
 use super::params::Params;
 use super::pipeline::READY;
 use super::tlb::Tlb;
-use super::uncore::{Env, arrival};
+use super::uncore::{Claim, Env, MMIO, arrival, device_at, way_out};
 use crate::parts::saved::Latest;
 
 /// An access that finds a dirty victim issuing to the acknowledgement of the victim's release, without the latency
 /// of the write (measured: chase_17K).
 const RELEASE: u64 = 15;
-
-/// What is behind the MMIO port, among the devices.
-const MMIO: usize = 2;
 
 /// A store that may still be in the store buffer.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
@@ -479,7 +476,7 @@ impl HartModel {
                 (side.last, side.known) = (cycle, cycle + 1);
                 self.wait_for_device(env, pc, next)?;
                 if self.issue == issue {
-                    return Ok(());
+                    return env.claims(Claim { at: issue + WRITE_BACK, device: device_at(access.pa) });
                 }
                 continue;
             }
@@ -641,11 +638,11 @@ impl HartModel {
         };
         env.dcache().crossbar.serves_data();
         let write_back = self.issue + WRITE_BACK;
-        let (device, occupied) = match pa {
-            0x200_0000..=0x200_ffff => (0, p.clint_occupied),
-            0xc00_0000..=0xfff_ffff => (1, p.plic_occupied),
-            _ => (MMIO, 0),
-        };
+        let device = device_at(pa);
+        let occupied = [p.clint_occupied, p.plic_occupied, 0][device];
+        let me = env.hart.config.id;
+        env.uncore.claims[me] = None;
+        env.uncore.served[way_out(device)] = me;
         let mut taken = write_back.max(env.uncore.devices[device]);
         if device == MMIO
             && let Some((hub, _)) = env.hub()

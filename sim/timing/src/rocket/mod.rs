@@ -43,7 +43,7 @@ use crate::registry::Model;
 use hart::{HartModel, WRITE_BACK};
 use memo::Memo;
 use params::Params;
-use uncore::{Beside, Env, Uncore, arrival, least_arrival};
+use uncore::{Beside, Env, Uncore, arrival};
 
 /// Harts further apart than this could miss an interrupt that another raises: a store to a device takes as many
 /// cycles to the decode stages. Memory needs no quantum, as accesses wait for their turn ([`hub`]).
@@ -165,7 +165,7 @@ impl TimingModel for Rocket {
         model.issue_in_turn(&mut env, op, hart.pc_of(op), None).inspect_err(|&cycle| model.told = cycle)?;
         if env.uncore.hub.is_some() && op.class == OpClass::Csr && reads_lines(op) {
             // What another hart's store changes may still arrive before it reads.
-            if others.saturating_add(least_arrival(env.params)) <= model.takes_effect() {
+            if env.lines_known() <= model.takes_effect() {
                 return Err(model.takes_effect());
             }
         }

@@ -39,8 +39,37 @@ pub fn arrival(params: &Params, pa: u64) -> u64 {
 }
 
 /// No change of lines by a store comes to the harts sooner after its write-back.
-pub fn least_arrival(params: &Params) -> u64 {
+fn least_arrival(params: &Params) -> u64 {
     params.interrupt_arrival.min(params.external_arrival)
+}
+
+/// Devices that take accesses one after the other: the CLINT, the PLIC, and what is behind the MMIO port.
+pub const DEVICES: usize = 3;
+
+/// An access to a device that a hart is about to make.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Claim {
+    /// The cycle in which it is at the system bus.
+    pub at: u64,
+    /// The device.
+    pub device: usize,
+}
+
+/// The way out of the system bus to `device`.
+pub fn way_out(device: usize) -> usize {
+    usize::from(device == MMIO)
+}
+
+/// What is behind the MMIO port, among the devices.
+pub const MMIO: usize = 2;
+
+/// Which device an access to `pa` goes to.
+pub fn device_at(pa: u64) -> usize {
+    match pa {
+        0x200_0000..=0x200_ffff => 0,
+        0xc00_0000..=0xfff_ffff => 1,
+        _ => MMIO,
+    }
 }
 
 /// What lies behind the harts' pipelines.
@@ -53,7 +82,11 @@ pub struct Uncore {
     /// What keeps several data caches coherent; a single hart's go to memory without it.
     pub hub: Option<Hub>,
     /// From when on the CLINT, the PLIC and what is behind the MMIO port take another access.
-    pub devices: [u64; 3],
+    pub devices: [u64; DEVICES],
+    /// By hart: the access to a device that waits for its turn.
+    pub claims: Vec<Option<Claim>>,
+    /// By way out of the system bus, to the CLINT and the PLIC or to the MMIO port: whose access went there last.
+    pub served: [usize; 2],
     /// When the decode stages see what the latest store to a device changed.
     pub interrupt_at: u64,
 }
@@ -65,19 +98,34 @@ impl Uncore {
             dcaches: (0..harts).map(|_| Dcache::new(params)).collect(),
             port: MemoryPort::default(),
             hub: (harts > 1).then(|| Hub::new(harts)),
-            devices: [0; 3],
+            devices: [0; DEVICES],
+            claims: vec![None; harts],
+            served: [0; 2],
             interrupt_at: 0,
         }
     }
 }
 
 impl Uncore {
+    /// Whose access `device` takes next, of those that are there in cycle `at`: arbitration is round robin, downwards (Arbiter.scala).
+    fn takes_next(&self, device: usize, at: u64) -> Option<usize> {
+        let (harts, last) = (self.claims.len(), self.served[way_out(device)]);
+        let there = |claim: &Claim| claim.device == device && claim.at <= at;
+        let waiting = (0..harts).filter(|&hart| self.claims[hart].as_ref().is_some_and(there));
+        waiting.min_by_key(|hart| (last + 2 * harts - 1 - hart) % harts)
+    }
+
     /// Whether what was read can be `own` at another time.
     pub(super) fn check(&self, own: &Self, latest: Latest) -> Result<(), Impossible> {
         require(self.dcaches.len() == own.dcaches.len(), "another number of data caches")?;
         self.dcaches.iter().zip(&own.dcaches).try_for_each(|(cache, own)| cache.check(own, latest))?;
         require(self.hub.is_some() == own.hub.is_some(), "a hub among several harts")?;
         self.hub.as_ref().map_or(Ok(()), |hub| hub.check(self.dcaches.len(), latest))?;
+        require(self.claims.len() == own.claims.len(), "accesses of another number of harts")?;
+        let claims = self.claims.iter().flatten();
+        require(claims.clone().all(|claim| claim.device < DEVICES), "an access to no device")?;
+        require(self.served.iter().all(|&hart| hart < self.dcaches.len()), "an access of no hart")?;
+        latest.all(claims.map(|claim| claim.at))?;
         latest.all([self.port.free, self.interrupt_at].into_iter().chain(self.devices))
     }
 }
@@ -142,6 +190,31 @@ impl Env<'_> {
         let floor = self.others;
         let me = self.hart.config.id;
         hub.as_mut().map(|hub| (hub, Around { params: self.params, dcaches, port, floor, me }))
+    }
+
+    /// The hart's access `claim` comes in its turn.
+    ///
+    /// # Errors
+    /// The cycle up to which the other harts have to go on first.
+    pub(super) fn claims(&mut self, claim: Claim) -> Result<(), u64> {
+        let (me, device) = (self.hart.config.id, claim.device);
+        self.uncore.claims[me] = Some(claim);
+        let there = self.uncore.claims.iter().flatten().filter(|other| other.device == device);
+        let first = there.map(|other| other.at).min().unwrap_or(claim.at);
+        let at = first.max(self.uncore.devices[device]);
+        if self.others > at && self.uncore.takes_next(device, at) == Some(me) {
+            return Ok(());
+        }
+        // Who is first has to come before.
+        Err(at.max(if self.others > at { self.others } else { 0 }) + 1)
+    }
+
+    /// No store of another hart that nobody knows of yet changes interrupt lines before this cycle, as decode sees them.
+    pub(super) fn lines_known(&self) -> u64 {
+        let me = self.hart.config.id;
+        let others = self.uncore.claims.iter().enumerate().filter(|&(hart, _)| hart != me);
+        let first = others.filter_map(|(_, claim)| Some(claim.as_ref()?.at)).min();
+        first.unwrap_or(u64::MAX).min(self.others).saturating_add(least_arrival(self.params))
     }
 
     /// A read of `line` for a page-table walk that is worked out at once: asked for in cycle `asked`. Gives the
