@@ -54,6 +54,8 @@ pub struct Memory {
     pub(super) device_load: u64,
     /// Nothing for a device is under way from this cycle on.
     pub(super) device_free: u64,
+    /// The answer of the latest one comes in this cycle: up to then nothing that misses is asked for.
+    pub(super) uncached: u64,
     /// What issues in this cycle is in the memory stage when a device's answer to a load is about to come.
     pub(super) answers: u64,
     /// Issue of the latest store that changed the state of a line.
@@ -207,8 +209,10 @@ impl Memory {
     /// Whether it can be `own` at another time.
     pub(super) fn check(&self, own: &Self, latest: Latest) -> Result<(), Impossible> {
         self.tlb.check(&own.tlb, latest)?;
-        let Self { read_run, idle, device_load, device_free, answers, dirtied, reserved, .. } = *self;
-        latest.all([read_run.0, read_run.1, idle, device_load, device_free, answers, dirtied, reserved])?;
+        let Self { read_run, idle, device_load, device_free, uncached, answers, dirtied, reserved, .. } =
+            *self;
+        latest.all([read_run.0, read_run.1, idle, device_load, device_free, uncached])?;
+        latest.all([answers, dirtied, reserved])?;
         latest.all(self.stores.map(|store| store.from))
     }
 }
@@ -519,6 +523,10 @@ impl HartModel {
                 self.progress.made = true;
                 return Ok(true);
             }
+            Found::Miss | Found::Upgrade if refused <= self.memory.uncached => {
+                self.waits_for_answer(env, pc, next)?;
+                return Ok(false);
+            }
             Found::Miss | Found::Upgrade => {
                 side.reserved = side.reserved.min(refused + 1);
                 // It invalidates its victim in the next cycle, whether there is one or not, and takes no probe
@@ -546,6 +554,12 @@ impl HartModel {
         Ok(false)
     }
 
+    /// Replays the access at `pc`, which has missed while a device has not answered (DCache.scala, s2_valid_cached_miss).
+    fn waits_for_answer(&mut self, env: &mut Env<'_>, pc: u64, next: u64) -> Result<(), u64> {
+        let at = Self::held_since(env, self.issue + WRITE_BACK);
+        self.replay(env, pc, next, at, Cause::Mmio)
+    }
+
     /// A lone hart, which waits for nobody, goes on until the instruction at `pc` issues, no earlier than `at`.
     fn runs(&mut self, env: &mut Env<'_>, pc: u64, at: u64, cause: Cause) {
         if let Ok(issue) = self.pipe.run(env, pc, at, cause) {
@@ -562,6 +576,10 @@ impl HartModel {
             Found::HitMakesDirty => {
                 self.record_access(access, Outcome::Dirties);
                 self.memory.dirtied = self.issue;
+            }
+            Found::Miss if self.issue + WRITE_BACK <= self.memory.uncached => {
+                let _ = self.waits_for_answer(env, pc, next);
+                return false;
             }
             Found::Miss => {
                 let dirty = env.dcache().evict(pa);
@@ -652,6 +670,7 @@ impl HartModel {
         env.uncore.devices[device] = taken + occupied.max(u64::from(taken > write_back));
         let done = taken + latency;
         self.memory.device_free = done + 1;
+        self.memory.uncached = done - u64::from(produces(op));
         // Where decode waits for it, a load counts as answered with its data, a store a cycle behind its response.
         self.memory.idle = self.memory.idle.max(done + u64::from(!produces(op)));
         self.memory.fence = false;
