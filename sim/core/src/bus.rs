@@ -89,6 +89,8 @@ pub struct Bus {
     roms: Vec<Rom>,
     slots: Vec<Slot>,
     next_event: u64,
+    /// Cycles from what a device does by itself to the harts seeing the lines that it changes.
+    event_arrival_cycles: u64,
 }
 
 impl Bus {
@@ -103,6 +105,7 @@ impl Bus {
             now: 0,
             roms: Vec::new(),
             slots: Vec::new(),
+            event_arrival_cycles: 0,
             next_event: u64::MAX,
         }
     }
@@ -158,8 +161,10 @@ impl Bus {
         self.slots.iter().map(|s| (s.base, s.len, &*s.device))
     }
 
-    /// Says how many cycles a change of interrupt lines takes from a write to the device at an address to the harts.
-    pub fn set_line_arrivals(&mut self, cycles: impl Fn(u64) -> u64) {
+    /// Says how many cycles a change of interrupt lines takes from a write to the device at an address to the harts, and from what
+    /// a device does by itself.
+    pub fn set_line_arrivals(&mut self, cycles: impl Fn(u64) -> u64, event_cycles: u64) {
+        self.event_arrival_cycles = event_cycles;
         for slot in &mut self.slots {
             slot.arrival_cycles = cycles(slot.base);
         }
@@ -246,7 +251,10 @@ impl Bus {
             let due = self.next_event;
             for index in 0..self.slots.len() {
                 if self.slots[index].next_event == Some(due) {
+                    self.lines.begin_access(due, self.event_arrival_cycles);
                     self.with_device(index, 0, |device, cx, _| device.event(cx));
+                    self.lines.end_access();
+                    self.lines.settle();
                     // An event that asks for the same instant again would never let time pass.
                     let next = &mut self.slots[index].next_event;
                     if next.is_some_and(|n| n <= due) {

@@ -81,6 +81,9 @@ pub struct Lines {
 /// More wires than any interrupt controller has sources.
 const MAX_WIRES: usize = 1024;
 
+/// What a hart sees is asked for so many cycles before its own time at most.
+const LOOKS_BACK: u64 = 16;
+
 /// A change of lines that a hart does not see yet.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Arriving {
@@ -141,7 +144,7 @@ impl Lines {
 
     /// What an access changes that is made in cycle `now`, to which every hart has got, takes `cycles` to the harts.
     pub(crate) fn begin_access(&mut self, now: u64, cycles: u64) {
-        self.arriving.retain(|change| change.at > now);
+        self.arriving.retain(|change| change.at.saturating_add(LOOKS_BACK) > now);
         self.latest = self.arriving.len();
         self.arrival = if cycles > 0 { now + cycles } else { 0 };
     }
@@ -154,6 +157,12 @@ impl Lines {
     /// What the latest access changed arrives in cycle `at`, unless it was said that it does at once.
     pub(crate) fn arrive(&mut self, at: u64) {
         self.arriving.iter_mut().skip(self.latest).for_each(|change| change.at = at);
+        self.settle();
+    }
+
+    /// When that arrives is known.
+    pub(crate) fn settle(&mut self) {
+        self.latest = self.arriving.len();
     }
 
     /// The cycles behind cycle `cycle` in which `hart` sees a change that was made already.

@@ -58,6 +58,11 @@ pub trait TimingModel {
         0
     }
 
+    /// The same from what a device does by itself, when its time comes.
+    fn event_arrival(&self) -> u64 {
+        0
+    }
+
     /// In which cycle harts see the interrupt lines that the latest access to a device has changed, whose instruction has
     /// retired; if there is more to be said than [`TimingModel::line_arrival`] does.
     fn lines_arrive(&self) -> Option<u64> {

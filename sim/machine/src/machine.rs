@@ -387,7 +387,7 @@ impl Machine {
         observer: &mut O,
         model: &mut T,
     ) -> Exit {
-        self.bus.set_line_arrivals(|address| model.line_arrival(address));
+        self.bus.set_line_arrivals(|address| model.line_arrival(address), model.event_arrival());
         loop {
             match self.bus.exit {
                 Some(GuestExit::Done(code)) => return Exit::Guest { code },

@@ -181,6 +181,10 @@ impl TimingModel for Rocket {
         arrival(&self.params, address)
     }
 
+    fn event_arrival(&self) -> u64 {
+        self.params.timer_arrival
+    }
+
     fn lines_arrive(&self) -> Option<u64> {
         Some(self.uncore.interrupt_at)
     }

@@ -58,6 +58,7 @@ params! {
         mmio_read: "cycles" = 6, 1..=1000, "write-back of an MMIO load to its data, without the device's latency", "measured: mmio_axi_ld";
         mmio_write: "cycles" = 4, 1..=1000, "write-back of an MMIO store to its acknowledgement, without the device's latency", "measured: mmio_axi_sd";
         interrupt_arrival: "cycles" = 4, 0..=1000, "write-back of the CLINT store that raises an interrupt to the decode stage seeing it", "measured: msip_irq_roundtrip";
+        timer_arrival: "cycles" = 2, 0..=1000, "the cycle in which the timebase counts on to the decode stage seeing a timer's interrupt", "measured: race_clint_ld";
         external_arrival: "cycles" = 10, 0..=1000, "the same for an external interrupt, raised by a store to a device behind the MMIO port", "measured: plic_interrupt";
         mul_step: "bits" = 8, 1..=32 power_of_two, "bits of the multiplier that a cycle works off", "Multiplier.scala mulUnroll";
         div_step: "bits" = 1, 1..=32 power_of_two, "bits of the quotient that a cycle works out", "Multiplier.scala divUnroll";
