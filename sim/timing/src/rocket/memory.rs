@@ -536,12 +536,14 @@ impl HartModel {
                     dcache.give_up(access.pa);
                 }
                 if found == Found::Miss && dcache.evict(access.pa) {
-                    let at = self.issue + env.params.writeback;
-                    env.dcache().side.busy = at;
+                    // A probe that has waited is taken first.
+                    let free = self.issue + env.params.writeback - 1;
+                    env.dcache().side.busy = free;
                     let me = env.hart.config.id;
                     if let Some((hub, _)) = env.hub() {
                         hub.release(me, refused);
                     }
+                    let at = Self::held_since(env, free);
                     self.replay(env, pc, next, at, Cause::DataCache)?;
                     return Ok(false);
                 }
