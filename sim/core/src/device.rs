@@ -167,7 +167,10 @@ impl Lines {
 
     /// The cycles behind cycle `cycle` in which `hart` sees a change that was made already.
     pub(crate) fn arrivals(&self, hart: usize, cycle: u64) -> impl Iterator<Item = u64> {
-        self.arriving.iter().filter(move |change| change.hart == hart && change.at > cycle).map(|change| change.at)
+        self.arriving
+            .iter()
+            .filter(move |change| change.hart == hart && change.at > cycle)
+            .map(|change| change.at)
     }
 
     /// The bits of `mip` that devices drive at `hart`.

@@ -371,7 +371,8 @@ impl Machine {
             {
                 hart.state = RunState::Running;
                 let from = hart.cycle.max(now);
-                let woken = hart.sees_at(&self.bus, from).unwrap_or_else(|| model.wakes_at(from)).max(hart.cycle);
+                let woken =
+                    hart.sees_at(&self.bus, from).unwrap_or_else(|| model.wakes_at(from)).max(hart.cycle);
                 if T::SLEEP_STOPS_MCYCLE {
                     hart.skip_cycles(woken - hart.cycle);
                 }

@@ -368,7 +368,16 @@ impl HartModel {
         if floor > self.issue && (floor > *at || slept && floor == *at) {
             // Others have gone on meanwhile.
             let told = hart.cycle == self.told;
-            (*at, *why) = (floor, if slept { Cause::Wait } else if told { held } else { Cause::Firmware });
+            (*at, *why) = (
+                floor,
+                if slept {
+                    Cause::Wait
+                } else if told {
+                    held
+                } else {
+                    Cause::Firmware
+                },
+            );
         }
     }
 

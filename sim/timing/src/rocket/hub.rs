@@ -11,6 +11,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::dcache::{Copy, Dcache};
+use super::hart::WRITE_BACK;
 use super::params::Params;
 use super::uncore::MemoryPort;
 
@@ -20,6 +21,8 @@ const TRACKERS: usize = 4;
 const DEVICES: usize = 2;
 /// A device taking the next burst to its taking a load that waits for the beats.
 const BURST_TAIL: u64 = 7;
+/// Issue of an access that finds a dirty victim to the victim's first beat.
+const VICTIM: u64 = WRITE_BACK + 4;
 /// Probes that wait for a cache on their way from the hub (the buffer between bus and tile).
 const PROBES: usize = 2;
 /// A hart that waits for a fetch and is this many cycles behind the others is not running.
@@ -533,9 +536,13 @@ impl Hub {
     }
 
     /// The data cache of `hart`, refused in cycle `refused`, writes its dirty victim back.
-    pub fn release(&mut self, hart: usize, refused: u64) {
+    pub fn release(&mut self, around: &mut Around<'_>, hart: usize, refused: u64) {
+        // Until it is known when its data gets through.
+        let side = &mut around.dcaches[hart].side;
+        side.takes(refused, refused, UNKNOWN);
+        side.busy = UNKNOWN;
         // Its first beat is ready four cycles later (DCache.scala, s_voluntary_writeback).
-        self.messages.push(Message { hart, serial: 0, at: refused + 4, dirty: true });
+        self.messages.push(Message { hart, serial: 0, at: refused + VICTIM - WRITE_BACK, dirty: true });
     }
 
     /// No message that has not been sent yet is at the hub before this cycle.
@@ -588,11 +595,14 @@ impl Hub {
                 let written = done + params.memory_write_latency;
                 self.written[message.hart] = written;
                 self.releases[message.hart] = Some(written + params.refill_return);
-            } else {
-                let free = done + params.probe_dirty + 2 - params.probe_data - params.refill_beats;
-                side.busy = free;
-                side.keeps_until(free);
             }
+            let free = if message.serial == 0 {
+                done + params.writeback - VICTIM - params.refill_beats
+            } else {
+                done + params.probe_dirty + 2 - params.probe_data - params.refill_beats
+            };
+            side.busy = free;
+            side.keeps_until(free);
         }
         self.channel = done + 1;
         if let Some(transaction) = self.transactions.iter_mut().find(|t| t.serial == message.serial) {

@@ -536,14 +536,12 @@ impl HartModel {
                     dcache.give_up(access.pa);
                 }
                 if found == Found::Miss && dcache.evict(access.pa) {
-                    // A probe that has waited is taken first.
-                    let free = self.issue + env.params.writeback - 1;
-                    env.dcache().side.busy = free;
                     let me = env.hart.config.id;
-                    if let Some((hub, _)) = env.hub() {
-                        hub.release(me, refused);
+                    if let Some((hub, mut around)) = env.hub() {
+                        hub.release(&mut around, me, refused);
                     }
-                    let at = Self::held_since(env, free);
+                    // A probe that has waited is taken first.
+                    let at = Self::held_since(env, refused + 2);
                     self.replay(env, pc, next, at, Cause::DataCache)?;
                     return Ok(false);
                 }

@@ -153,8 +153,7 @@ impl Hart {
             Found::Upgrade => dcache.give_up(pa),
             Found::Miss if dcache.evict(pa) => {
                 self.next = issue + around.params.writeback;
-                dcache.side.busy = self.next;
-                hub.release(me, refused);
+                hub.release(around, me, refused);
                 return;
             }
             Found::Miss => {}
