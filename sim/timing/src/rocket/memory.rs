@@ -675,7 +675,7 @@ impl HartModel {
         self.memory.idle = self.memory.idle.max(done + u64::from(!produces(op)));
         self.memory.fence = false;
         if write {
-            self.interrupt_at = write_back + arrival(env.params, pa);
+            self.interrupt_at = taken + arrival(env.params, pa);
             env.uncore.interrupt_at = self.interrupt_at;
         }
         if produces(op) {

@@ -213,7 +213,8 @@ impl Env<'_> {
     pub(super) fn lines_known(&self) -> u64 {
         let me = self.hart.config.id;
         let others = self.uncore.claims.iter().enumerate().filter(|&(hart, _)| hart != me);
-        let first = others.filter_map(|(_, claim)| Some(claim.as_ref()?.at)).min();
+        let taken = |claim: &Claim| claim.at.max(self.uncore.devices[claim.device]);
+        let first = others.filter_map(|(_, claim)| claim.as_ref().map(taken)).min();
         first.unwrap_or(u64::MAX).min(self.others).saturating_add(least_arrival(self.params))
     }
 
