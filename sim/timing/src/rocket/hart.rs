@@ -200,7 +200,6 @@ impl HartModel {
             self.again = Some(again);
         }
         if again.at == READY {
-            self.lines_are_known(env, READY)?;
             self.pipe.run(env, again.pc, READY, again.cause)?;
             if self.pipe.now + 1 < env.interrupt {
                 again.at = env.dcache().side.ready() + 1;
@@ -208,7 +207,6 @@ impl HartModel {
             }
         }
         if again.at == GRANT {
-            self.lines_are_known(env, GRANT)?;
             self.pipe.run(env, again.pc, GRANT, again.cause)?;
             let (me, now) = (env.hart.config.id, self.pipe.now);
             if let Some((hub, _)) = env.hub()
