@@ -153,7 +153,7 @@ fn damage_is_found() {
     };
     assert_eq!(
         refusal(&newer(7)).to_string(),
-        "this checkpoint has format 7, and this relsim reads format 2"
+        "this checkpoint has format 7, and this relsim reads format 3"
     );
     // Lengths that there is nothing for.
     for at in [12, 13, 15] {

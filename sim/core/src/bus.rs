@@ -244,7 +244,8 @@ impl Bus {
         self.refresh_next_event();
     }
 
-    /// Runs all device events that are due at cycle `now`.
+    /// Runs all device events that are due at cycle `now`: before an access of that cycle, which may take effect later than an
+    /// event for which its hart has stopped.
     pub fn run_events(&mut self, now: u64) {
         self.now = now;
         while self.next_event <= now {
@@ -331,6 +332,7 @@ impl Bus {
             return Ok(value);
         }
         let index = self.find(pa, T::BYTES as u64).ok_or(BusFault)?;
+        self.run_events(self.now);
         let size = T::BYTES as u8;
         self.with_device(index, hart, |device, cx, base| device.read(cx, pa - base, size)).map(T::from_u64)
     }
@@ -345,6 +347,7 @@ impl Bus {
             return Ok(on_code);
         }
         let index = self.find(pa, T::BYTES as u64).ok_or(BusFault)?;
+        self.run_events(self.now);
         let size = T::BYTES as u8;
         self.lines.begin_access(self.now, self.slots[index].arrival_cycles);
         let done = self

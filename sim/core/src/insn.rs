@@ -21,6 +21,8 @@ pub enum Stop {
     /// The instruction did nothing yet: it is about to reach a device, and has to run by itself, so that
     /// it happens at its exact cycle and what it changes is seen at once.
     Alone,
+    /// The instruction did nothing: an interrupt has taken its place.
+    Interrupted,
 }
 
 /// What executing an instruction gives: `Ok` to fall through to the next.

@@ -8,7 +8,7 @@ use crate::hart::{CsrWrite, Hart, RunState};
 use crate::insn::{Done, Op, OpClass, Stop};
 use crate::observe::Observer;
 use crate::region;
-use crate::timing::{Around, BlockRun, TimingModel};
+use crate::timing::{Around, BlockRun, Held, TimingModel};
 use crate::trap::Cause;
 
 /// A block that control leaves at a branch is another one to a timing model, by how many of its instructions were executed.
@@ -70,9 +70,10 @@ pub struct Slice {
     event_cycle: u64,
     may_extend: bool,
     look_around: bool,
-    /// An interrupt is on its way that some instructions may outrun; it comes in this cycle, or never, as far as is known.
+    /// An interrupt is there, or on its way and some instructions may outrun it; it comes in this cycle, or never, as far as is
+    /// known.
     interrupt: u64,
-    /// It has come: by what the hart saw in this cycle.
+    /// It has taken an instruction's place: by what the hart saw in this cycle.
     interrupted: Option<u64>,
 }
 
@@ -221,13 +222,9 @@ impl Core {
                 event_cycle = limits.event_cycle.min(timer);
                 stop_cycle = end_cycle.min(pause.cycle);
                 let seen = interrupted.take();
-                let way = || {
-                    let next = (hart.cycle + 1).saturating_sub(timing.decides_before()?);
-                    hart.interrupt_on_its_way(bus, next)
-                };
-                interrupt = if seen.is_some() { None } else { way() }.unwrap_or(u64::MAX);
-                if (hart.cycle < end_cycle || seen.is_some())
-                    && interrupt == u64::MAX
+                let decides = timing.decides_from(hart).filter(|_| seen.is_none());
+                interrupt = decides.and_then(|from| hart.interrupted_from(bus, from)).unwrap_or(u64::MAX);
+                if (seen.is_some() || decides.is_none() && hart.cycle < end_cycle)
                     && let Some(trap) = hart.take_interrupt(bus, seen)
                 {
                     hart.cycle = timing.trapped(hart, bus, &trap);
@@ -267,6 +264,10 @@ impl Core {
                 Err(_) => {
                     let epc = hart.pc;
                     look_around = true;
+                    interrupted = (interrupt <= hart.cycle).then_some(hart.cycle);
+                    if interrupted.is_some() {
+                        continue;
+                    }
                     if let Some(end) = trap(hart, bus, timing, observer, epc) {
                         return end;
                     }
@@ -320,7 +321,7 @@ impl Core {
                     hart.next_pc = block.after(hart.pc, op);
                 }
                 let around = Around { others: limits.sync_cycle, interrupt };
-                let done = step(hart, bus, timing, observer, op, around);
+                let done = step(hart, bus, timing, observer, op, around, &mut interrupted);
                 leaves = done == Err(Stop::Taken);
                 if let Err(why) = done
                     && !leaves
@@ -379,16 +380,6 @@ impl Core {
                 Stop::Alone => {
                     hart.pc = pc;
                     from = None;
-                    if interrupt != u64::MAX {
-                        interrupted = timing
-                            .decides_before()
-                            .map(|cycles| hart.cycle.saturating_sub(cycles))
-                            .filter(|&cycle| hart.interrupt_seen(bus, cycle).is_some());
-                        if interrupted.is_some() {
-                            look_around = true;
-                            continue;
-                        }
-                    }
                     if O::ON && observer.wants_stop() {
                         return SliceEnd::Stopped(now!());
                     }
@@ -397,6 +388,10 @@ impl Core {
                         // A model's turn is not only for devices: nothing has to be looked at.
                         return if T::ORDERS_MEMORY { SliceEnd::Limit } else { SliceEnd::Device };
                     }
+                }
+                Stop::Interrupted => {
+                    hart.pc = pc;
+                    look_around = true;
                 }
                 Stop::Trap => {
                     look_around = true;
@@ -422,7 +417,7 @@ fn execute(hart: &mut Hart, bus: &mut Bus, ops: &[Op]) -> (usize, Done) {
             let n = usize::from(op.index);
             return match why {
                 Stop::Exit | Stop::Taken => (n + 1, Err(why)),
-                Stop::Trap | Stop::Alone => (n, Ok(())),
+                Stop::Trap | Stop::Alone | Stop::Interrupted => (n, Ok(())),
             };
         }
     }
@@ -538,6 +533,7 @@ fn step<T: TimingModel, O: Observer>(
     observer: &mut O,
     op: &Op,
     around: Around,
+    interrupted: &mut Option<u64>,
 ) -> Done {
     if !T::DETAILED && !O::ON {
         let done = (op.exec)(hart, bus, op);
@@ -548,6 +544,12 @@ fn step<T: TimingModel, O: Observer>(
         return if done == Err(Stop::Alone) { step_alone(hart, bus, op, around.others) } else { done };
     }
     let (pc, privilege) = (hart.pc_of(op), hart.privilege);
+    if O::ON && T::DETAILED && around.interrupt != u64::MAX {
+        // What is interrupted does not execute.
+        if let Err(held) = timing.issue(hart, bus, op, around) {
+            return Err(holds(hart, held, interrupted));
+        }
+    }
     if O::ON {
         observer.before(hart, bus, op, pc);
         if observer.wants_stop() {
@@ -558,10 +560,7 @@ fn step<T: TimingModel, O: Observer>(
         // Before it executes: what it reads from counters and devices depends on when it gets there.
         match timing.issue(hart, bus, op, around) {
             Ok(cycle) => hart.cycle = cycle,
-            Err(cycle) => {
-                hart.cycle = cycle;
-                return Err(Stop::Alone);
-            }
+            Err(held) => return Err(holds(hart, held, interrupted)),
         }
         if op.class == OpClass::StoreConditional && !timing.keeps_reservation(hart) {
             hart.reservation = None;
@@ -601,6 +600,23 @@ fn step<T: TimingModel, O: Observer>(
         }
     }
     done
+}
+
+/// The instruction that was to issue on `hart` does nothing yet, or not at all.
+#[cold]
+#[inline(never)]
+fn holds(hart: &mut Hart, held: Held, interrupted: &mut Option<u64>) -> Stop {
+    match held {
+        Held::Behind(cycle) => {
+            hart.cycle = cycle;
+            Stop::Alone
+        }
+        Held::Interrupted { decided, cycle } => {
+            hart.cycle = cycle;
+            *interrupted = Some(decided);
+            Stop::Interrupted
+        }
+    }
 }
 
 /// An instruction that is about to reach a device does so only as the first of its block, and in its turn.

@@ -13,8 +13,22 @@ pub struct Around {
     /// Local time of the hart that is furthest behind among the others; `u64::MAX` when there is none.
     pub others: u64,
     /// The cycle from which on an interrupt is taken in the place of an instruction that is decided on then
-    /// ([`TimingModel::decides_before`]); `u64::MAX` when none is on its way.
+    /// ([`TimingModel::decides_from`]); `u64::MAX` when none is on its way.
     pub interrupt: u64,
+}
+
+/// Why an instruction does not take effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// It cannot be told when before the other harts have gone on up to this cycle.
+    Behind(u64),
+    /// The interrupt that is on its way takes its place.
+    Interrupted {
+        /// The cycle in which that is decided, by what the hart sees of the lines.
+        decided: u64,
+        /// The cycle in which it takes effect.
+        cycle: u64,
+    },
 }
 
 /// Charges cycles to what harts do: one model for all harts of a machine, which tells them apart by
@@ -36,9 +50,14 @@ pub trait TimingModel {
     /// devices see it. `around` is what else there is. Asked again for the same `op` when it has to wait for its turn.
     ///
     /// # Errors
-    /// The cycle up to which the other harts have to go on before it can be told; or that in which the interrupt takes effect
-    /// that comes in the place of `op`.
-    fn issue(&mut self, hart: &Hart, bus: &Bus, op: &Op, around: Around) -> Result<u64, u64>;
+    /// What comes first.
+    fn issue(&mut self, hart: &Hart, bus: &Bus, op: &Op, around: Around) -> Result<u64, Held>;
+
+    /// Nothing that `hart` has not done yet takes effect before this cycle. It may come before [`Hart::cycle`], where that says how
+    /// far other harts were to go on ([`Held::Behind`]).
+    fn acts_from(&self, hart: &Hart) -> u64 {
+        hart.cycle
+    }
 
     /// Whether the reservation of `hart` is still there for the store-conditional that has just issued.
     fn keeps_reservation(&self, hart: &Hart) -> bool {
@@ -69,9 +88,10 @@ pub trait TimingModel {
         None
     }
 
-    /// How many cycles before an instruction takes effect it is decided whether an interrupt is taken in its place, by
+    /// The first cycle in which it may be decided whether an interrupt is taken in the place of what comes next on `hart`, by
     /// what the hart sees of the lines then. If nobody says, interrupts are taken as soon as a device drives its line.
-    fn decides_before(&self) -> Option<u64> {
+    fn decides_from(&self, hart: &Hart) -> Option<u64> {
+        let _ = hart;
         None
     }
 
@@ -157,7 +177,7 @@ impl TimingModel for Functional {
     const DETAILED: bool = false;
 
     #[inline(always)]
-    fn issue(&mut self, hart: &Hart, _: &Bus, _: &Op, _: Around) -> Result<u64, u64> {
+    fn issue(&mut self, hart: &Hart, _: &Bus, _: &Op, _: Around) -> Result<u64, Held> {
         Ok(hart.cycle)
     }
 

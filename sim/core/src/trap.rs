@@ -229,14 +229,14 @@ impl Hart {
         self.interrupt_among(self.mip_seen(bus, cycle) & self.csr.mie)
     }
 
-    /// The first cycle from core cycle `cycle` on in which the hart would take an interrupt, if lines of devices are on their
-    /// way to it: as long as they are, it depends on the cycle.
-    #[inline]
-    pub fn interrupt_on_its_way(&self, bus: &Bus, cycle: u64) -> Option<u64> {
-        let arrivals = || bus.lines.arrivals(self.config.id, cycle);
-        arrivals().next()?;
+    /// The first cycle from core cycle `from` on in which the hart would take an interrupt that is there or on its way.
+    pub fn interrupted_from(&self, bus: &Bus, from: u64) -> Option<u64> {
         let sees = |&at: &u64| self.interrupt_seen(bus, at).is_some();
-        std::iter::once(cycle).chain(arrivals()).filter(sees).min()
+        if sees(&from) {
+            return Some(from);
+        }
+        let comes = bus.lines.arrivals(self.config.id, from).filter(sees).min();
+        comes.or_else(|| self.interrupt_to_take(bus).map(|_| from))
     }
 
     /// The interrupt that the hart would take if those of `pending` were pending and enabled in `mie`.
@@ -296,10 +296,8 @@ impl Hart {
     /// Takes the pending interrupt, if there is one that may be taken; by what the hart sees in core cycle `seen`, if that is
     /// said.
     pub fn take_interrupt(&mut self, bus: &Bus, seen: Option<u64>) -> Option<TrapTaken> {
-        let (code, to) = match seen {
-            Some(cycle) => self.interrupt_seen(bus, cycle),
-            None => self.interrupt_to_take(bus),
-        }?;
+        let was = seen.and_then(|cycle| self.interrupt_seen(bus, cycle));
+        let (code, to) = was.or_else(|| self.interrupt_to_take(bus))?;
         self.counts.interrupt(code);
         Some(self.enter(code, true, 0, self.pc, to))
     }

@@ -79,6 +79,8 @@ pub struct Machine {
     /// The timing model, between runs.
     pub(crate) model: AnyModel,
     pub(crate) visit: Visit,
+    /// Which hart went before an event last ([`Machine::acts_before`]).
+    went_first: usize,
     /// The slice in which the run was paused, and whose it is.
     pub(crate) paused: Option<(usize, Slice)>,
 }
@@ -198,6 +200,7 @@ impl Machine {
             next_htif_poll: 0,
             model,
             visit: Visit::default(),
+            went_first: 0,
             paused: None,
         })
     }
@@ -481,8 +484,24 @@ impl Machine {
             return Next::Exit(Exit::CycleLimit);
         }
         let event = self.next_event(cycle);
+        let waits = self.cores[index].hart.state == RunState::Waiting;
+        if event <= cycle
+            && let Some(first) = self.acts_before(event, model)
+        {
+            // What it does comes before the event: it goes on from where it is.
+            let hart = &mut self.cores[first].hart;
+            hart.cycle = model.acts_from(hart).saturating_sub(1);
+            let others = if first == index { others } else { cycle };
+            let slice = SliceLimits {
+                end_cycle: event,
+                event_cycle: event.min(others),
+                max_instructions: limits.max_instructions - instructions,
+                sync_cycle: others,
+            };
+            self.went_first = first;
+            return Next::Slice(first, self.cores[first].slice::<T>(slice));
+        }
         let hart = &self.cores[index].hart;
-        let waits = hart.state == RunState::Waiting;
         if event <= cycle {
             // A hart that sleeps is there only when its timer rings, and what happens before may wake it.
             let at = if waits { event.max(hart.cycle) } else { cycle };
@@ -505,6 +524,16 @@ impl Machine {
             sync_cycle: others,
         };
         Next::Slice(index, self.cores[index].slice::<T>(slice))
+    }
+
+    /// A hart that may do something before cycle `event`, to which all have got, as far as they wait for each other: each in
+    /// turn, since one of them may have to wait for another.
+    fn acts_before<T: TimingModel>(&self, event: u64, model: &T) -> Option<usize> {
+        let harts = self.cores.len();
+        (1..=harts).map(|n| (self.went_first + n) % harts).find(|&index| {
+            let hart = &self.cores[index].hart;
+            hart.state == RunState::Running && model.acts_from(hart) < event
+        })
     }
 
     fn is_paused(&self, pause: Pause) -> bool {

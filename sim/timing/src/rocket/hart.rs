@@ -5,13 +5,13 @@ use serde::{Deserialize, Serialize};
 use relsim_core::hart::{Hart, Priv, RunState};
 use relsim_core::insn::{FactKind, Op, OpClass};
 use relsim_core::saved::{Impossible, require};
-use relsim_core::timing::{BlockRun, CycleCause as Cause, Fact, Ledger};
+use relsim_core::timing::{BlockRun, CycleCause as Cause, Fact, Held, Ledger};
 use relsim_core::trap::TrapTaken;
 
 use super::hub::Want;
 use super::icache::Icache;
 use super::memo::Act;
-use super::memory::{Memory, Progress};
+use super::memory::{Memory, Progress, late};
 use super::params::Params;
 use super::pipeline::{GRANT, Pipeline, READY};
 use super::scoreboard::{Scoreboard, operand_cycles, produces_x};
@@ -42,13 +42,29 @@ pub(super) struct Replay {
     early: bool,
     /// If a fence behind it holds it back, until then.
     fence: Option<u64>,
+    /// It was held back up to this cycle before.
+    held: u64,
+    /// Other data caches have a part in what it waits for.
+    remote: bool,
     /// Cycles charged to waiting for lines before.
     charged: u64,
 }
 
 impl Replay {
     fn new(pc: u64, at: u64, cause: Cause) -> Self {
-        Self { pc, at, cause, late: 0, drained: false, asks: None, early: false, fence: None, charged: 0 }
+        Self {
+            pc,
+            at,
+            cause,
+            late: 0,
+            drained: false,
+            asks: None,
+            early: false,
+            fence: None,
+            held: 0,
+            remote: false,
+            charged: 0,
+        }
     }
 }
 
@@ -75,6 +91,11 @@ pub struct HartModel {
     pub(super) again: Option<Replay>,
     /// The cycle up to which other harts were to go on first, the last time.
     pub(super) told: u64,
+    /// Nothing leaves decode before this cycle, the last time that it waited to know of interrupts.
+    holds: u64,
+    /// An interrupt has taken the place of the instruction that was to issue.
+    #[serde(skip)]
+    interrupted: bool,
 }
 
 impl HartModel {
@@ -105,6 +126,8 @@ impl HartModel {
             start: None,
             again: None,
             told: 0,
+            holds: 0,
+            interrupted: false,
         }
     }
 
@@ -114,12 +137,13 @@ impl HartModel {
         self.board.check(latest)?;
         self.board.complete();
         self.memory.check(&own.memory, latest)?;
-        latest.all([self.issue, self.interrupt_at, self.coprocessor_free, self.told])?;
+        latest.all([self.issue, self.interrupt_at, self.coprocessor_free, self.told, self.holds])?;
         require(self.progress.loads.is_none_or(|(rd, cycles)| rd < 64 && cycles <= latest.0), "no register")?;
         latest.all_known(self.start.map(|(_, at, _)| at))?;
+        latest.all_known([self.progress.line_at])?;
         let Some(again) = self.again else { return Ok(()) };
         latest.all_known([again.at])?;
-        latest.all([again.late].into_iter().chain(again.fence))?;
+        latest.all([again.late, again.held].into_iter().chain(again.fence))?;
         require(again.charged <= self.pipe.ledger.by_cause(again.cause), "a replay that was charged before")
     }
 
@@ -221,34 +245,34 @@ impl HartModel {
         if again.at == GRANT {
             let me = env.hart.config.id;
             if let Some(grant) = env.hub().and_then(|(hub, _)| hub.grant(me)) {
-                self.progress.line_came();
-                if grant.remote {
-                    let privilege = self.pipe.fetch.context.privilege;
-                    let cycles = self.pipe.ledger.by_cause(again.cause) - again.charged;
-                    self.pipe.ledger.recharge(privilege, again.cause, Cause::Coherence, cycles);
-                    again.cause = Cause::Coherence;
-                }
+                self.progress.line_comes(grant);
+                again.remote = grant.remote;
                 // Held back in decode, it sees the end of the refill a cycle later than it would be refused.
                 let late = again.late.max(again.fence.is_some().into());
                 again.at = grant.last + late;
             }
             self.again = Some(again);
         }
-        let at = again.at.max(again.fence.unwrap_or(0));
+        let at = again.at.max(again.held).max(again.fence.unwrap_or(0));
         self.lines_are_known(env, at)?;
         self.pipe.interrupts = (env.interrupt <= at).then_some(at);
         self.issue = self.pipe.run(env, again.pc, at.min(env.interrupt), again.cause)?;
         self.again = None;
         self.decided(env)?;
+        if again.remote {
+            let privilege = self.pipe.fetch.context.privilege;
+            let cycles = self.pipe.ledger.by_cause(again.cause) - again.charged;
+            self.pipe.ledger.recharge(privilege, again.cause, Cause::Coherence, cycles);
+        }
         if again.early {
             // Decode has taken the victim's acknowledgement for the line, and tries again too early (RocketCore.scala,
             // dcache_blocked; DCache.scala, perf.grant).
             let (me, issue) = (env.hart.config.id, self.issue);
             if let Some((hub, _)) = env.hub()
                 && hub.granted(me).is_some_and(|grant| grant.last <= issue)
+                && let Some(grant) = hub.grant(me)
             {
-                hub.grant(me);
-                self.progress.line_came();
+                self.progress.line_comes(grant);
                 return Ok(());
             }
             self.refused(again.pc, again.cause);
@@ -264,11 +288,12 @@ impl HartModel {
     /// # Errors
     /// The cycle up to which the other harts have to go on first.
     #[inline]
-    fn lines_are_known(&self, env: &Env<'_>, at: u64) -> Result<(), u64> {
-        let known = env.lines_known();
-        if at < known || env.interrupt <= known || env.hart.interrupts_that_reach() == 0 {
+    fn lines_are_known(&mut self, env: &Env<'_>, at: u64) -> Result<(), u64> {
+        let known = env.interrupts_known();
+        if known == u64::MAX || at < known {
             return Ok(());
         }
+        self.holds = known;
         Err(known + WRITE_BACK)
     }
 
@@ -277,9 +302,32 @@ impl HartModel {
     /// # Errors
     /// The cycle up to which the other harts have to go on before that is known, or in which the interrupt takes effect.
     #[inline]
-    fn decided(&self, env: &Env<'_>) -> Result<(), u64> {
+    fn decided(&mut self, env: &Env<'_>) -> Result<(), u64> {
         self.lines_are_known(env, self.issue)?;
-        if self.issue < env.interrupt { Ok(()) } else { Err(self.takes_effect()) }
+        self.interrupted = self.issue >= env.interrupt;
+        if self.interrupted { Err(self.takes_effect()) } else { Ok(()) }
+    }
+
+    /// See [`relsim_core::timing::TimingModel::decides_from`].
+    pub fn decides_from(&self, hart: &Hart) -> u64 {
+        if self.issued.is_some() && self.again.is_none() {
+            // It has left decode, and waits for its turn.
+            self.issue
+        } else if hart.cycle == self.told {
+            // While others go on, time passes for the machine, and not in the pipeline.
+            self.holds.max(self.pipe.now + 1)
+        } else {
+            (hart.cycle + 1).saturating_sub(WRITE_BACK)
+        }
+    }
+
+    /// What an error means that says `cycle`.
+    pub(super) fn held(&mut self, cycle: u64) -> Held {
+        if std::mem::take(&mut self.interrupted) {
+            return Held::Interrupted { decided: self.issue, cycle };
+        }
+        self.told = cycle;
+        Held::Behind(cycle)
     }
 
     /// Replays the access at `pc`, which has missed, until the data cache has got what it `asks` for, and `late` cycles
@@ -357,25 +405,18 @@ impl HartModel {
     }
 
     /// Holds the next instruction back while the hart's time was moved on: it slept, until `woken` at least, or
-    /// firmware ran, or it was `held` in decode.
+    /// firmware ran.
     #[inline]
-    fn outside(&mut self, hart: &Hart, woken: u64, held: Cause, at: &mut u64, why: &mut Cause) {
+    fn outside(&mut self, hart: &Hart, woken: u64, at: &mut u64, why: &mut Cause) {
         let slept = self.pipe.slept();
+        if !slept && hart.cycle == self.told {
+            // Nothing was: others have gone on meanwhile.
+            return;
+        }
         let floor = if slept { woken } else { hart.cycle.saturating_sub(WRITE_BACK) };
         // What woke it may be the interrupt that is taken at once: the time up to then was slept all the same.
         if floor > self.issue && (floor > *at || slept && floor == *at) {
-            // Others have gone on meanwhile.
-            let told = hart.cycle == self.told;
-            (*at, *why) = (
-                floor,
-                if slept {
-                    Cause::Wait
-                } else if told {
-                    held
-                } else {
-                    Cause::Firmware
-                },
-            );
+            (*at, *why) = (floor, if slept { Cause::Wait } else { Cause::Firmware });
         }
     }
 
@@ -488,9 +529,18 @@ impl HartModel {
         self.pipe.memory_idle = self.memory.idle();
         self.pipe.accesses_memory = op.class.is_memory();
         self.pipe.half_goes = op.class.is_atomic() && !half_is_atomic(op);
+        if (self.progress.waits || self.progress.line_at > self.pipe.now) && op.class.is_memory() {
+            self.holds_for_line(op, pc, at);
+            self.resume(env)?;
+            return self.decided(env);
+        }
         let issues = self.lines_are_known(env, at);
-        self.pipe.interrupts = (env.interrupt <= at).then_some(at);
-        match issues.and_then(|()| self.pipe.run(env, pc, at.min(env.interrupt), why)) {
+        // What it was woken by before it does not come sooner.
+        let slept = why == Cause::Wait;
+        let comes = if slept && env.interrupt < at.saturating_sub(1) { at } else { at.min(env.interrupt) };
+        // It is held in decode in the cycle in which it wakes up.
+        self.pipe.interrupts = (env.interrupt <= at).then_some(if slept { comes + 1 } else { at });
+        match issues.and_then(|()| self.pipe.run(env, pc, comes, why)) {
             Ok(issue) => self.issue = issue,
             Err(cycle) => {
                 self.start = Some((pc, at, why));
@@ -508,6 +558,20 @@ impl HartModel {
             self.gives_way(env, op, pc)?;
         }
         Ok(())
+    }
+
+    /// Decode holds `op`, up to cycle `at` at least, for the line that an access has asked for that was interrupted
+    /// (RocketCore.scala, dcache_blocked).
+    #[cold]
+    fn holds_for_line(&mut self, op: &Op, pc: u64, at: u64) {
+        let cause = Cause::DataCache;
+        let charged = self.pipe.ledger.by_cause(cause);
+        let Progress { waits, line_at, remote, .. } = self.progress;
+        let line = if waits { GRANT } else { line_at + late(op) };
+        let held = Replay { late: late(op), drained: true, charged, ..Replay::new(pc, line, cause) };
+        self.again = Some(Replay { held: at, remote: remote && !waits, ..held });
+        (self.start, self.issued) = (None, Some(pc));
+        self.begins();
     }
 
     /// The answer of a device to a load takes the register file's write port from `op`, which is replayed (RocketCore.scala,
@@ -560,7 +624,12 @@ impl HartModel {
     #[cold]
     fn trusts_device(&mut self, env: &mut Env<'_>, pc: u64, at: u64, why: Cause) -> bool {
         let leaves = std::mem::take(&mut self.memory.device_load) + 2;
-        if why != Cause::Mmio || at <= leaves || self.pipe.now >= leaves || self.start.is_some() {
+        if why != Cause::Mmio
+            || at <= leaves
+            || self.pipe.now >= leaves
+            || self.start.is_some()
+            || env.interrupt <= leaves
+        {
             return false;
         }
         let offer = self.pipe.fetch.offer(env.bus);
@@ -582,8 +651,7 @@ impl HartModel {
         }
         let (mut at, mut why) = self.board.earliest(op);
         // It wakes a cycle after it has seen the interrupt.
-        let woken = env.hart.cycle.max(env.uncore.interrupt_at) + 1;
-        self.outside(env.hart, woken, Cause::Flush, &mut at, &mut why);
+        self.outside(env.hart, env.hart.cycle + 1, &mut at, &mut why);
         if op.class == OpClass::Custom {
             self.constrain_command(&mut at, &mut why);
         }
@@ -701,7 +769,7 @@ impl HartModel {
     /// See [`relsim_core::timing::TimingModel::trapped`].
     pub fn trapped(&mut self, env: &mut Env<'_>, trap: &TrapTaken) -> u64 {
         env.uncore.claims[env.hart.config.id] = None;
-        let held = self.start.take().map_or(Cause::Flush, |(_, _, why)| why);
+        let held = self.start.take().map(|(_, _, why)| why).or(self.again.map(|again| again.cause));
         let replays = self.again.take().is_some() && trap.interrupt;
         if self.issued.take().is_none() || replays {
             // Nothing is on its way: an interrupt, or a fetch that faults. It goes down the pipeline in the
@@ -709,12 +777,9 @@ impl HartModel {
             if trap.epc != self.next && !replays {
                 self.moved(trap.epc);
             }
-            let (mut at, mut why) = (if trap.interrupt { env.uncore.interrupt_at } else { 0 }, Cause::Flush);
-            let raised = env.uncore.interrupt_at == env.hart.cycle;
-            let woken = env.hart.cycle + u64::from(!raised);
-            self.outside(env.hart, woken, held, &mut at, &mut why);
-            // It is held in decode in the cycle in which it wakes up.
-            self.pipe.interrupts = trap.interrupt.then_some(if why == Cause::Wait { at + 1 } else { 0 });
+            let (mut at, mut why) = (0, held.unwrap_or(Cause::Flush));
+            self.outside(env.hart, env.hart.cycle + 1, &mut at, &mut why);
+            self.pipe.interrupts = trap.interrupt.then_some(0);
             // With no regard to harts that are behind: it has been taken.
             if let Ok(issue) = self.pipe.run(env, trap.epc, at, why) {
                 self.issue = issue;

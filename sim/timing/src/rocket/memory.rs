@@ -9,7 +9,7 @@ use relsim_core::timing::{CycleCause as Cause, Fact};
 
 use super::dcache::{Found, Refusal};
 use super::hart::{HartModel, WRITE_BACK};
-use super::hub::Want;
+use super::hub::{Grant, Want};
 use super::memo::{Act, Outcome};
 use super::params::Params;
 use super::pipeline::READY;
@@ -178,6 +178,10 @@ pub struct Progress {
     pub made: bool,
     /// The data cache waits for a line, whoever asked for it.
     pub(super) waits: bool,
+    /// The latest one that it has waited for comes in this cycle.
+    pub(super) line_at: u64,
+    /// Other data caches had a part in that.
+    pub(super) remote: bool,
     /// Hazards within the hart are behind it.
     checked: bool,
     /// It found the reservation alive.
@@ -192,15 +196,15 @@ impl Progress {
         self.waits = true;
     }
 
-    /// The line that the data cache waits for has come, or will at a known time.
-    pub(super) fn line_came(&mut self) {
-        self.waits = false;
+    /// When the line that the data cache waits for comes is known.
+    pub(super) fn line_comes(&mut self, grant: Grant) {
+        (self.waits, self.line_at, self.remote) = (false, grant.last, grant.remote);
     }
 }
 
 /// How much later than others `op` sees the end of the refill that it waits for: held back in decode, an ordered one
 /// sees it a cycle later.
-fn late(op: &Op) -> u64 {
+pub(super) fn late(op: &Op) -> u64 {
     u64::from(op.class.is_atomic() && op.raw >> 25 & 3 != 0)
 }
 
@@ -400,7 +404,8 @@ impl HartModel {
     /// A new instruction has issued.
     #[inline]
     pub(super) fn begins(&mut self) {
-        self.progress = Progress { waits: self.progress.waits, ..Progress::default() };
+        let Progress { waits, line_at, remote, .. } = self.progress;
+        self.progress = Progress { waits, line_at, remote, ..Progress::default() };
     }
 
     /// What `op` is about to access, if nothing is wrong with it, and whether that is memory. It has executed already if its
@@ -444,7 +449,7 @@ impl HartModel {
         self.progress.loads = self.loads(env, op, access.size);
         let me = env.hart.config.id;
         loop {
-            if self.progress.waits && memory {
+            if self.progress.waits {
                 self.replay_for_line(env, pc, next, late(op))?;
                 continue;
             }

@@ -34,7 +34,7 @@ use relsim_core::bus::Bus;
 use relsim_core::hart::Hart;
 use relsim_core::insn::{Op, OpClass};
 use relsim_core::saved::{Impossible, require};
-use relsim_core::timing::{Around, BlockRun, Ledger, TimingModel};
+use relsim_core::timing::{Around, BlockRun, Held, Ledger, TimingModel};
 use relsim_core::trap::TrapTaken;
 
 use crate::parts::replace;
@@ -154,7 +154,7 @@ impl TimingModel for Rocket {
     const SLEEP_STOPS_MCYCLE: bool = true;
 
     #[inline]
-    fn issue(&mut self, hart: &Hart, bus: &Bus, op: &Op, around: Around) -> Result<u64, u64> {
+    fn issue(&mut self, hart: &Hart, bus: &Bus, op: &Op, around: Around) -> Result<u64, Held> {
         let Around { others, interrupt } = around;
         let (model, memo, mut beside) = self.parts(hart, bus);
         let mut env = Env { interrupt, ..beside.env(others) };
@@ -162,11 +162,13 @@ impl TimingModel for Rocket {
             return Ok(model.takes_effect());
         }
         memo.leave(model);
-        model.issue_in_turn(&mut env, op, hart.pc_of(op), None).inspect_err(|&cycle| model.told = cycle)?;
+        if let Err(cycle) = model.issue_in_turn(&mut env, op, hart.pc_of(op), None) {
+            return Err(model.held(cycle));
+        }
         if env.uncore.hub.is_some() && op.class == OpClass::Csr && reads_lines(op) {
             // What another hart's store changes may still arrive before it reads.
             if env.lines_known() <= model.takes_effect() {
-                return Err(model.takes_effect());
+                return Err(Held::Behind(model.takes_effect()));
             }
         }
         Ok(model.takes_effect())
@@ -189,9 +191,13 @@ impl TimingModel for Rocket {
         Some(self.uncore.interrupt_at)
     }
 
-    fn decides_before(&self) -> Option<u64> {
+    fn acts_from(&self, hart: &Hart) -> u64 {
+        self.cores[hart.config.id].model.decides_from(hart) + WRITE_BACK
+    }
+
+    fn decides_from(&self, hart: &Hart) -> Option<u64> {
         // In the decode stage (RocketCore.scala, id_xcpt).
-        Some(WRITE_BACK)
+        Some(self.cores[hart.config.id].model.decides_from(hart))
     }
 
     fn wakes_at(&self, now: u64) -> u64 {

@@ -335,6 +335,8 @@ impl Pipeline {
         let waits = !DRAIN && at >= READY;
         self.limit = if at == DOZE { self.now + DOZES } else { u64::MAX };
         let (unfenced, unfenced_why) = (at, why);
+        // An interrupt goes on in the place of what waits.
+        let known = if waits { env.interrupts_known() } else { u64::MAX };
         let mut waiting = None;
         loop {
             let (mut at, mut why) = (unfenced, unfenced_why);
@@ -350,6 +352,11 @@ impl Pipeline {
             if (waits || self.fetch.icache.waits()) && self.meet(env, at)? {
                 return Ok(self.now);
             }
+            if self.now + 1 >= known {
+                return Err(known + WRITE_BACK);
+            }
+            let comes = if waits { env.interrupt } else { u64::MAX };
+            self.limit = self.limit.min(known.min(comes) - 1);
             if !DRAIN
                 && at < READY
                 && self.accesses_memory

@@ -218,6 +218,20 @@ impl Env<'_> {
         first.unwrap_or(u64::MAX).min(self.others).saturating_add(least_arrival(self.params))
     }
 
+    /// Whether an interrupt comes that is not on its way yet is known of the cycles before this one: another hart may raise it, or
+    /// a timer. A lone hart is told by events, when they have come.
+    #[inline]
+    pub(super) fn interrupts_known(&self) -> u64 {
+        if self.uncore.hub.is_none() {
+            return u64::MAX;
+        }
+        let timer = self.hart.timer_deadline(self.bus).unwrap_or(u64::MAX);
+        let event = self.bus.next_event().saturating_add(self.params.timer_arrival);
+        let known = self.lines_known().min(event).min(timer);
+        let all = self.interrupt <= known || self.hart.interrupts_that_reach() == 0;
+        if all { u64::MAX } else { known }
+    }
+
     /// A read of `line` for a page-table walk that is worked out at once: asked for in cycle `asked`. Gives the
     /// cycles of the first and last beat at the L1.
     pub fn read_line(&mut self, line: u64, asked: u64) -> Option<(u64, u64)> {

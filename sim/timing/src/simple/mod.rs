@@ -18,7 +18,7 @@ use relsim_core::hart::{Hart, Priv, RunState};
 use relsim_core::insn::{Op, OpClass};
 use relsim_core::pmp::AccessKind;
 use relsim_core::saved::{Impossible, require};
-use relsim_core::timing::{Around, CycleCause as Cause, Ledger, TimingModel};
+use relsim_core::timing::{Around, CycleCause as Cause, Held, Ledger, TimingModel};
 use relsim_core::trap::TrapTaken;
 
 use crate::parts::replace::Lfsr;
@@ -209,7 +209,7 @@ impl TimingModel for Simple {
     const DETAILED: bool = true;
 
     #[inline(always)]
-    fn issue(&mut self, hart: &Hart, bus: &Bus, op: &Op, _: Around) -> Result<u64, u64> {
+    fn issue(&mut self, hart: &Hart, bus: &Bus, op: &Op, _: Around) -> Result<u64, Held> {
         let model = &mut self.harts[hart.config.id];
         if hart.cycle != model.accounted {
             model.outside(hart);
