@@ -445,8 +445,7 @@ const MATTERS_TO_NO_CASE: &[(&str, &str)] = &[
     ("dtlb_superpages", "no case uses more of them than it holds"),
     ("clint_occupied", "no two harts access it at once"),
     ("plic_occupied", "the same"),
-    ("coprocessor_read", "the receiver looks for what was sent in a loop that takes longer"),
-    ("coprocessor_response", "the same"),
+    ("timer_arrival", "no timer interrupts"),
 ];
 
 /// Every parameter, changed by one (powers of two: doubled), in those of relsim's own cases that need no other

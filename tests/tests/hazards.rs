@@ -164,6 +164,7 @@ const WITHOUT_EFFECT: &[&str] = &[
     "clint_occupied", "plic_occupied",
     "hub_request", "hub_probe", "hub_release", "probe_answer", "probe_dirty", "probe_grace",
     "coprocessor_command", "coprocessor_read", "coprocessor_write", "coprocessor_response",
+    "timer_arrival",
 ];
 
 /// What `parameter` set to `value` changes, as [`EFFECTS`] says it.
