@@ -225,7 +225,7 @@ impl HartModel {
         }
         if again.at == READY {
             self.pipe.run(env, again.pc, READY, again.cause)?;
-            if self.pipe.now + 1 < env.interrupt {
+            if self.pipe.now + 1 < env.interrupt || !self.pipe.interruptible(env) {
                 again.at = env.dcache().side.ready() + 1;
                 self.again = Some(again);
             }

@@ -298,6 +298,12 @@ impl Pipeline {
         Ok(std::mem::take(&mut self.shadow_fence))
     }
 
+    /// Whether decode has an instruction whose place an interrupt can take: not only its first half (RocketCore.scala,
+    /// ex_reg_xcpt_interrupt).
+    pub fn interruptible(&mut self, env: &Env<'_>) -> bool {
+        self.fetch.offer(env.bus).valid
+    }
+
     /// Before the next cycle, which depends on what other harts do: whether it has become known how long decode
     /// is held, if `at` says that it was not.
     fn meet(&mut self, env: &mut Env<'_>, at: u64) -> Result<bool, u64> {
@@ -346,7 +352,8 @@ impl Pipeline {
             if at == DOZE && (self.now >= self.limit || self.fetch.icache.refilling()) {
                 return Ok(self.now);
             }
-            if waits && self.now + 1 >= env.interrupt {
+            let comes = waits && self.now + 1 >= env.interrupt;
+            if comes && self.interruptible(env) {
                 return Ok(self.now);
             }
             if (waits || self.fetch.icache.waits()) && self.meet(env, at)? {
@@ -355,8 +362,8 @@ impl Pipeline {
             if self.now + 1 >= known {
                 return Err(known + WRITE_BACK);
             }
-            let comes = if waits { env.interrupt } else { u64::MAX };
-            self.limit = self.limit.min(known.min(comes) - 1);
+            let until = if waits && !comes { env.interrupt - 1 } else { u64::MAX };
+            self.limit = self.limit.min(known - 1).min(if comes { self.now + 1 } else { until });
             if !DRAIN
                 && at < READY
                 && self.accesses_memory
@@ -463,7 +470,9 @@ impl Pipeline {
             }
             // First and second stage of the data cache: two and three cycles after the issue.
             let data_busy = self.accesses & 0b110 != 0;
-            let takes = ready && !stays || !shadow && !offer.valid && self.half_goes;
+            // The first half of what is held for as long as nobody knows goes, or else nothing would.
+            let goes = !stays || !offer.valid && self.interrupts.is_some_and(|held| held >= READY);
+            let takes = ready && goes || !shadow && !offer.valid && self.half_goes;
             self.fetch.finish(env, &mut self.walker, now, &offer, takes, redirect, update, data_busy);
             // An instruction goes on, and not an interrupt.
             let executes = leaves && !(self.interrupts.is_some() && (shadow || offer.pc == pc));
