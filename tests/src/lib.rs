@@ -1,5 +1,6 @@
 //! Helpers of the tests that need more than one crate, or another simulator.
 
+mod bare;
 pub mod boot;
 pub mod checkpoints;
 pub mod golden;
@@ -7,4 +8,5 @@ pub mod lockstep;
 pub mod wandering;
 mod watching;
 
+pub use bare::bare;
 pub use watching::Watching;

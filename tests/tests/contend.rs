@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use relsim_core::device::NoConsole;
 use relsim_core::extension::IsaExtension;
-use relsim_core::hart::Priv;
 use relsim_core::run::Core;
 use relsim_core::timing::Ledger;
-use relsim_machine::{Exit, Limits, Machine, MachineConfig, Payload, Piece, Timing, platform};
-use relsim_tests::Watching;
-use relsim_tests::lockstep::asm::{Asm, Cond};
+use relsim_machine::{Exit, Limits, Machine, MachineConfig, Timing, platform};
+use relsim_tests::lockstep::asm::{Asm, Cond, MRET, addi, i_type, r_type, s_type};
+use relsim_tests::{Watching, bare};
 use relsim_uintr::UINTR;
 
 static EXTENSIONS: &[&IsaExtension] = &[&UINTR];
@@ -26,7 +25,6 @@ const MHARTID: u32 = 0xf14;
 const MCYCLE: u32 = 0xb00;
 /// `csrsi mstatus, MIE` and `csrci mstatus, MIE`.
 const INTERRUPTS: [u32; 2] = [0x3004_6073, 0x3004_7073];
-const MRET: u32 = 0x3020_0073;
 
 /// Registers of the program, by what is in them.
 const SHARED: u32 = 5;
@@ -43,25 +41,21 @@ const TAKEN: u32 = 23;
 const COUNTED: u32 = 24;
 const FINISHED: u32 = 25;
 
-fn addi(rd: u32, rs1: u32, imm: i32) -> u32 {
-    (imm as u32) << 20 | rs1 << 15 | rd << 7 | 0x13
+fn slli(rd: u32, rs1: u32, by: i32) -> u32 {
+    i_type(0x13, 1, rd, rs1, by)
 }
 
 fn add(rd: u32, rs1: u32, rs2: u32) -> u32 {
-    rs2 << 20 | rs1 << 15 | rd << 7 | 0x33
-}
-
-fn slli(rd: u32, rs1: u32, by: u32) -> u32 {
-    by << 20 | rs1 << 15 | 1 << 12 | rd << 7 | 0x13
+    r_type(0x33, 0, 0, rd, rs1, rs2)
 }
 
 fn sw(rs2: u32, rs1: u32) -> u32 {
-    rs2 << 20 | rs1 << 15 | 2 << 12 | 0x23
+    s_type(0x23, 2, rs1, rs2, 0)
 }
 
 /// `amoadd.d x0, rs2, (rs1)`.
 fn count(rs2: u32, rs1: u32) -> u32 {
-    rs2 << 20 | rs1 << 15 | 3 << 12 | 0x2f
+    r_type(0x2f, 3, 0, 0, rs1, rs2)
 }
 
 /// Each hart counts in a word of all, stores to lines of all and loads from them, and sends the next one interrupts.
@@ -140,14 +134,7 @@ fn run(harts: usize, quantum_cycles: u64, watched: bool) -> Told {
     let mut config = MachineConfig::new(&platform::VIRT, EXTENSIONS).expect("the platform's own ISA");
     config.timing = Timing::Rocket(Box::default());
     (config.harts, config.quantum_cycles, config.ram_bytes) = (harts, quantum_cycles, 16 << 20);
-    let payload = Payload {
-        pieces: vec![Piece { name: "program".into(), address: RAM, bytes: program(harts as u64) }],
-        entry: RAM,
-        privilege: Priv::M,
-        next_stage: None,
-        dtb_address: 0,
-        htif: None,
-    };
+    let payload = bare(RAM, program(harts as u64));
     let mut machine = Machine::build(config, &payload, Vec::new(), Box::new(NoConsole)).expect("it fits");
     let stop = Arc::new(AtomicBool::new(false));
     // Harts that wait for each other for ever do not come to a limit of cycles.

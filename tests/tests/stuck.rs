@@ -5,8 +5,8 @@ use std::sync::atomic::AtomicBool;
 
 use relsim_core::device::NoConsole;
 use relsim_core::extension::IsaExtension;
-use relsim_core::hart::Priv;
-use relsim_machine::{Exit, Limits, Machine, MachineConfig, Payload, Piece, Timing, platform};
+use relsim_machine::{Exit, Limits, Machine, MachineConfig, Timing, platform};
+use relsim_tests::bare;
 use relsim_tests::lockstep::asm::reg::{T0, T1, ZERO};
 use relsim_tests::lockstep::asm::{self, Asm, Cond};
 use relsim_uintr::UINTR;
@@ -45,14 +45,7 @@ fn configs(harts: usize) -> Vec<MachineConfig> {
 
 /// Runs `program`, which every hart enters in M-mode with no trap handler.
 fn run(config: MachineConfig, program: &[u8]) -> (Exit, Machine) {
-    let payload = Payload {
-        pieces: vec![Piece { name: "program".into(), address: RAM, bytes: program.to_vec() }],
-        entry: RAM,
-        privilege: Priv::M,
-        next_stage: None,
-        dtb_address: 0,
-        htif: None,
-    };
+    let payload = bare(RAM, program.to_vec());
     let mut machine = Machine::build(config, &payload, Vec::new(), Box::new(NoConsole)).expect("it fits");
     let limits = Limits { max_cycles: MAX_CYCLES, ..Limits::default() };
     let exit = machine.run(limits, &AtomicBool::new(false));

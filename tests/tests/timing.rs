@@ -6,13 +6,11 @@ use relsim_core::device::NoConsole;
 use relsim_core::extension::IsaExtension;
 use relsim_core::hart::Priv;
 use relsim_core::timing::CycleCause;
-use relsim_machine::{
-    Exit, Limits, Machine, MachineConfig, Payload, Piece, Shape, TIMING_MODELS, Timing, platform,
-};
-use relsim_tests::lockstep::asm::{Asm, Cond};
+use relsim_machine::{Exit, Limits, Machine, MachineConfig, Payload, Shape, TIMING_MODELS, Timing, platform};
+use relsim_tests::lockstep::asm::{Asm, Cond, addi, s_type};
 use relsim_tests::lockstep::program::Program;
 use relsim_tests::lockstep::simulators;
-use relsim_tests::{Watching, wandering};
+use relsim_tests::{Watching, bare, wandering};
 use relsim_uintr::UINTR;
 
 static EXTENSIONS: &[&IsaExtension] = &[&UINTR];
@@ -22,12 +20,8 @@ const T1: u32 = 6;
 const T2: u32 = 7;
 const T3: u32 = 28;
 
-fn addi(rd: u32, rs1: u32, imm: i32) -> u32 {
-    (imm as u32) << 20 | rs1 << 15 | rd << 7 | 0x13
-}
-
 fn store(width: u32, rs2: u32, rs1: u32) -> u32 {
-    rs2 << 20 | rs1 << 15 | width << 12 | 0x23
+    s_type(0x23, width, rs1, rs2, 0)
 }
 
 /// What `a` has assembled.
@@ -175,15 +169,7 @@ fn plan(timing: &Timing, harts: usize, code: &[u32]) -> (MachineConfig, Payload)
     let mut config = MachineConfig::new(&platform::VIRT, EXTENSIONS).unwrap();
     (config.timing, config.harts, config.ram_bytes) = (timing.clone(), harts, 16 << 20);
     let bytes = code.iter().flat_map(|word| word.to_le_bytes()).collect();
-    let payload = Payload {
-        pieces: vec![Piece { name: "code".into(), address: RAM, bytes }],
-        entry: RAM,
-        privilege: Priv::M,
-        next_stage: None,
-        dtb_address: 0,
-        htif: None,
-    };
-    (config, payload)
+    (config, bare(RAM, bytes))
 }
 
 fn run(timing: &Timing, harts: usize, code: &[u32]) -> Machine {
