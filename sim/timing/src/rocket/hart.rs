@@ -554,10 +554,7 @@ impl HartModel {
         self.issued = Some(pc);
         self.begins();
         self.decided(env)?;
-        if self.issue == self.memory.answers && produces_x(op.class) {
-            self.gives_way(env, op, pc)?;
-        }
-        Ok(())
+        if self.issue >= self.memory.answer.meets { self.meets_answer(env, op, pc) } else { Ok(()) }
     }
 
     /// Decode holds `op`, up to cycle `at` at least, for the line that an access has asked for that was interrupted
@@ -572,6 +569,24 @@ impl HartModel {
         self.again = Some(Replay { held: at, remote: remote && !waits, ..held });
         (self.start, self.issued) = (None, Some(pc));
         self.begins();
+    }
+
+    /// A device's answer to a load comes about when `op`, which has issued, is in its stages.
+    ///
+    /// # Errors
+    /// As [`HartModel::replay`].
+    #[cold]
+    fn meets_answer(&mut self, env: &mut Env<'_>, op: &Op, pc: u64) -> Result<(), u64> {
+        let memory_stage = self.issue + 2;
+        let reads = op.class.is_memory() && !matches!(op.class, OpClass::Store | OpClass::FpStore);
+        let (comes, refuses) = self.answer_until(memory_stage, self.issue + 1, reads);
+        if refuses {
+            self.replay_unready(env, pc, 0, Cause::Mmio)
+        } else if comes == Some(memory_stage) && produces_x(op.class) {
+            self.gives_way(env, op, pc)
+        } else {
+            Ok(())
+        }
     }
 
     /// The answer of a device to a load takes the register file's write port from `op`, which is replayed (RocketCore.scala,
@@ -656,6 +671,15 @@ impl HartModel {
             self.constrain_command(&mut at, &mut why);
         }
         self.memory.constrain(op, &mut at, &mut why);
+        while at > self.memory.answer.meets.saturating_add(2) {
+            // A device's answer may come later than was thought.
+            self.answer_until(at + 1, 0, false);
+            let (later, cause) = self.board.earliest(op);
+            if later > at {
+                (at, why) = (later, cause);
+            }
+            self.memory.constrain(op, &mut at, &mut why);
+        }
         if !op.class.is_memory() {
             self.read_operands(env.hart, op);
         }

@@ -13,6 +13,7 @@ use super::hub::{Grant, Want};
 use super::memo::{Act, Outcome};
 use super::params::Params;
 use super::pipeline::READY;
+use super::scoreboard::Register;
 use super::tlb::Tlb;
 use super::uncore::{Claim, Env, MMIO, arrival, device_at, way_out};
 use crate::parts::saved::Latest;
@@ -40,6 +41,24 @@ pub(super) struct Conflict {
     pub(super) found: bool,
 }
 
+/// A device's answer to a load, on its way.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct Answer {
+    /// What issues in this cycle is in the memory stage when it is at the data cache; [`NO_ANSWER`] if none is on its way.
+    pub(super) meets: u64,
+    /// What register waits for it.
+    register: Register,
+}
+
+/// When an [`Answer`] comes that does not.
+pub(super) const NO_ANSWER: u64 = u64::MAX;
+
+impl Default for Answer {
+    fn default() -> Self {
+        Self { meets: NO_ANSWER, register: Register::default() }
+    }
+}
+
 /// Data-side state of a hart.
 #[derive(Default, Clone, Serialize, Deserialize)]
 pub struct Memory {
@@ -56,8 +75,8 @@ pub struct Memory {
     pub(super) device_free: u64,
     /// The answer of the latest one comes in this cycle: up to then nothing that misses is asked for.
     pub(super) uncached: u64,
-    /// What issues in this cycle is in the memory stage when a device's answer to a load is about to come.
-    pub(super) answers: u64,
+    /// A device's answer to a load that has not come.
+    pub(super) answer: Answer,
     /// Issue of the latest store that changed the state of a line.
     pub(super) dirtied: u64,
     /// A lone hart's reservation ends by itself in this cycle, if nothing has ended it.
@@ -102,6 +121,14 @@ impl Memory {
         let same = |s: &Pending| s.live && s.word == word && s.mask & mask != 0;
         let live = |n: usize| u8::from(self.stores[n].live) << n;
         Conflict { live: live(0) | live(1), found: self.stores.iter().any(same) }
+    }
+
+    /// Whether a store goes from the buffer to the data array in cycle `cycle`; `reads` says if a read executes then.
+    fn drains_in(&mut self, cycle: u64, reads: bool) -> bool {
+        self.drain(cycle - 1);
+        let (from, to) = self.read_run;
+        let oldest = self.stores.iter().find(|store| store.live);
+        !reads && !(from..=to).contains(&cycle) && oldest.is_some_and(|store| store.from <= cycle)
     }
 
     /// Stores go from the buffer to the data array, up to what a load issued in cycle `issue` finds.
@@ -213,10 +240,11 @@ impl Memory {
     /// Whether it can be `own` at another time.
     pub(super) fn check(&self, own: &Self, latest: Latest) -> Result<(), Impossible> {
         self.tlb.check(&own.tlb, latest)?;
-        let Self { read_run, idle, device_load, device_free, uncached, answers, dirtied, reserved, .. } =
+        let Self { read_run, idle, device_load, device_free, uncached, answer, dirtied, reserved, .. } =
             *self;
         latest.all([read_run.0, read_run.1, idle, device_load, device_free, uncached])?;
-        latest.all([answers, dirtied, reserved])?;
+        latest.all([dirtied, reserved])?;
+        latest.all_known([answer.meets])?;
         latest.all(self.stores.map(|store| store.from))
     }
 }
@@ -634,6 +662,44 @@ impl HartModel {
         recorder.act(Act::Access { fact, size: access.size as u8, write: access.write, outcome });
     }
 
+    /// A device's answer to a load is at the data cache, or is known to be until cycle `until`, and comes when nothing uses
+    /// the data array: no access is in its first stage, and no store went there in the cycle before. While it waits the cache
+    /// takes no access (DCache.scala, blockUncachedGrant). What issued last executes in cycle `executes`, and `reads` or not.
+    /// Gives the cycle in which the answer comes, if that is known, and whether what issued last is refused.
+    #[cold]
+    pub(super) fn answer_until(&mut self, until: u64, executes: u64, reads: bool) -> (Option<u64>, bool) {
+        let mut refuses = false;
+        loop {
+            let at = self.memory.answer.meets + 2;
+            if at > until {
+                return (None, refuses);
+            }
+            let issued = self.pipe.now.checked_sub(at - 2).filter(|&ago| ago < u64::from(u8::BITS));
+            let staged = issued.is_some_and(|ago| self.pipe.accesses >> ago & 1 == 1);
+            if !staged && !self.memory.drains_in(at - 1, reads && at - 1 == executes) {
+                self.memory.answer.meets = NO_ANSWER;
+                return (Some(at), refuses);
+            }
+            if at == executes && self.pipe.accesses & 1 == 1 {
+                // Refused, it is in no first stage.
+                self.pipe.accesses &= !1;
+                refuses = true;
+            }
+            self.answers_later();
+        }
+    }
+
+    /// A device's answer to a load comes a cycle later.
+    fn answers_later(&mut self) {
+        let memory = &mut self.memory;
+        let done = memory.answer.meets + WRITE_BACK;
+        memory.answer.meets += 1;
+        memory.uncached += 1;
+        memory.device_free += 1;
+        memory.idle = memory.idle.max(done + 1);
+        self.board.delivers(memory.answer.register, done + 1, Cause::Mmio);
+    }
+
     /// Replays once if an earlier access to a device is under way.
     fn wait_for_device(&mut self, env: &mut Env<'_>, pc: u64, next: u64) -> Result<(), u64> {
         if self.issue + WRITE_BACK < self.memory.device_free {
@@ -684,9 +750,10 @@ impl HartModel {
             env.uncore.interrupt_at = self.interrupt_at;
         }
         if produces(op) {
-            self.board.loaded(op, done, Cause::Mmio);
+            let register = Register::written_by(op);
+            self.board.delivers(register, done, Cause::Mmio);
             self.memory.device_load = self.issue;
-            self.memory.answers = done - WRITE_BACK;
+            self.memory.answer = Answer { meets: done - WRITE_BACK, register };
         }
     }
 }

@@ -14,6 +14,20 @@ use crate::parts::saved::Latest;
 /// Cycles that the floating-point write port looks ahead.
 const PORT: usize = 32;
 
+/// A register of either file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Register {
+    float: bool,
+    number: u8,
+}
+
+impl Register {
+    /// What `op` writes.
+    pub fn written_by(op: &Op) -> Self {
+        Self { float: file(op, 0) == File::F as u8, number: op.rd }
+    }
+}
+
 /// A result of the multiplier that waits for a write-back slot.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Late {
@@ -324,13 +338,18 @@ impl Scoreboard {
         }
     }
 
-    /// A load delivers register `rd` for instructions that issue at `at`.
+    /// The load `op` delivers its register for instructions that issue at `at`.
     pub fn loaded(&mut self, op: &Op, at: u64, why: Cause) {
-        if file(op, 0) == File::F as u8 {
+        self.delivers(Register::written_by(op), at, why);
+    }
+
+    /// A load delivers `register` for instructions that issue at `at`.
+    pub fn delivers(&mut self, register: Register, at: u64, why: Cause) {
+        if register.float {
             self.busy = self.busy.max(at);
-            self.f[usize::from(op.rd & 31)] = at;
+            self.f[usize::from(register.number & 31)] = at;
         } else {
-            self.set_x(op.rd, at, why);
+            self.set_x(register.number, at, why);
         }
     }
 

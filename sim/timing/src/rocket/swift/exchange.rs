@@ -3,6 +3,7 @@
 use super::super::btb::{Cfi, Packed};
 use super::super::fetch::{Group, RING};
 use super::super::hart::HartModel;
+use super::super::memory::NO_ANSWER;
 use super::super::pipeline::Resolve;
 use super::super::scan;
 use super::super::uncore::Env;
@@ -41,7 +42,7 @@ impl Swift {
             && hart.start.is_none()
             && hart.again.is_none()
             && hart.memory.device_load == 0
-            && hart.memory.answers <= now
+            && hart.memory.answer.meets == NO_ANSWER
             && !state.buffer_again
             && is_left_alone(hart, env, now);
         if !calm {
