@@ -90,8 +90,10 @@ struct Message {
 /// What came back of the probes of a request.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct Answers {
-    /// The latest answer, or the write response.
+    /// The latest answer without data.
     done: u64,
+    /// The response to the write of the line.
+    written: u64,
     /// Another cache had the line and keeps it.
     kept: bool,
     /// Another cache had the line, or kept the probe waiting.
@@ -592,7 +594,7 @@ impl Hub {
             done = at + params.refill_beats - 1 + late % 2;
             self.puts = [(at + 1, done), self.puts[0]];
             if message.serial == 0 {
-                let written = done + params.memory_write_latency;
+                let written = around.port.response(done + params.memory_write_latency);
                 self.written[message.hart] = written;
                 self.releases[message.hart] = Some(written + params.refill_return);
             }
@@ -607,8 +609,11 @@ impl Hub {
         self.channel = done + 1;
         if let Some(transaction) = self.transactions.iter_mut().find(|t| t.serial == message.serial) {
             transaction.missing &= !(1 << message.hart);
-            let written = done + if message.dirty { params.memory_write_latency } else { 0 };
-            transaction.answers.done = transaction.answers.done.max(written);
+            if message.dirty {
+                transaction.answers.written = around.port.response(done + params.memory_write_latency);
+            } else {
+                transaction.answers.done = transaction.answers.done.max(done);
+            }
         }
         true
     }
@@ -621,7 +626,7 @@ impl Hub {
             // A read of a line that others keep has the bus identifier of the hart's victims, and waits until the last
             // of them is written (TLBroadcast, TRANSFORM_B; TLToAXI4, idStall).
             let alike = t.answers.kept && !t.request.want.fetch;
-            t.answers.done.max(if alike { self.written[t.request.hart] } else { 0 })
+            t.answers.done.max(t.answers.written).max(if alike { self.written[t.request.hart] } else { 0 })
         };
         let Some((index, &transaction)) = answered.min_by_key(|(_, t)| ready(t)) else { return false };
         let ready = ready(&transaction);
@@ -639,6 +644,7 @@ impl Hub {
             }
         }
         let (first, last) = around.port.read_line(around.params, handshake);
+        self.hold_responses(around);
         self.track(around.params, want.line, last);
         if want.fetch {
             self.fetches[hart] = Some((first, last));
@@ -651,6 +657,17 @@ impl Hub {
         cache.ready = last + 1;
         self.grants[hart] = Some(Grant { first, last, remote: answers.remote });
         true
+    }
+
+    /// Responses to writes wait behind the read that the port has taken.
+    fn hold_responses(&mut self, around: &Around<'_>) {
+        let response = |written: &mut u64| *written = around.port.response(*written);
+        self.written.iter_mut().for_each(response);
+        self.transactions.iter_mut().for_each(|t| response(&mut t.answers.written));
+        let way = around.params.refill_return;
+        for seen in self.releases.iter_mut().flatten() {
+            *seen = around.port.response(*seen - way) + way;
+        }
     }
 
     fn track(&mut self, params: &Params, line: u64, last: u64) {

@@ -12,10 +12,15 @@ use super::hub::{Around, Hub};
 use super::params::Params;
 use crate::parts::saved::Latest;
 
+/// Reads whose beats are looked back at.
+const READS: usize = 4;
+
 /// The memory port: one read at a time delivers its beats.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct MemoryPort {
     pub(super) free: u64,
+    /// The first and the last cycle in which the beats of the latest reads come back, the latest first.
+    beats: [(u64, u64); READS],
 }
 
 impl MemoryPort {
@@ -25,7 +30,16 @@ impl MemoryPort {
         let first = (handshake + params.memory_read_latency).max(self.free);
         let last = first + params.refill_beats - 1;
         self.free = last + 1;
+        self.beats.rotate_right(1);
+        self.beats[0] = (first + params.refill_return - 1, last + params.refill_return - 2);
         (first + params.refill_return, last + params.refill_return)
+    }
+
+    /// When the response to a write gets through that comes in cycle `at`: not between the beats of a read (ToAXI4.scala,
+    /// r_holds_d).
+    pub fn response(&self, at: u64) -> u64 {
+        let between = self.beats.iter().find(|&&(first, last)| (first..=last).contains(&at));
+        between.map_or(at, |&(_, last)| last + 1)
     }
 }
 
@@ -126,6 +140,7 @@ impl Uncore {
         require(claims.clone().all(|claim| claim.device < DEVICES), "an access to no device")?;
         require(self.served.iter().all(|&hart| hart < self.dcaches.len()), "an access of no hart")?;
         latest.all(claims.map(|claim| claim.at))?;
+        latest.all(self.port.beats.iter().flat_map(|&(first, last)| [first, last]))?;
         latest.all([self.port.free, self.interrupt_at].into_iter().chain(self.devices))
     }
 }

@@ -32,7 +32,11 @@ impl Hub {
 
     fn check_times(&self, latest: Latest) -> Result<(), Impossible> {
         latest.all(self.requests.iter().map(|r| r.at))?;
-        latest.all(self.transactions.iter().flat_map(|t| [t.request.at, t.answers.done, t.serial]))?;
+        latest.all(
+            self.transactions
+                .iter()
+                .flat_map(|t| [t.request.at, t.answers.done, t.answers.written, t.serial]),
+        )?;
         latest.all(self.bursts.iter().flat_map(|burst| [burst.at, burst.latency]))?;
         latest.all(self.devices.iter().map(|device| device.1))?;
         latest.all(self.trackers.iter().map(|tracker| tracker.until))?;
