@@ -357,6 +357,11 @@ impl Hub {
         self.fetches[hart].take()
     }
 
+    /// What [`Hub::fetch`] gives, which stays.
+    pub fn fetched(&self, hart: usize) -> Option<(u64, u64)> {
+        self.fetches[hart]
+    }
+
     /// When the probe for the fetch of `hart` is at its own data cache, if it is next there.
     pub fn own_probe(&self, hart: usize) -> Option<u64> {
         let way = &self.ways[hart];

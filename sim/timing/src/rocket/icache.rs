@@ -105,7 +105,12 @@ impl Icache {
 
     /// When the line that is on its way begins to come, if that is known.
     pub(super) fn comes_at(&self) -> Option<u64> {
-        Some(self.refill?.beats?.0)
+        Some(self.beats()?.0)
+    }
+
+    /// Cycles of its first and last beat, if they are known.
+    pub(super) fn beats(&self) -> Option<(u64, u64)> {
+        self.refill?.beats
     }
 
     /// What of its state is neither lines nor the refill.

@@ -709,6 +709,17 @@ impl HartModel {
         Ok(())
     }
 
+    /// When a device's answer gets to the hart that comes in cycle `at`: not between the beats of the line that its
+    /// instruction cache gets (Arbiter.scala, beatsLeft).
+    fn behind_fetched(&self, env: &mut Env<'_>, at: u64) -> u64 {
+        let me = env.hart.config.id;
+        let fetched = self.pipe.fetch.icache.beats().or_else(|| env.hub()?.0.fetched(me));
+        match fetched {
+            Some((first, last)) if (first..=last).contains(&at) => last + 1,
+            _ => at,
+        }
+    }
+
     #[allow(clippy::too_many_arguments)]
     fn device(&mut self, env: &mut Env<'_>, op: &Op, pc: u64, next: u64, pa: u64, write: bool) {
         self.pipe.fetch.btb.recorder.spoil();
@@ -738,8 +749,14 @@ impl HartModel {
         {
             taken = hub.behind_bursts(1, taken);
         }
+        let answer = taken + latency - u64::from(produces(op));
+        // Those behind one that waits wait, too.
+        let comes = self.behind_fetched(env, answer.max(env.uncore.answered[device] + 1));
+        if comes > answer {
+            env.uncore.answered[device] = comes;
+        }
         env.uncore.devices[device] = taken + occupied.max(u64::from(taken > write_back));
-        let done = taken + latency;
+        let done = comes + u64::from(produces(op));
         self.memory.device_free = done + 1;
         self.memory.uncached = done - u64::from(produces(op));
         // Where decode waits for it, a load counts as answered with its data, a store a cycle behind its response.

@@ -97,6 +97,8 @@ pub struct Uncore {
     pub hub: Option<Hub>,
     /// From when on the CLINT, the PLIC and what is behind the MMIO port take another access.
     pub devices: [u64; DEVICES],
+    /// When they have answered last, if their answer had to wait.
+    pub answered: [u64; DEVICES],
     /// By hart: the access to a device that waits for its turn.
     pub claims: Vec<Option<Claim>>,
     /// By way out of the system bus, to the CLINT and the PLIC or to the MMIO port: whose access went there last.
@@ -113,6 +115,7 @@ impl Uncore {
             port: MemoryPort::default(),
             hub: (harts > 1).then(|| Hub::new(harts)),
             devices: [0; DEVICES],
+            answered: [0; DEVICES],
             claims: vec![None; harts],
             served: [0; 2],
             interrupt_at: 0,
@@ -141,7 +144,7 @@ impl Uncore {
         require(self.served.iter().all(|&hart| hart < self.dcaches.len()), "an access of no hart")?;
         latest.all(claims.map(|claim| claim.at))?;
         latest.all(self.port.beats.iter().flat_map(|&(first, last)| [first, last]))?;
-        latest.all([self.port.free, self.interrupt_at].into_iter().chain(self.devices))
+        latest.all([self.port.free, self.interrupt_at].into_iter().chain(self.devices).chain(self.answered))
     }
 }
 
