@@ -17,6 +17,8 @@ static EXTENSIONS: &[&IsaExtension] = &[&UINTR];
 const RAM: u64 = 0x8000_0000;
 const DATA: u64 = RAM + 0x10_0000;
 const ROUNDS: u64 = 400;
+/// How far apart accesses are, at most.
+const PHASES: u64 = 24;
 /// Ticks of a hart's timer from interrupt to interrupt.
 const TICKS: i32 = 30;
 const MTVEC: u32 = 0x305;
@@ -58,8 +60,9 @@ fn count(rs2: u32, rs1: u32) -> u32 {
     r_type(0x2f, 3, 0, 0, rs1, rs2)
 }
 
-/// Each hart counts in a word of all, stores to lines of all and loads from them, and sends the next one interrupts.
-fn program(harts: u64) -> Vec<u8> {
+/// Each hart counts in a word of all, stores to lines of all and loads from them, and sends the next one interrupts, `apart`
+/// instructions later.
+fn program(harts: u64, apart: u64) -> Vec<u8> {
     let mut a = Asm::new(RAM);
     let [handler, last, first, ready] = [(); 4].map(|()| a.label());
     a.csrr(HART, MHARTID);
@@ -90,13 +93,14 @@ fn program(harts: u64) -> Vec<u8> {
     a.ld(VALUE, SHARED, 128);
     a.sd(VALUE, SHARED, 136);
     a.sd(VALUE, SHARED, 256);
+    (0..apart).for_each(|_| a.word(addi(SCRATCH, SCRATCH, 1)));
     a.word(sw(ONE, OTHER_MSIP));
     a.ld(VALUE, SHARED, 64);
     a.word(addi(LEFT, LEFT, -1));
     a.branch(Cond::Ne, LEFT, 0, again);
     // It has done its part.
-    a.word(addi(SCRATCH, SHARED, 192));
     a.word(INTERRUPTS[1]);
+    a.word(addi(SCRATCH, SHARED, 192));
     a.csrr(FINISHED, MCYCLE);
     a.word(count(ONE, SCRATCH));
     a.branch(Cond::Eq, HART, 0, first);
@@ -129,12 +133,12 @@ fn program(harts: u64) -> Vec<u8> {
 type Told = (Vec<(u64, u64)>, u64, Option<Ledger>);
 
 /// Runs it on `harts` harts, `watched` by an observer or not.
-fn run(harts: usize, quantum_cycles: u64, watched: bool) -> Told {
-    let what = format!("{harts} harts, quantum {quantum_cycles}, watched: {watched}");
+fn run(harts: usize, apart: u64, quantum_cycles: u64, watched: bool) -> Told {
+    let what = format!("{harts} harts, {apart} apart, quantum {quantum_cycles}, watched: {watched}");
     let mut config = MachineConfig::new(&platform::VIRT, EXTENSIONS).expect("the platform's own ISA");
     config.timing = Timing::Rocket(Box::default());
     (config.harts, config.quantum_cycles, config.ram_bytes) = (harts, quantum_cycles, 16 << 20);
-    let payload = bare(RAM, program(harts as u64));
+    let payload = bare(RAM, program(harts as u64, apart));
     let mut machine = Machine::build(config, &payload, Vec::new(), Box::new(NoConsole)).expect("it fits");
     let stop = Arc::new(AtomicBool::new(false));
     // Harts that wait for each other for ever do not come to a limit of cycles.
@@ -161,8 +165,14 @@ fn run(harts: usize, quantum_cycles: u64, watched: bool) -> Told {
 #[test]
 fn harts_that_wait_for_lines_and_interrupts_get_on() {
     for harts in [1, 2, 3, 4] {
-        let ran = run(harts, 100, false);
-        assert_eq!(ran, run(harts, 100, true), "{harts} harts, watched");
-        assert_eq!(ran, run(harts, 1, false), "{harts} harts, one cycle after the other");
+        for apart in 0..PHASES {
+            let ran = run(harts, apart, 100, false);
+            assert_eq!(ran, run(harts, apart, 100, true), "{harts} harts, {apart} apart, watched");
+            assert_eq!(
+                ran,
+                run(harts, apart, 1, false),
+                "{harts} harts, {apart} apart, one cycle after the other"
+            );
+        }
     }
 }

@@ -64,8 +64,12 @@ pub struct ProbeSide {
     pub busy: u64,
     /// The probes that were taken last, the latest first.
     taken: [Taken; TAKEN],
+    /// From when on another one has waited, of which it is not known yet when it is taken.
+    waiting: Option<u64>,
     /// From this cycle on decode holds what was refused last, until the cache takes it.
     held: u64,
+    /// An access to a device that executed in this cycle waits for its turn: nothing behind it has been seen.
+    pub turn: Option<u64>,
 }
 
 /// A probe that the cache has taken.
@@ -89,9 +93,9 @@ pub enum Refusal {
 
 impl ProbeSide {
     fn check(&self, latest: Latest) -> Result<(), Impossible> {
-        let Self { known, fetched, last, strays, grant, reserved, busy, taken, held } = *self;
+        let Self { known, fetched, last, strays, grant, reserved, busy, taken, waiting, held, turn } = *self;
         latest.all([last, strays[0], strays[1], grant.0, grant.1, reserved])?;
-        latest.all(taken.iter().flat_map(|probe| [probe.from, probe.at]))?;
+        latest.all(taken.iter().flat_map(|probe| [probe.from, probe.at]).chain(waiting).chain(turn))?;
         latest.all_known(taken.iter().map(|probe| probe.free).chain([known, fetched, busy, held]))
     }
 
@@ -115,6 +119,12 @@ impl ProbeSide {
     pub fn takes(&mut self, from: u64, at: u64, free: u64) {
         self.taken.rotate_right(1);
         self.taken[0] = Taken { from, at, free };
+        self.waiting = None;
+    }
+
+    /// It does not take the probe that arrives in cycle `at` before something else is done with.
+    pub fn keeps_waiting(&mut self, at: u64) {
+        self.waiting = Some(self.takes_from(at));
     }
 
     /// The probe that it took last keeps it until cycle `free`.
@@ -124,6 +134,9 @@ impl ProbeSide {
 
     /// If it takes no access in cycle `cycle`, from when on it does as far as that probe is concerned.
     fn unready(&self, cycle: u64) -> Option<u64> {
+        if cycle < u64::MAX && self.waiting.is_some_and(|from| from <= cycle) {
+            return Some(u64::MAX);
+        }
         self.taken.iter().find_map(|probe| match cycle {
             _ if (probe.from..=probe.at).contains(&cycle) => Some(probe.at + 1),
             _ if (probe.at + 2..probe.free).contains(&cycle) => Some(probe.free),

@@ -91,8 +91,6 @@ pub struct HartModel {
     pub(super) again: Option<Replay>,
     /// The cycle up to which other harts were to go on first, the last time.
     pub(super) told: u64,
-    /// Nothing leaves decode before this cycle, the last time that it waited to know of interrupts.
-    holds: u64,
     /// An interrupt has taken the place of the instruction that was to issue.
     #[serde(skip)]
     interrupted: bool,
@@ -126,7 +124,6 @@ impl HartModel {
             start: None,
             again: None,
             told: 0,
-            holds: 0,
             interrupted: false,
         }
     }
@@ -137,7 +134,7 @@ impl HartModel {
         self.board.check(latest)?;
         self.board.complete();
         self.memory.check(&own.memory, latest)?;
-        latest.all([self.issue, self.interrupt_at, self.coprocessor_free, self.told, self.holds])?;
+        latest.all([self.issue, self.interrupt_at, self.coprocessor_free, self.told])?;
         require(self.progress.loads.is_none_or(|(rd, cycles)| rd < 64 && cycles <= latest.0), "no register")?;
         latest.all_known(self.start.map(|(_, at, _)| at))?;
         latest.all_known([self.progress.line_at])?;
@@ -254,8 +251,7 @@ impl HartModel {
             self.again = Some(again);
         }
         let at = again.at.max(again.held).max(again.fence.unwrap_or(0));
-        self.lines_are_known(env, at)?;
-        self.pipe.interrupts = (env.interrupt <= at).then_some(at);
+        self.pipe.interrupts = (env.interrupt < u64::MAX).then_some((env.interrupt, at));
         self.issue = self.pipe.run(env, again.pc, at.min(env.interrupt), again.cause)?;
         self.again = None;
         self.decided(env)?;
@@ -282,28 +278,12 @@ impl HartModel {
         Ok(())
     }
 
-    /// Whether it is known, before decode is held up to cycle `at`, if an interrupt comes there before: it goes on in
-    /// the place of what is held (RocketCore.scala, ctrl_killd).
-    ///
-    /// # Errors
-    /// The cycle up to which the other harts have to go on first.
-    #[inline]
-    fn lines_are_known(&mut self, env: &Env<'_>, at: u64) -> Result<(), u64> {
-        let known = env.interrupts_known();
-        if known == u64::MAX || at < known {
-            return Ok(());
-        }
-        self.holds = known;
-        Err(known + WRITE_BACK)
-    }
-
     /// What has left decode is the instruction, and no interrupt in its place.
     ///
     /// # Errors
     /// The cycle up to which the other harts have to go on before that is known, or in which the interrupt takes effect.
     #[inline]
     fn decided(&mut self, env: &Env<'_>) -> Result<(), u64> {
-        self.lines_are_known(env, self.issue)?;
         self.interrupted = self.issue >= env.interrupt;
         if self.interrupted { Err(self.takes_effect()) } else { Ok(()) }
     }
@@ -315,7 +295,7 @@ impl HartModel {
             self.issue
         } else if hart.cycle == self.told {
             // While others go on, time passes for the machine, and not in the pipeline.
-            self.holds.max(self.pipe.now + 1)
+            self.pipe.now + 1
         } else {
             (hart.cycle + 1).saturating_sub(WRITE_BACK)
         }
@@ -451,7 +431,7 @@ impl HartModel {
         let known = if op.class.is_memory() { run.fact(op) } else { None };
         while self.issue_in_turn(env, op, pc, known).is_err() {
             // The block was to be over before others go on, but memory is slower than was thought.
-            env.others = u64::MAX;
+            (env.others, env.heedless) = (u64::MAX, true);
         }
         if let Some(kind) = op.fact {
             env.fact = run.facts[usize::from(op.slot)];
@@ -521,7 +501,7 @@ impl HartModel {
             Some((start, at, why)) if start == pc => (at, why),
             _ => self.starts(env, op, pc),
         };
-        if self.memory.device_load != 0 && self.trusts_device(env, pc, at, why) {
+        if self.memory.device_load != 0 && self.trusts_device(env, pc, at, why)? {
             self.issued = Some(pc);
             self.begins();
             return self.resume(env);
@@ -534,13 +514,16 @@ impl HartModel {
             self.resume(env)?;
             return self.decided(env);
         }
-        let issues = self.lines_are_known(env, at);
         // What it was woken by before it does not come sooner.
         let slept = why == Cause::Wait;
         let comes = if slept && env.interrupt < at.saturating_sub(1) { at } else { at.min(env.interrupt) };
         // It is held in decode in the cycle in which it wakes up.
-        self.pipe.interrupts = (env.interrupt <= at).then_some(if slept { comes + 1 } else { at });
-        match issues.and_then(|()| self.pipe.run(env, pc, comes, why)) {
+        if self.pipe.restart.is_none() || self.pipe.interrupts.is_none() {
+            // None that has been taken is on its way yet.
+            let held = if slept { comes + 1 } else { at };
+            self.pipe.interrupts = (env.interrupt < u64::MAX).then_some((env.interrupt, held));
+        }
+        match self.pipe.run(env, pc, comes, why) {
             Ok(issue) => self.issue = issue,
             Err(cycle) => {
                 self.start = Some((pc, at, why));
@@ -636,26 +619,34 @@ impl HartModel {
 
     /// Whether the instruction at `pc` has left decode as if the load from a device in front of it had hit. It is
     /// replayed when that is refuted (RocketCore.scala, replay_ex_load_use): fetch starts anew.
+    ///
+    /// # Errors
+    /// The cycle up to which the other harts have to go on before it is known if an interrupt comes.
     #[cold]
-    fn trusts_device(&mut self, env: &mut Env<'_>, pc: u64, at: u64, why: Cause) -> bool {
-        let leaves = std::mem::take(&mut self.memory.device_load) + 2;
+    fn trusts_device(&mut self, env: &mut Env<'_>, pc: u64, at: u64, why: Cause) -> Result<bool, u64> {
+        let leaves = self.memory.device_load + 2;
+        let known = env.interrupts_known();
+        if known <= leaves {
+            return Err(known + WRITE_BACK);
+        }
+        self.memory.device_load = 0;
         if why != Cause::Mmio
             || at <= leaves
             || self.pipe.now >= leaves
             || self.start.is_some()
             || env.interrupt <= leaves
         {
-            return false;
+            return Ok(false);
         }
         let offer = self.pipe.fetch.offer(env.bus);
         if !offer.valid || offer.pc != pc {
-            return false;
+            return Ok(false);
         }
-        let Ok(issue) = self.pipe.run(env, pc, leaves, why) else { return false };
+        let Ok(issue) = self.pipe.run(env, pc, leaves, why) else { return Ok(false) };
         self.issue = issue;
         self.pipe.restart(issue + WRITE_BACK, pc, why);
         self.again = Some(Replay::new(pc, at, why));
-        true
+        Ok(true)
     }
 
     /// What holds `op`, which comes next, back in decode.
@@ -792,7 +783,7 @@ impl HartModel {
 
     /// See [`relsim_core::timing::TimingModel::trapped`].
     pub fn trapped(&mut self, env: &mut Env<'_>, trap: &TrapTaken) -> u64 {
-        env.uncore.claims[env.hart.config.id] = None;
+        env.uncore.unclaim(env.hart.config.id);
         let held = self.start.take().map(|(_, _, why)| why).or(self.again.map(|again| again.cause));
         let replays = self.again.take().is_some() && trap.interrupt;
         if self.issued.take().is_none() || replays {
@@ -803,8 +794,9 @@ impl HartModel {
             }
             let (mut at, mut why) = (0, held.unwrap_or(Cause::Flush));
             self.outside(env.hart, env.hart.cycle + 1, &mut at, &mut why);
-            self.pipe.interrupts = trap.interrupt.then_some(0);
+            self.pipe.interrupts = trap.interrupt.then_some((0, 0));
             // With no regard to harts that are behind: it has been taken.
+            env.heedless = true;
             if let Ok(issue) = self.pipe.run(env, trap.epc, at, why) {
                 self.issue = issue;
             }

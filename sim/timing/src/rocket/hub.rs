@@ -204,17 +204,25 @@ pub struct Around<'a> {
 impl Around<'_> {
     /// Every access of `hart` before this cycle has been seen.
     fn known(&self, hart: usize) -> u64 {
-        let known = self.dcaches[hart].side.known;
+        let side = &self.dcaches[hart].side;
+        if hart == self.me {
+            return side.known;
+        }
         // An access is in the data cache's first stage but one two cycles before it takes effect.
-        if hart == self.me { known } else { known.max(self.floor.saturating_sub(2)) }
+        let known = side.known.max(self.floor.saturating_sub(2));
+        side.turn.map_or(known, |turn| known.min(turn + 1))
     }
 
     /// Every fetch that `hart` has asked for in this cycle or before has been seen.
     fn fetched(&self, hart: usize) -> u64 {
-        let fetched = self.dcaches[hart].side.fetched;
+        let side = &self.dcaches[hart].side;
+        if hart == self.me {
+            return side.fetched;
+        }
         // An instruction takes effect three cycles after its issue, up to which fetch has run at least the
         // cycle before.
-        if hart == self.me { fetched } else { fetched.max(self.floor.saturating_sub(4)) }
+        let fetched = side.fetched.max(self.floor.saturating_sub(4));
+        side.turn.map_or(fetched, |turn| fetched.min(turn.saturating_sub(1)))
     }
 
     /// Whether `hart` sleeps: it has been left behind by the others, and its fetch side stands still.
@@ -512,8 +520,13 @@ impl Hub {
             if self.own_probe(hart).is_some() && !around.sleeps(hart) {
                 break;
             }
-            let side = &around.dcaches[hart].side;
-            if side.busy == UNKNOWN || around.known(hart) < side.takes_from(at) {
+            let known = around.known(hart);
+            let side = &mut around.dcaches[hart].side;
+            if side.busy == UNKNOWN {
+                side.keeps_waiting(at);
+                break;
+            }
+            if known < side.takes_from(at) {
                 break;
             }
             self.take(around, hart, at);
@@ -671,7 +684,7 @@ impl Hub {
         self.transactions.iter_mut().for_each(|t| response(&mut t.answers.written));
         let way = around.params.refill_return;
         for seen in self.releases.iter_mut().flatten() {
-            *seen = around.port.response(*seen - way) + way;
+            *seen = around.port.response(seen.saturating_sub(way)) + way;
         }
     }
 

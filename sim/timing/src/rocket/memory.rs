@@ -477,6 +477,8 @@ impl HartModel {
         self.progress.loads = self.loads(env, op, access.size);
         let me = env.hart.config.id;
         loop {
+            // What it has claimed before it may not come to: a probe may be in the way.
+            env.uncore.unclaim(me);
             if self.progress.waits {
                 self.replay_for_line(env, pc, next, late(op))?;
                 continue;
@@ -741,7 +743,7 @@ impl HartModel {
         let device = device_at(pa);
         let occupied = [p.clint_occupied, p.plic_occupied, 0][device];
         let me = env.hart.config.id;
-        env.uncore.claims[me] = None;
+        env.uncore.unclaim(me);
         env.uncore.served[way_out(device)] = me;
         let mut taken = write_back.max(env.uncore.devices[device]);
         if device == MMIO

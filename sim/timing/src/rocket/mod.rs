@@ -192,7 +192,10 @@ impl TimingModel for Rocket {
     }
 
     fn acts_from(&self, hart: &Hart) -> u64 {
-        self.cores[hart.config.id].model.decides_from(hart) + WRITE_BACK
+        let id = hart.config.id;
+        let from = self.cores[id].model.decides_from(hart) + WRITE_BACK;
+        // An access to a device that takes others before comes when they are done.
+        self.uncore.claims[id].as_ref().map_or(from, |claim| from.max(self.uncore.taken(claim)))
     }
 
     fn decides_from(&self, hart: &Hart) -> Option<u64> {

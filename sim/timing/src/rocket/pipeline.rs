@@ -106,9 +106,10 @@ pub struct Pipeline {
     pub(super) half_goes: bool,
     /// In this cycle decode holds accesses behind one that was refused as it executed (RocketCore.scala, dcache_blocked).
     pub(super) blocked: u64,
-    /// While an interrupt goes down the pipeline: the cycle up to which the instruction that it is taken in place of is held in
-    /// decode all the same, and stays there (RocketCore.scala, ctrl_stalld). What is behind it comes to nothing.
-    pub(super) interrupts: Option<u64>,
+    /// While an interrupt goes down the pipeline, or is going to: the first cycle in which it does, and the cycle up to which the
+    /// instruction that it is taken in place of is held in decode all the same, and stays there (RocketCore.scala,
+    /// ctrl_stalld). What is behind it comes to nothing.
+    pub(super) interrupts: Option<(u64, u64)>,
     /// When an access that comes to nothing executed last, until it is known that it holds up no other.
     pub(super) stray: Option<u64>,
     /// The last cycle that can be run before others are looked at again.
@@ -165,7 +166,7 @@ impl Pipeline {
         let shadow = self.shadow.iter().map(|&(_, at)| at);
         let maybe = [self.invalidate, self.stray].into_iter().flatten();
         latest.all([self.now, self.last_issue, self.dozed, self.memory_idle, self.blocked])?;
-        latest.all_known(self.interrupts)?;
+        latest.all_known(self.interrupts.into_iter().flat_map(|(from, held)| [from, held]))?;
         latest.all(restarts.chain(shadow).chain(maybe).chain(self.resolves.map(|resolve| resolve.cycle)))?;
         latest.all_known([self.limit])
     }
@@ -341,8 +342,11 @@ impl Pipeline {
         let waits = !DRAIN && at >= READY;
         self.limit = if at == DOZE { self.now + DOZES } else { u64::MAX };
         let (unfenced, unfenced_why) = (at, why);
-        // An interrupt goes on in the place of what waits.
-        let known = if waits { env.interrupts_known() } else { u64::MAX };
+        // An interrupt goes on in the place of what waits, and what is behind it, on the wrong path too, comes to nothing.
+        let known = if at == DOZE { u64::MAX } else { env.interrupts_known() };
+        if self.interrupts.is_none() && env.interrupt < u64::MAX {
+            self.interrupts = Some((env.interrupt, 0));
+        }
         let mut waiting = None;
         loop {
             let (mut at, mut why) = (unfenced, unfenced_why);
@@ -363,7 +367,8 @@ impl Pipeline {
                 return Err(known + WRITE_BACK);
             }
             let until = if waits && !comes { env.interrupt - 1 } else { u64::MAX };
-            self.limit = self.limit.min(known - 1).min(if comes { self.now + 1 } else { until });
+            self.limit =
+                self.limit.min(known.saturating_sub(1)).min(if comes { self.now + 1 } else { until });
             if !DRAIN
                 && at < READY
                 && self.accesses_memory
@@ -383,7 +388,7 @@ impl Pipeline {
                     self.stray = None;
                 }
                 // It is asked anew before each cycle.
-                self.limit = if self.stray.is_some() { self.now + 1 } else { u64::MAX };
+                self.limit = if self.stray.is_some() { self.now + 1 } else { known.saturating_sub(1) };
             }
             let interrupts = self.interrupts.is_some();
             if !DRAIN && self.nothing_restarts() && !(interrupts && self.now + 1 >= at) {
@@ -457,7 +462,8 @@ impl Pipeline {
                 // What was behind gets no further than the stage before the data cache's first.
                 self.accesses &= !0b11;
             }
-            let stays = self.interrupts.is_some_and(|held| now < held);
+            let interrupts = self.interrupts.filter(|&(from, _)| from <= now);
+            let stays = interrupts.is_some_and(|(_, held)| now < held);
             let ready = if shadow {
                 !(stays || self.hazard(&offer, now) || now == self.blocked && offer.is_memory())
             } else {
@@ -471,11 +477,11 @@ impl Pipeline {
             // First and second stage of the data cache: two and three cycles after the issue.
             let data_busy = self.accesses & 0b110 != 0;
             // The first half of what is held for as long as nobody knows goes, or else nothing would.
-            let goes = !stays || !offer.valid && self.interrupts.is_some_and(|held| held >= READY);
+            let goes = !stays || !offer.valid && interrupts.is_some_and(|(_, held)| held >= READY);
             let takes = ready && goes || !shadow && !offer.valid && self.half_goes;
             self.fetch.finish(env, &mut self.walker, now, &offer, takes, redirect, update, data_busy);
             // An instruction goes on, and not an interrupt.
-            let executes = leaves && !(self.interrupts.is_some() && (shadow || offer.pc == pc));
+            let executes = leaves && !(interrupts.is_some() && (shadow || offer.pc == pc));
             self.accesses = self.accesses << 1 | u8::from(executes && offer.is_memory());
             if executes && offer.is_memory() && (shadow || offer.pc != pc) && env.uncore.hub.is_some() {
                 env.dcache().side.strays(now + 1);

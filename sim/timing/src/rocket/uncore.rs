@@ -31,7 +31,8 @@ impl MemoryPort {
         let last = first + params.refill_beats - 1;
         self.free = last + 1;
         self.beats.rotate_right(1);
-        self.beats[0] = (first + params.refill_return - 1, last + params.refill_return - 2);
+        let back = |beat: u64, ahead| (beat + params.refill_return).saturating_sub(ahead);
+        self.beats[0] = (back(first, 1), back(last, 2));
         (first + params.refill_return, last + params.refill_return)
     }
 
@@ -132,6 +133,17 @@ impl Uncore {
         waiting.min_by_key(|hart| (last + 2 * harts - 1 - hart) % harts)
     }
 
+    /// When the device takes the access `claim`, at the earliest.
+    pub(super) fn taken(&self, claim: &Claim) -> u64 {
+        claim.at.max(self.devices[claim.device])
+    }
+
+    /// Hart `hart` waits for no turn any more.
+    pub(super) fn unclaim(&mut self, hart: usize) {
+        self.claims[hart] = None;
+        self.dcaches[hart].side.turn = None;
+    }
+
     /// Whether what was read can be `own` at another time.
     pub(super) fn check(&self, own: &Self, latest: Latest) -> Result<(), Impossible> {
         require(self.dcaches.len() == own.dcaches.len(), "another number of data caches")?;
@@ -164,6 +176,8 @@ pub struct Env<'a> {
     pub others: u64,
     /// From when on decode lets an interrupt through instead of the next instruction; `u64::MAX` when none is on its way.
     pub interrupt: u64,
+    /// What others may do does not matter any more.
+    pub heedless: bool,
 }
 
 /// The same before it is put together.
@@ -184,7 +198,7 @@ impl<'a> Beside<'a> {
     #[inline(always)]
     pub fn env(&mut self, others: u64) -> Env<'_> {
         let Self { hart, bus, params, uncore } = self;
-        Env { hart, bus, params, uncore, fact: Fact::default(), others, interrupt: u64::MAX }
+        Env { hart, bus, params, uncore, fact: Fact::default(), others, interrupt: u64::MAX, heedless: false }
     }
 }
 
@@ -217,6 +231,7 @@ impl Env<'_> {
     pub(super) fn claims(&mut self, claim: Claim) -> Result<(), u64> {
         let (me, device) = (self.hart.config.id, claim.device);
         self.uncore.claims[me] = Some(claim);
+        self.uncore.dcaches[me].side.turn = Some(claim.at.saturating_sub(2));
         let there = self.uncore.claims.iter().flatten().filter(|other| other.device == device);
         let first = there.map(|other| other.at).min().unwrap_or(claim.at);
         let at = first.max(self.uncore.devices[device]);
@@ -231,8 +246,7 @@ impl Env<'_> {
     pub(super) fn lines_known(&self) -> u64 {
         let me = self.hart.config.id;
         let others = self.uncore.claims.iter().enumerate().filter(|&(hart, _)| hart != me);
-        let taken = |claim: &Claim| claim.at.max(self.uncore.devices[claim.device]);
-        let first = others.filter_map(|(_, claim)| claim.as_ref().map(taken)).min();
+        let first = others.filter_map(|(_, claim)| Some(self.uncore.taken(claim.as_ref()?))).min();
         first.unwrap_or(u64::MAX).min(self.others).saturating_add(least_arrival(self.params))
     }
 
@@ -240,7 +254,7 @@ impl Env<'_> {
     /// a timer. A lone hart is told by events, when they have come.
     #[inline]
     pub(super) fn interrupts_known(&self) -> u64 {
-        if self.uncore.hub.is_none() {
+        if self.uncore.hub.is_none() || self.heedless {
             return u64::MAX;
         }
         let timer = self.hart.timer_deadline(self.bus).unwrap_or(u64::MAX);
