@@ -65,10 +65,10 @@ fn rows_of_four_harts_are_as_close_to_the_rtl_as_they_were() {
     let in_range = share_in_range(&rows);
     // Tighter as the model gets better; never looser, but for the mean: a few rows of spin locks and races, which a
     // cycle tips one way or the other, make most of it.
-    assert!(mean <= 0.145, "mean error {mean} %");
-    assert!(within_one >= 98.1, "{within_one} % of the rows are within 1 %");
+    assert!(mean <= 0.137, "mean error {mean} %");
+    assert!(within_one >= 98.4, "{within_one} % of the rows are within 1 %");
     assert!(within_five >= 98.8, "{within_five} % of the rows are within 5 %");
-    assert!(in_range >= 99.1, "{in_range} % of the rows are in the RTL's range");
+    assert!(in_range >= 99.3, "{in_range} % of the rows are in the RTL's range");
 }
 
 #[test]
