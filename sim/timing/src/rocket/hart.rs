@@ -572,6 +572,18 @@ impl HartModel {
         }
     }
 
+    /// The same for `op` that has been replayed; whether it is replayed again.
+    ///
+    /// # Errors
+    /// As [`HartModel::replay`].
+    pub(super) fn meets_again(&mut self, env: &mut Env<'_>, op: &Op, pc: u64) -> Result<bool, u64> {
+        let issue = self.issue;
+        if issue >= self.memory.answer.meets {
+            self.meets_answer(env, op, pc)?;
+        }
+        Ok(self.issue != issue)
+    }
+
     /// The answer of a device to a load takes the register file's write port from `op`, which is replayed (RocketCore.scala,
     /// dcache_kill_mem).
     ///

@@ -299,6 +299,7 @@ impl HartModel {
                 while !self.cached(env, pc, next, &access) {
                     self.pipe.fetch.btb.recorder.spoil();
                     let _ = self.hazards(env, op, &access, pc, next);
+                    let _ = self.meets_again(env, op, pc);
                 }
                 let reserves = op.class == OpClass::LoadReserved;
                 if reserves || self.memory.reserved != 0 {
@@ -481,6 +482,9 @@ impl HartModel {
             env.uncore.unclaim(me);
             if self.progress.waits {
                 self.replay_for_line(env, pc, next, late(op))?;
+                continue;
+            }
+            if self.meets_again(env, op, pc)? {
                 continue;
             }
             // In its first stage but one it meets the probes for fetches that are three cycles older.
