@@ -151,10 +151,9 @@ fn damage_is_found() {
         newer[8..12].copy_from_slice(&version.to_le_bytes());
         summed(newer)
     };
-    assert_eq!(
-        refusal(&newer(7)).to_string(),
-        "this checkpoint has format 7, and this relsim reads format 3"
-    );
+    let own = u32::from_le_bytes(bytes[8..12].try_into().expect("four bytes"));
+    let said = format!("this checkpoint has format {}, and this relsim reads format {own}", own + 1);
+    assert_eq!(refusal(&newer(own + 1)).to_string(), said);
     // Lengths that there is nothing for.
     for at in [12, 13, 15] {
         let mut longer = bytes[..bytes.len() - 32].to_vec();
