@@ -51,7 +51,7 @@ pub(super) struct Replay {
 }
 
 impl Replay {
-    fn new(pc: u64, at: u64, cause: Cause) -> Self {
+    pub(super) fn new(pc: u64, at: u64, cause: Cause) -> Self {
         Self {
             pc,
             at,
@@ -281,7 +281,7 @@ impl HartModel {
     /// What has left decode is the instruction, and no interrupt in its place.
     ///
     /// # Errors
-    /// The cycle up to which the other harts have to go on before that is known, or in which the interrupt takes effect.
+    /// The cycle in which the interrupt takes effect.
     #[inline]
     fn decided(&mut self, env: &Env<'_>) -> Result<(), u64> {
         self.interrupted = self.issue >= env.interrupt;
@@ -554,58 +554,6 @@ impl HartModel {
         self.begins();
     }
 
-    /// A device's answer to a load comes about when `op`, which has issued, is in its stages.
-    ///
-    /// # Errors
-    /// As [`HartModel::replay`].
-    #[cold]
-    fn meets_answer(&mut self, env: &mut Env<'_>, op: &Op, pc: u64) -> Result<(), u64> {
-        let memory_stage = self.issue + 2;
-        let reads = op.class.is_memory() && !matches!(op.class, OpClass::Store | OpClass::FpStore);
-        let (comes, refuses) = self.answer_until(memory_stage, self.issue + 1, reads);
-        if refuses {
-            self.replay_unready(env, pc, 0, Cause::Mmio)
-        } else if comes == Some(memory_stage) && produces_x(op.class) {
-            self.gives_way(env, op, pc)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// The same for `op` that has been replayed; whether it is replayed again.
-    ///
-    /// # Errors
-    /// As [`HartModel::replay`].
-    pub(super) fn meets_again(&mut self, env: &mut Env<'_>, op: &Op, pc: u64) -> Result<bool, u64> {
-        let issue = self.issue;
-        if issue >= self.memory.answer.meets {
-            self.meets_answer(env, op, pc)?;
-        }
-        Ok(self.issue != issue)
-    }
-
-    /// The answer of a device to a load takes the register file's write port from `op`, which is replayed (RocketCore.scala,
-    /// dcache_kill_mem).
-    ///
-    /// # Errors
-    /// As [`HartModel::replay`].
-    #[cold]
-    fn gives_way(&mut self, env: &mut Env<'_>, op: &Op, pc: u64) -> Result<(), u64> {
-        let target = match op.class {
-            OpClass::Jump => Some(pc),
-            OpClass::JumpIndirect => Some(env.hart.x(op.rs1)),
-            _ => None,
-        };
-        match target {
-            Some(base) => {
-                let next = base.wrapping_add_signed(op.imm.into()) & !1;
-                self.pipe.control(self.issue, pc, op, next, true);
-            }
-            None => self.pipe.plain(self.issue, pc, pc.wrapping_add(op.len.into())),
-        }
-        self.replay_unready(env, pc, 0, Cause::Mmio)
-    }
-
     /// [`HartModel::issue`], and among several harts, the access of `op` in its turn ([`HartModel::access_in_turn`]).
     ///
     /// # Errors
@@ -627,38 +575,6 @@ impl HartModel {
             }
         }
         Ok(())
-    }
-
-    /// Whether the instruction at `pc` has left decode as if the load from a device in front of it had hit. It is
-    /// replayed when that is refuted (RocketCore.scala, replay_ex_load_use): fetch starts anew.
-    ///
-    /// # Errors
-    /// The cycle up to which the other harts have to go on before it is known if an interrupt comes.
-    #[cold]
-    fn trusts_device(&mut self, env: &mut Env<'_>, pc: u64, at: u64, why: Cause) -> Result<bool, u64> {
-        let leaves = self.memory.device_load + 2;
-        let known = env.interrupts_known();
-        if known <= leaves {
-            return Err(known + WRITE_BACK);
-        }
-        self.memory.device_load = 0;
-        if why != Cause::Mmio
-            || at <= leaves
-            || self.pipe.now >= leaves
-            || self.start.is_some()
-            || env.interrupt <= leaves
-        {
-            return Ok(false);
-        }
-        let offer = self.pipe.fetch.offer(env.bus);
-        if !offer.valid || offer.pc != pc {
-            return Ok(false);
-        }
-        let Ok(issue) = self.pipe.run(env, pc, leaves, why) else { return Ok(false) };
-        self.issue = issue;
-        self.pipe.restart(issue + WRITE_BACK, pc, why);
-        self.again = Some(Replay::new(pc, at, why));
-        Ok(true)
     }
 
     /// What holds `op`, which comes next, back in decode.

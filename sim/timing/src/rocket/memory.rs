@@ -7,6 +7,7 @@ use relsim_core::pmp::AccessKind;
 use relsim_core::saved::Impossible;
 use relsim_core::timing::{CycleCause as Cause, Fact};
 
+use super::answers::Answer;
 use super::dcache::{Found, Refusal};
 use super::hart::{HartModel, WRITE_BACK};
 use super::hub::{Grant, Want};
@@ -39,24 +40,6 @@ pub(super) struct Conflict {
     pub(super) live: u8,
     /// One of them is to its bytes.
     pub(super) found: bool,
-}
-
-/// A device's answer to a load, on its way.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub(super) struct Answer {
-    /// What issues in this cycle is in the memory stage when it is at the data cache; [`NO_ANSWER`] if none is on its way.
-    pub(super) meets: u64,
-    /// What register waits for it.
-    register: Register,
-}
-
-/// When an [`Answer`] comes that does not.
-pub(super) const NO_ANSWER: u64 = u64::MAX;
-
-impl Default for Answer {
-    fn default() -> Self {
-        Self { meets: NO_ANSWER, register: Register::default() }
-    }
 }
 
 /// Data-side state of a hart.
@@ -124,7 +107,7 @@ impl Memory {
     }
 
     /// Whether a store goes from the buffer to the data array in cycle `cycle`; `reads` says if a read executes then.
-    fn drains_in(&mut self, cycle: u64, reads: bool) -> bool {
+    pub(super) fn drains_in(&mut self, cycle: u64, reads: bool) -> bool {
         self.drain(cycle - 1);
         let (from, to) = self.read_run;
         let oldest = self.stores.iter().find(|store| store.live);
@@ -262,7 +245,7 @@ impl Access {
     fn new(op: &Op, va: u64, pa: u64) -> Self {
         let write =
             matches!(op.class, OpClass::Store | OpClass::FpStore | OpClass::StoreConditional | OpClass::Amo);
-        let read = !matches!(op.class, OpClass::Store | OpClass::FpStore);
+        let read = produces(op);
         Self { va, pa, size: size_log2(op), write, read }
     }
 
@@ -668,44 +651,6 @@ impl HartModel {
         recorder.act(Act::Access { fact, size: access.size as u8, write: access.write, outcome });
     }
 
-    /// A device's answer to a load is at the data cache, or is known to be until cycle `until`, and comes when nothing uses
-    /// the data array: no access is in its first stage, and no store went there in the cycle before. While it waits the cache
-    /// takes no access (DCache.scala, blockUncachedGrant). What issued last executes in cycle `executes`, and `reads` or not.
-    /// Gives the cycle in which the answer comes, if that is known, and whether what issued last is refused.
-    #[cold]
-    pub(super) fn answer_until(&mut self, until: u64, executes: u64, reads: bool) -> (Option<u64>, bool) {
-        let mut refuses = false;
-        loop {
-            let at = self.memory.answer.meets + 2;
-            if at > until {
-                return (None, refuses);
-            }
-            let issued = self.pipe.now.checked_sub(at - 2).filter(|&ago| ago < u64::from(u8::BITS));
-            let staged = issued.is_some_and(|ago| self.pipe.accesses >> ago & 1 == 1);
-            if !staged && !self.memory.drains_in(at - 1, reads && at - 1 == executes) {
-                self.memory.answer.meets = NO_ANSWER;
-                return (Some(at), refuses);
-            }
-            if at == executes && self.pipe.accesses & 1 == 1 {
-                // Refused, it is in no first stage.
-                self.pipe.accesses &= !1;
-                refuses = true;
-            }
-            self.answers_later();
-        }
-    }
-
-    /// A device's answer to a load comes a cycle later.
-    fn answers_later(&mut self) {
-        let memory = &mut self.memory;
-        let done = memory.answer.meets + WRITE_BACK;
-        memory.answer.meets += 1;
-        memory.uncached += 1;
-        memory.device_free += 1;
-        memory.idle = memory.idle.max(done + 1);
-        self.board.delivers(memory.answer.register, done + 1, Cause::Mmio);
-    }
-
     /// Replays once if an earlier access to a device is under way.
     fn wait_for_device(&mut self, env: &mut Env<'_>, pc: u64, next: u64) -> Result<(), u64> {
         if self.issue + WRITE_BACK < self.memory.device_free {
@@ -713,17 +658,6 @@ impl HartModel {
             self.replay(env, pc, next, at, Cause::Mmio)?;
         }
         Ok(())
-    }
-
-    /// When a device's answer gets to the hart that comes in cycle `at`: not between the beats of the line that its
-    /// instruction cache gets (Arbiter.scala, beatsLeft).
-    fn behind_fetched(&self, env: &mut Env<'_>, at: u64) -> u64 {
-        let me = env.hart.config.id;
-        let fetched = self.pipe.fetch.icache.beats().or_else(|| env.hub()?.0.fetched(me));
-        match fetched {
-            Some((first, last)) if (first..=last).contains(&at) => last + 1,
-            _ => at,
-        }
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -781,6 +715,7 @@ impl HartModel {
     }
 }
 
-fn produces(op: &Op) -> bool {
+/// Whether the access `op` reads, and writes a register.
+pub(super) fn produces(op: &Op) -> bool {
     !matches!(op.class, OpClass::Store | OpClass::FpStore)
 }

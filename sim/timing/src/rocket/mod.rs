@@ -6,6 +6,7 @@
 //!
 //! Mechanisms as in rocket-chip 850e1d5d5, RocketCore.scala unless said otherwise.
 
+mod answers;
 pub mod btb;
 mod calm;
 mod coprocessor;

@@ -1,9 +1,9 @@
 //! Taking a hart's state over, and giving it back.
 
+use super::super::answers::NO_ANSWER;
 use super::super::btb::{Cfi, Packed};
 use super::super::fetch::{Group, RING};
 use super::super::hart::HartModel;
-use super::super::memory::NO_ANSWER;
 use super::super::pipeline::Resolve;
 use super::super::scan;
 use super::super::uncore::Env;
