@@ -230,11 +230,18 @@ impl Around<'_> {
         hart != self.me && self.dcaches[hart].side.fetched.saturating_add(ASLEEP) < self.floor
     }
 
-    /// `hart`'s cache takes the probe for `line` that arrives in cycle `at`: when it does, and what it finds.
-    fn probe(&mut self, hart: usize, line: u64, takes: bool, at: u64, answers: &mut Answers) -> (u64, Copy) {
+    /// `hart`'s cache takes the probe for `line` that `arrives`, no earlier than `at`: when it does, and what it finds.
+    fn probe(
+        &mut self,
+        hart: usize,
+        (line, takes): (u64, bool),
+        arrives: u64,
+        at: u64,
+        answers: &mut Answers,
+    ) -> (u64, Copy) {
         let params = self.params;
         let cache = &mut self.dcaches[hart];
-        let from = cache.side.takes_from(at);
+        let from = cache.side.takes_from(arrives);
         if cache.side.busy == UNKNOWN {
             // It sends a line to memory for another probe, and how long is not known yet. Only a page-table walk's read
             // does not wait for that: see `Hub::read`.
@@ -243,7 +250,7 @@ impl Around<'_> {
             answers.remote = true;
             return (from, copy);
         }
-        let mut taken = from.max(cache.side.busy);
+        let mut taken = cache.side.takes_from(at).max(cache.side.busy);
         if cache.side.last + 3 > taken {
             // Its first two stages have to be empty.
             taken = cache.side.last + 3;
@@ -517,12 +524,11 @@ impl Hub {
         let mut any = false;
         while self.ways[hart].count > 0 {
             let (at, _) = self.ways[hart].probes[0];
-            if self.own_probe(hart).is_some() && !around.sleeps(hart) {
-                break;
-            }
+            let own = self.own_probe(hart).is_some() && !around.sleeps(hart);
             let known = around.known(hart);
             let side = &mut around.dcaches[hart].side;
-            if side.busy == UNKNOWN {
+            // Its own it takes as its fetch goes on.
+            if own || side.busy == UNKNOWN {
                 side.keeps_waiting(at);
                 break;
             }
@@ -537,10 +543,10 @@ impl Hub {
 
     /// The data cache of `hart` takes the probe that is next there, no earlier than `at`.
     fn take(&mut self, around: &mut Around<'_>, hart: usize, at: u64) {
-        let (_, serial) = self.ways[hart].probes[0];
+        let (arrives, serial) = self.ways[hart].probes[0];
         if let Some(transaction) = self.transactions.iter_mut().find(|t| t.serial == serial) {
             let Want { line, exclusive, .. } = transaction.request.want;
-            let (taken, copy) = around.probe(hart, line, exclusive, at, &mut transaction.answers);
+            let (taken, copy) = around.probe(hart, (line, exclusive), arrives, at, &mut transaction.answers);
             let dirty = copy == Copy::Dirty;
             let params = around.params;
             let at = taken + if dirty { params.probe_data - 1 } else { params.probe_answer };
@@ -703,7 +709,7 @@ impl Hub {
         self.winner = me;
         let (mut at, mut done) = (accepted + around.params.hub_probe, 0);
         for hart in (0..self.harts()).filter(|&hart| hart != me) {
-            let (taken, copy) = around.probe(hart, line, false, at, &mut answers);
+            let (taken, copy) = around.probe(hart, (line, false), at, at, &mut answers);
             let params = around.params;
             done = done.max(match copy {
                 Copy::Absent | Copy::Clean => taken + params.probe_answer,

@@ -363,19 +363,14 @@ impl HartModel {
         if dirtied != 0 && (self.issue == dirtied + 1 || self.issue == dirtied + 2) {
             self.memory.dirtied = 0;
             if self.issue == dirtied + 1 {
-                let at = Self::held_since(env, self.issue + WRITE_BACK);
+                let at = self.held_since_nack(env);
                 self.replay(env, pc, next, at, Cause::StoreHazard)?;
             } else {
                 let at = Self::held_since(env, self.issue + 2);
                 self.replay_unready(env, pc, at, Cause::StoreHazard)?;
             }
         }
-        // The probe for an instruction fetch takes the tags before an access that executes in its cycle.
-        while self.pipe.probed(env, self.issue + 1) {
-            self.pipe.fetch.btb.recorder.spoil();
-            let at = Self::held_since(env, self.issue + 1);
-            self.replay_unready(env, pc, at, Cause::InstructionCache)?;
-        }
+        while self.gives_way_to_fetch(env, pc)? {}
         let (va, kind) = (access.va, access.kind());
         let walker = &mut self.pipe.walker;
         if let Some(done) = self.memory.tlb.data(env, walker, self.issue + 2, va, kind) {
@@ -392,10 +387,26 @@ impl HartModel {
         recorder.act(Act::Conflict { fact, size: access.size as u8, conflict });
         if conflict.found {
             self.memory.reads(self.issue);
-            let at = Self::held_since(env, self.issue + WRITE_BACK);
+            let at = self.held_since_nack(env);
             self.replay(env, pc, next, at, Cause::StoreHazard)?;
         }
         Ok(())
+    }
+
+    /// The probe for an instruction fetch takes the tags before an access that executes in its cycle: whether there is one, for
+    /// which the access at `pc` is replayed.
+    ///
+    /// # Errors
+    /// As [`HartModel::replay`].
+    #[inline]
+    fn gives_way_to_fetch(&mut self, env: &mut Env<'_>, pc: u64) -> Result<bool, u64> {
+        let probed = self.pipe.probed(env, self.issue + 1);
+        if probed {
+            self.pipe.fetch.btb.recorder.spoil();
+            let at = Self::held_since(env, self.issue + 1);
+            self.replay_unready(env, pc, at, Cause::InstructionCache)?;
+        }
+        Ok(probed)
     }
 
     /// From when on decode lets an access go that was refused in cycle `refused`: at once, unless the data cache is taken then by
@@ -406,6 +417,12 @@ impl HartModel {
         }
         env.dcache().side.hold(refused);
         READY
+    }
+
+    /// The same for an access that is refused at its write-back: in that cycle the cache takes none (DCache.scala, `s1_nack`), so
+    /// that decode looks at what keeps it from the next one on.
+    fn held_since_nack(&self, env: &mut Env<'_>) -> u64 {
+        Self::held_since(env, self.issue + WRITE_BACK + 1)
     }
 
     /// Whether the store-conditional that has issued finds its reservation alive.
@@ -485,6 +502,9 @@ impl HartModel {
                 if self.issue != issue {
                     continue;
                 }
+            }
+            if self.gives_way_to_fetch(env, pc)? {
+                continue;
             }
             match env.dcache().side.refuses(cycle) {
                 Some(Refusal::Unready) => {
@@ -578,7 +598,7 @@ impl HartModel {
 
     /// Replays the access at `pc`, which has missed while a device has not answered (DCache.scala, s2_valid_cached_miss).
     fn waits_for_answer(&mut self, env: &mut Env<'_>, pc: u64, next: u64) -> Result<(), u64> {
-        let at = Self::held_since(env, self.issue + WRITE_BACK);
+        let at = self.held_since_nack(env);
         self.replay(env, pc, next, at, Cause::Mmio)
     }
 
@@ -654,7 +674,7 @@ impl HartModel {
     /// Replays once if an earlier access to a device is under way.
     fn wait_for_device(&mut self, env: &mut Env<'_>, pc: u64, next: u64) -> Result<(), u64> {
         if self.issue + WRITE_BACK < self.memory.device_free {
-            let at = Self::held_since(env, self.issue + WRITE_BACK);
+            let at = self.held_since_nack(env);
             self.replay(env, pc, next, at, Cause::Mmio)?;
         }
         Ok(())
@@ -665,6 +685,7 @@ impl HartModel {
         self.pipe.fetch.btb.recorder.spoil();
         while self.issue + WRITE_BACK < self.memory.device_free {
             let _ = self.wait_for_device(env, pc, next);
+            while self.gives_way_to_fetch(env, pc) == Ok(true) {}
         }
         let p = env.params;
         let latency = match (pa, write) {
