@@ -32,6 +32,8 @@ pub(super) struct Replay {
     /// It does not issue before this cycle; [`GRANT`] while it waits for a line, [`READY`] for the cache.
     at: u64,
     cause: Cause,
+    /// The data cache refused it in this cycle.
+    refused: u64,
     /// Cycles that it is held longer than the line's refill.
     late: u64,
     /// Fetch has started anew.
@@ -56,6 +58,7 @@ impl Replay {
             pc,
             at,
             cause,
+            refused: 0,
             late: 0,
             drained: false,
             asks: None,
@@ -140,7 +143,7 @@ impl HartModel {
         latest.all_known([self.progress.line_at])?;
         let Some(again) = self.again else { return Ok(()) };
         latest.all_known([again.at])?;
-        latest.all([again.late, again.held].into_iter().chain(again.fence))?;
+        latest.all([again.late, again.held, again.refused].into_iter().chain(again.fence))?;
         require(again.charged <= self.pipe.ledger.by_cause(again.cause), "a replay that was charged before")
     }
 
@@ -162,7 +165,7 @@ impl HartModel {
         cause: Cause,
     ) -> Result<(), u64> {
         self.pipe.plain(self.issue, pc, next);
-        self.replay_unready(env, pc, at, cause)
+        self.replays(env, self.issue + WRITE_BACK, Replay::new(pc, at, cause))
     }
 
     /// The same, until `late` cycles after the data cache has got the line that it waits for.
@@ -194,13 +197,17 @@ impl HartModel {
         at: u64,
         cause: Cause,
     ) -> Result<(), u64> {
-        self.pipe.restart(self.issue + WRITE_BACK, pc, cause);
+        self.replays(env, self.issue + 1, Replay::new(pc, at, cause))
+    }
+
+    fn replays(&mut self, env: &mut Env<'_>, refused: u64, again: Replay) -> Result<(), u64> {
+        self.pipe.restart(self.issue + WRITE_BACK, again.pc, again.cause);
         self.pipe.blocked = self.issue + 2;
         if let Some((rd, _)) = self.progress.loads {
             // Not valid in the memory stage, it holds a user up in the execution stage alone.
             self.pipe.holds_up(rd, self.issue + 2);
         }
-        self.again = Some(Replay::new(pc, at, cause));
+        self.again = Some(Replay { refused, ..again });
         self.resume(env)
     }
 
@@ -221,9 +228,11 @@ impl HartModel {
             self.again = Some(again);
         }
         if again.at == READY {
+            let answer = self.memory.uncached;
+            self.pipe.released = if answer < again.refused { u64::MAX } else { answer };
             self.pipe.run(env, again.pc, READY, again.cause)?;
             if self.pipe.now + 1 < env.interrupt || !self.pipe.interruptible(env) {
-                again.at = env.dcache().side.ready() + 1;
+                again.at = env.dcache().side.ready().saturating_add(1).min(self.pipe.released);
                 self.again = Some(again);
             }
         }
@@ -336,7 +345,7 @@ impl HartModel {
             // It has invalidated the victim meanwhile, and held decode back for it (DCache.scala,
             // s_voluntary_write_meta; RocketCore.scala, dcache_blocked).
             env.dcache().side.hold(refused + 2);
-            (again.at, again.cause) = (READY, Cause::InstructionCache);
+            (again.at, again.cause, again.refused) = (READY, Cause::InstructionCache, refused);
             return;
         }
         if let Some((hub, mut around)) = env.hub() {

@@ -21,6 +21,8 @@ const TRACKERS: usize = 4;
 const DEVICES: usize = 2;
 /// A device taking the next burst to its taking a load that waits for the beats.
 const BURST_TAIL: u64 = 7;
+/// A device taking an access to the hub accepting the request of the same tile behind it (the buffer between tile and bus).
+const DEVICE_PASSES: u64 = 2;
 /// Issue of an access that finds a dirty victim to the victim's first beat.
 const VICTIM: u64 = WRITE_BACK + 4;
 /// Probes that wait for a cache on their way from the hub (the buffer between bus and tile).
@@ -184,6 +186,8 @@ pub struct Hub {
     winner: usize,
     /// Harts, by bit, whose instruction cache was the last to get a request out of the tile.
     fetched: u64,
+    /// By hart: a request gets to the hub no sooner, for the access to a device in front of it on the way out of the tile.
+    behind: Vec<u64>,
     serial: u64,
 }
 
@@ -296,6 +300,7 @@ impl Hub {
             free: 0,
             winner: 0,
             fetched: 0,
+            behind: vec![0; harts],
             serial: 0,
         }
     }
@@ -306,10 +311,16 @@ impl Hub {
 
     /// An L1 of `hart` asks for a line in cycle `at`.
     pub fn request(&mut self, around: &mut Around<'_>, hart: usize, want: Want, at: u64) {
-        self.requests.push(Request { hart, want, at: at + around.params.hub_request });
+        let at = (at + around.params.hub_request).max(self.behind[hart]);
+        self.requests.push(Request { hart, want, at });
         if !want.fetch {
             around.dcaches[hart].side.known = u64::MAX;
         }
+    }
+
+    /// A device takes an access of `hart` in cycle `taken`, up to when that has been in the way of what is behind it.
+    pub fn passes(&mut self, hart: usize, taken: u64) {
+        self.behind[hart] = taken + DEVICE_PASSES;
     }
 
     /// The instruction cache of `hart` asks device number `device` for a line in cycle `at`, `latency` cycles before its

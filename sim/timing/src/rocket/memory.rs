@@ -710,6 +710,9 @@ impl HartModel {
         {
             taken = hub.behind_bursts(1, taken);
         }
+        if let Some((hub, _)) = env.hub() {
+            hub.passes(me, taken);
+        }
         let answer = taken + latency - u64::from(produces(op));
         // Those behind one that waits wait, too.
         let comes = self.behind_fetched(env, answer.max(env.uncore.answered[device] + 1));

@@ -106,6 +106,10 @@ pub struct Pipeline {
     pub(super) half_goes: bool,
     /// In this cycle decode holds accesses behind one that was refused as it executed (RocketCore.scala, dcache_blocked).
     pub(super) blocked: u64,
+    /// While decode is held for the data cache ([`READY`]): the device's answer in this cycle lets it go, whether the cache is
+    /// ready or not (RocketCore.scala, dcache_blocked; DCache.scala, perf.grant).
+    #[serde(skip)]
+    pub(super) released: u64,
     /// While an interrupt goes down the pipeline, or is going to: the first cycle in which it does, and the cycle up to which the
     /// instruction that it is taken in place of is held in decode all the same, and stays there (RocketCore.scala,
     /// ctrl_stalld). What is behind it comes to nothing.
@@ -147,6 +151,7 @@ impl Pipeline {
             accesses_memory: false,
             half_goes: false,
             blocked: 0,
+            released: u64::MAX,
             interrupts: None,
             stray: None,
             limit: u64::MAX,
@@ -360,6 +365,10 @@ impl Pipeline {
             if comes && self.interruptible(env) {
                 return Ok(self.now);
             }
+            let released = if waits && at == READY { self.released } else { u64::MAX };
+            if self.now + 1 >= released {
+                return Ok(self.now);
+            }
             if (waits || self.fetch.icache.waits()) && self.meet(env, at)? {
                 return Ok(self.now);
             }
@@ -367,8 +376,11 @@ impl Pipeline {
                 return Err(known + WRITE_BACK);
             }
             let until = if waits && !comes { env.interrupt - 1 } else { u64::MAX };
-            self.limit =
-                self.limit.min(known.saturating_sub(1)).min(if comes { self.now + 1 } else { until });
+            self.limit = self
+                .limit
+                .min(known.saturating_sub(1))
+                .min(if comes { self.now + 1 } else { until })
+                .min(released - 1);
             if !DRAIN
                 && at < READY
                 && self.accesses_memory

@@ -10,7 +10,8 @@ impl Hub {
     /// Whether a hub of `harts` harts can have come into this state.
     pub fn check(&self, harts: usize, latest: Latest) -> Result<(), Impossible> {
         let by_hart = [self.grants.len(), self.releases.len(), self.written.len(), self.fetches.len()];
-        require(by_hart == [harts; 4] && self.ways.len() == harts, "a hub of another number of harts")?;
+        let lists = by_hart == [harts; 4] && self.ways.len() == harts && self.behind.len() == harts;
+        require(lists, "a hub of another number of harts")?;
         require(self.transactions.len() <= TRACKERS, "too many transactions")?;
         // A hart has a request of each of its L1s on its way, and a message and a victim.
         let bounded = self.requests.len() <= 2 * harts && self.bursts.len() <= harts;
@@ -41,7 +42,7 @@ impl Hub {
         latest.all(self.devices.iter().map(|device| device.1))?;
         latest.all(self.trackers.iter().map(|tracker| tracker.until))?;
         latest.all(self.grants.iter().flatten().flat_map(|grant| [grant.first, grant.last]))?;
-        latest.all(self.releases.iter().flatten().chain(&self.written).copied())?;
+        latest.all(self.releases.iter().flatten().chain(&self.written).chain(&self.behind).copied())?;
         latest.all(self.fetches.iter().flatten().flat_map(|&(first, last)| [first, last]))?;
         latest
             .all(self.ways.iter().flat_map(|way| way.probes.iter().map(|probe| probe.0).chain(way.taken)))?;
