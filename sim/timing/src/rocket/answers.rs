@@ -3,18 +3,23 @@
 use serde::{Deserialize, Serialize};
 
 use relsim_core::insn::{Op, OpClass};
+use relsim_core::saved::Impossible;
 use relsim_core::timing::CycleCause as Cause;
 
 use super::hart::{HartModel, Replay, WRITE_BACK};
 use super::memory::produces;
+use super::pipeline::Pipeline;
 use super::scoreboard::{Register, produces_x};
 use super::uncore::Env;
+use crate::parts::saved::Latest;
 
 /// A device's answer to a load, on its way.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Answer {
     /// What issues in this cycle is in the memory stage when it is at the data cache; [`NO_ANSWER`] if none is on its way.
     pub(super) meets: u64,
+    /// The cycle in which it was at the data cache first.
+    since: u64,
     /// What register waits for it.
     pub(super) register: Register,
 }
@@ -24,7 +29,34 @@ pub(super) const NO_ANSWER: u64 = u64::MAX;
 
 impl Default for Answer {
     fn default() -> Self {
-        Self { meets: NO_ANSWER, register: Register::default() }
+        Self { meets: NO_ANSWER, since: NO_ANSWER, register: Register::default() }
+    }
+}
+
+impl Answer {
+    /// One that is at the data cache in cycle `at`, for `register`.
+    pub(super) fn new(at: u64, register: Register) -> Self {
+        Self { meets: at - 2, since: at, register }
+    }
+
+    /// Whether it can be.
+    pub(super) fn check(&self, latest: Latest) -> Result<(), Impossible> {
+        latest.all_known([self.meets, self.since])
+    }
+}
+
+impl Pipeline {
+    /// Whether a device's answer to a load waits in cycle `at`, the next one: the data cache refuses what executes (DCache.scala,
+    /// blockUncachedGrant). Bit 0 of the accesses is what left decode in the cycle before.
+    #[inline(always)]
+    pub(super) fn answer_waits(&self, at: u64) -> bool {
+        let Answer { meets, since, .. } = self.answer;
+        since <= at && (at < meets + 2 || (meets..at - 1).all(|left| self.staged(at - 1 - left)))
+    }
+
+    /// Whether an access left decode so many cycles ago.
+    fn staged(&self, ago: u64) -> bool {
+        ago < u64::from(u8::BITS) && self.accesses >> ago & 1 == 1
     }
 }
 
@@ -53,7 +85,7 @@ impl HartModel {
     /// As [`HartModel::replay`].
     pub(super) fn meets_again(&mut self, env: &mut Env<'_>, op: &Op, pc: u64) -> Result<bool, u64> {
         let issue = self.issue;
-        if issue >= self.memory.answer.meets {
+        if issue >= self.pipe.answer.meets {
             self.meets_answer(env, op, pc)?;
         }
         Ok(self.issue != issue)
@@ -127,14 +159,13 @@ impl HartModel {
     pub(super) fn answer_until(&mut self, until: u64, executes: u64, reads: bool) -> (Option<u64>, bool) {
         let mut refuses = false;
         loop {
-            let at = self.memory.answer.meets + 2;
+            let at = self.pipe.answer.meets + 2;
             if at > until {
                 return (None, refuses);
             }
-            let issued = self.pipe.now.checked_sub(at - 2).filter(|&ago| ago < u64::from(u8::BITS));
-            let staged = issued.is_some_and(|ago| self.pipe.accesses >> ago & 1 == 1);
+            let staged = self.pipe.now.checked_sub(at - 2).is_some_and(|ago| self.pipe.staged(ago));
             if !staged && !self.memory.drains_in(at - 1, reads && at - 1 == executes) {
-                self.memory.answer.meets = NO_ANSWER;
+                self.pipe.answer = Answer::default();
                 return (Some(at), refuses);
             }
             if at == executes && self.pipe.accesses & 1 == 1 {
@@ -149,12 +180,13 @@ impl HartModel {
     /// A device's answer to a load comes a cycle later.
     fn answers_later(&mut self) {
         let memory = &mut self.memory;
-        let done = memory.answer.meets + WRITE_BACK;
-        memory.answer.meets += 1;
+        let answer = &mut self.pipe.answer;
+        let done = answer.meets + WRITE_BACK;
+        answer.meets += 1;
         memory.uncached += 1;
         memory.device_free += 1;
         memory.idle = memory.idle.max(done + 1);
-        self.board.delivers(memory.answer.register, done + 1, Cause::Mmio);
+        self.board.delivers(answer.register, done + 1, Cause::Mmio);
     }
 
     /// When a device's answer gets to the hart that comes in cycle `at`: not between the beats of the line that its

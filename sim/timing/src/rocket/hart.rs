@@ -546,7 +546,7 @@ impl HartModel {
         self.issued = Some(pc);
         self.begins();
         self.decided(env)?;
-        if self.issue >= self.memory.answer.meets { self.meets_answer(env, op, pc) } else { Ok(()) }
+        if self.issue >= self.pipe.answer.meets { self.meets_answer(env, op, pc) } else { Ok(()) }
     }
 
     /// Decode holds `op`, up to cycle `at` at least, for the line that an access has asked for that was interrupted
@@ -599,7 +599,7 @@ impl HartModel {
             self.constrain_command(&mut at, &mut why);
         }
         self.memory.constrain(op, &mut at, &mut why);
-        while at > self.memory.answer.meets.saturating_add(2) {
+        while at > self.pipe.answer.meets.saturating_add(2) {
             // A device's answer may come later than was thought.
             self.answer_until(at + 1, 0, false);
             let (later, cause) = self.board.earliest(op);

@@ -58,8 +58,6 @@ pub struct Memory {
     pub(super) device_free: u64,
     /// The answer of the latest one comes in this cycle: up to then nothing that misses is asked for.
     pub(super) uncached: u64,
-    /// A device's answer to a load that has not come.
-    pub(super) answer: Answer,
     /// Issue of the latest store that changed the state of a line.
     pub(super) dirtied: u64,
     /// A lone hart's reservation ends by itself in this cycle, if nothing has ended it.
@@ -223,11 +221,9 @@ impl Memory {
     /// Whether it can be `own` at another time.
     pub(super) fn check(&self, own: &Self, latest: Latest) -> Result<(), Impossible> {
         self.tlb.check(&own.tlb, latest)?;
-        let Self { read_run, idle, device_load, device_free, uncached, answer, dirtied, reserved, .. } =
-            *self;
+        let Self { read_run, idle, device_load, device_free, uncached, dirtied, reserved, .. } = *self;
         latest.all([read_run.0, read_run.1, idle, device_load, device_free, uncached])?;
         latest.all([dirtied, reserved])?;
-        latest.all_known([answer.meets])?;
         latest.all(self.stores.map(|store| store.from))
     }
 }
@@ -734,7 +730,7 @@ impl HartModel {
             let register = Register::written_by(op);
             self.board.delivers(register, done, Cause::Mmio);
             self.memory.device_load = self.issue;
-            self.memory.answer = Answer { meets: done - WRITE_BACK, register };
+            self.pipe.answer = Answer::new(comes, register);
         }
     }
 }

@@ -8,6 +8,7 @@ use relsim_core::insn::{Op, OpClass};
 use relsim_core::saved::{Impossible, require};
 use relsim_core::timing::{CycleCause as Cause, Ledger};
 
+use super::answers::Answer;
 use super::btb::{BHT_ENTRIES, BtbUpdate, Cfi, Prediction};
 use super::fetch::{Fetch, Offer, Redirect, Waiting};
 use super::hart::WRITE_BACK;
@@ -93,6 +94,8 @@ pub struct Pipeline {
     pub(super) executing: Option<u64>,
     /// Memory accesses that issued lately: bit n for n cycles before the current one.
     pub(super) accesses: u8,
+    /// A device's answer to a load that has not come.
+    pub(super) answer: Answer,
     /// A `fence` went through decode behind an instruction that is going to restart fetch.
     pub(super) shadow_fence: bool,
     /// A `fence` went through decode on the wrong path while memory was busy: it holds the accesses of the right one
@@ -145,6 +148,7 @@ impl Pipeline {
             dozed: 0,
             executing: None,
             accesses: 0,
+            answer: Answer::default(),
             shadow_fence: false,
             wrong_fence: false,
             memory_idle: 0,
@@ -173,6 +177,7 @@ impl Pipeline {
         latest.all([self.now, self.last_issue, self.dozed, self.memory_idle, self.blocked])?;
         latest.all_known(self.interrupts.into_iter().flat_map(|(from, held)| [from, held]))?;
         latest.all(restarts.chain(shadow).chain(maybe).chain(self.resolves.map(|resolve| resolve.cycle)))?;
+        self.answer.check(latest)?;
         latest.all_known([self.limit])
     }
 
@@ -482,7 +487,7 @@ impl Pipeline {
                 now >= at
             };
             let leaves = offer.valid && ready && redirect.is_none();
-            if self.probed(env, now) {
+            if self.probed(env, now) || self.answer_waits(now) {
                 // What executes is refused, and gets into no stage of the data cache.
                 self.accesses &= !1;
             }
@@ -496,8 +501,10 @@ impl Pipeline {
             let executes = leaves && !(interrupts.is_some() && (shadow || offer.pc == pc));
             self.accesses = self.accesses << 1 | u8::from(executes && offer.is_memory());
             if executes && offer.is_memory() && (shadow || offer.pc != pc) && env.uncore.hub.is_some() {
-                env.dcache().side.strays(now + 1);
-                self.stray = Some(now + 1);
+                if !self.answer_waits(now + 1) {
+                    env.dcache().side.strays(now + 1);
+                    self.stray = Some(now + 1);
+                }
             }
             if shadow && executes {
                 self.shadow_fence |= offer.is_fence();

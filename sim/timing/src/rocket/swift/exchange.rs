@@ -42,7 +42,7 @@ impl Swift {
             && hart.start.is_none()
             && hart.again.is_none()
             && hart.memory.device_load == 0
-            && hart.memory.answer.meets == NO_ANSWER
+            && hart.pipe.answer.meets == NO_ANSWER
             && !state.buffer_again
             && is_left_alone(hart, env, now);
         if !calm {
