@@ -25,6 +25,8 @@ const BURST_TAIL: u64 = 7;
 const DEVICE_PASSES: u64 = 2;
 /// Issue of an access that finds a dirty victim to the victim's first beat.
 const VICTIM: u64 = WRITE_BACK + 4;
+/// A data cache seeing the acknowledgement of its victim to the hub getting the first beat of what waits for that.
+const ACKNOWLEDGED: u64 = 2;
 /// Probes that wait for a cache on their way from the hub (the buffer between bus and tile).
 const PROBES: usize = 2;
 /// A hart that waits for a fetch and is this many cycles behind the others is not running.
@@ -605,27 +607,39 @@ impl Hub {
         from
     }
 
+    /// When the message would be at the hub if the channel were free: the dirty line that a probe has found not before the victim
+    /// in front of it has been acknowledged, for which it is tried every other cycle (DCache.scala, release_ack_wait and
+    /// releaseRejected).
+    fn comes(&self, params: &Params, message: &Message) -> u64 {
+        if !message.dirty || message.serial == 0 {
+            return message.at;
+        }
+        let acknowledged = self.written[message.hart] + params.refill_return;
+        message.at + (acknowledged + ACKNOWLEDGED).saturating_sub(message.at).next_multiple_of(2)
+    }
+
     /// The next message gets through, if it is clear which it is; whether one did. A line takes the channel for
     /// eight cycles, in which it is written to memory.
     fn receive(&mut self, around: &mut Around<'_>) -> bool {
-        let Some(first) = self.messages.iter().map(|m| m.at).min() else { return false };
+        let params = around.params;
+        let Some(first) = self.messages.iter().map(|m| self.comes(params, m)).min() else { return false };
         let at = first.max(self.channel);
         if at >= self.messages_from(around) {
             return false;
         }
         let harts = self.harts();
         let rank = |hart: usize| (self.sender + 2 * harts - 1 - hart) % harts;
-        let there = self.messages.iter().enumerate().filter(|(_, m)| m.at <= at);
+        let there = self.messages.iter().enumerate().filter(|(_, m)| self.comes(params, m) <= at);
         let Some((index, &message)) = there.min_by_key(|(_, m)| (rank(m.hart), m.at)) else { return false };
+        let comes = self.comes(params, &message);
         self.messages.remove(index);
         self.sender = message.hart;
-        let params = around.params;
         let mut done = at;
         if message.dirty {
             let side = &mut around.dcaches[message.hart].side;
             // Two beats wait in the buffer on the way, and the third, which is turned away, comes out of its array
             // again every other cycle (DCache.scala, releaseRejected).
-            let late = at - message.at;
+            let late = at - comes;
             done = at + params.refill_beats - 1 + late % 2;
             self.puts = [(at + 1, done), self.puts[0]];
             if message.serial == 0 {
@@ -666,7 +680,12 @@ impl Hub {
         let Some((index, &transaction)) = answered.min_by_key(|(_, t)| ready(t)) else { return false };
         let ready = ready(&transaction);
         // Others may still be answered as early.
-        let sent = self.messages.iter().map(|m| m.at.max(self.channel)).min().unwrap_or(UNKNOWN);
+        let sent = self
+            .messages
+            .iter()
+            .map(|m| self.comes(around.params, m).max(self.channel))
+            .min()
+            .unwrap_or(UNKNOWN);
         if ready >= sent.min(self.messages_from(around)) {
             return false;
         }
