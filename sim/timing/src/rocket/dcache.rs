@@ -450,15 +450,15 @@ impl Dcache {
         dirty
     }
 
-    /// Evicts the line that a miss on `pa` will replace; whether it was dirty.
-    pub fn evict(&mut self, pa: u64) -> bool {
+    /// Evicts the line that a miss on `pa` will replace: gives it if it was dirty.
+    pub fn evict(&mut self, pa: u64) -> Option<u64> {
         let (line, way) = (line_of(pa), self.lfsr.way(self.tags.ways()));
         let set = self.tags.set_of(line);
         let victim = self.tags.evict(line, way);
-        let dirty = victim.is_some() && self.dirty[set] >> way & 1 == 1;
+        let dirty = self.dirty[set] >> way & 1 == 1;
         self.dirty[set] &= !(1 << way);
         victim.into_iter().for_each(|line| self.forget(line));
-        dirty
+        victim.filter(|_| dirty)
     }
 
     /// Fetches the line of `pa`, asked for in cycle `at`, into the way that was evicted: gives the cycle of its

@@ -27,6 +27,8 @@ const DEVICE_PASSES: u64 = 2;
 const VICTIM: u64 = WRITE_BACK + 4;
 /// A data cache seeing the acknowledgement of its victim to the hub getting the first beat of what waits for that.
 const ACKNOWLEDGED: u64 = 2;
+/// The part of the addresses of lines in which a probe and a victim look alike (DCache.scala: up to bit 20 of the address).
+const ALIKE: u64 = (1 << 15) - 1;
 /// Probes that wait for a cache on their way from the hub (the buffer between bus and tile).
 const PROBES: usize = 2;
 /// A hart that waits for a fetch and is this many cycles behind the others is not running.
@@ -169,6 +171,8 @@ pub struct Hub {
     releases: Vec<Option<u64>>,
     /// By hart: when memory has got its latest victim.
     written: Vec<u64>,
+    /// By hart: the line of that victim.
+    victims: Vec<u64>,
     /// By hart: first and last beat of what its instruction cache gets.
     fetches: Vec<Option<(u64, u64)>>,
     /// By hart: probes on their way to its data cache.
@@ -292,6 +296,7 @@ impl Hub {
             grants: vec![None; harts],
             releases: vec![None; harts],
             written: vec![0; harts],
+            victims: vec![NO_LINE; harts],
             fetches: vec![None; harts],
             ways: vec![Way::default(); harts],
             walk: None,
@@ -398,10 +403,16 @@ impl Hub {
         (way.count > 0 && self.transactions.iter().any(own)).then_some(at)
     }
 
-    /// The data cache of `hart` takes that probe in cycle `now`.
+    /// The data cache of `hart` takes that probe in cycle `now`, if it is there and nothing keeps the cache from it but accesses,
+    /// of which it has none in its first two stages.
     pub fn take_own_probe(&mut self, around: &mut Around<'_>, hart: usize, now: u64) {
-        self.take(around, hart, now);
-        self.advance(around);
+        let side = &around.dcaches[hart].side;
+        let takes = side.takes_from(now) == now && side.busy <= now;
+        let own = self.own_probe(hart).is_some_and(|at| at <= now);
+        if takes && own && self.behind_victim(around.params, hart) <= now {
+            self.take(around, hart, now);
+            self.advance(around);
+        }
     }
 
     /// Whether nothing is on its way.
@@ -545,13 +556,37 @@ impl Hub {
                 side.keeps_waiting(at);
                 break;
             }
-            if known < side.takes_from(at) {
+            let behind = self.behind_victim(around.params, hart);
+            if behind > at {
+                side.keeps_waiting(at);
+                if !self.is_worked_out(around, behind) {
+                    break;
+                }
+            } else if known < side.takes_from(at) {
                 break;
             }
-            self.take(around, hart, at);
+            self.take(around, hart, at.max(behind));
             any = true;
         }
         any
+    }
+
+    /// From when on the data cache of `hart` takes the probe that is next there, as far as its victim is concerned: not before
+    /// the acknowledgement if they look alike (DCache.scala, block_probe_for_pending_release_ack).
+    fn behind_victim(&self, params: &Params, hart: usize) -> u64 {
+        let (_, serial) = self.ways[hart].probes[0];
+        let line = self.transactions.iter().find(|t| t.serial == serial).map(|t| t.request.want.line);
+        let alike = line.is_some_and(|line| (line ^ self.victims[hart]) & ALIKE == 0);
+        if alike { self.written[hart] + params.refill_return + 1 } else { 0 }
+    }
+
+    /// Whether nothing that is still to be worked out takes place before cycle `at`: no response moves that comes until then.
+    fn is_worked_out(&self, around: &Around<'_>, at: u64) -> bool {
+        let ready = |t: &Transaction| t.missing == 0 && self.ready(t) < at;
+        self.horizon(around) >= at
+            && (0..self.harts()).all(|hart| around.known(hart) >= at)
+            && !self.messages.iter().any(|m| self.comes(around.params, m).max(self.channel) < at)
+            && !self.transactions.iter().any(ready)
     }
 
     /// The data cache of `hart` takes the probe that is next there, no earlier than `at`.
@@ -574,8 +609,9 @@ impl Hub {
         }
     }
 
-    /// The data cache of `hart`, refused in cycle `refused`, writes its dirty victim back.
-    pub fn release(&mut self, around: &mut Around<'_>, hart: usize, refused: u64) {
+    /// The data cache of `hart`, refused in cycle `refused`, writes its dirty `victim` back.
+    pub fn release(&mut self, around: &mut Around<'_>, hart: usize, refused: u64, victim: u64) {
+        self.victims[hart] = victim;
         // Until it is known when its data gets through.
         let side = &mut around.dcaches[hart].side;
         side.takes(refused, refused, UNKNOWN);
@@ -594,7 +630,15 @@ impl Hub {
             if way.count > 0 && side.busy != UNKNOWN {
                 // Its own it takes as its fetch goes on, which may be further behind than its next instruction is.
                 let own = self.own_probe(hart).is_some() && !around.sleeps(hart);
-                let seen = if own { side.fetched } else { around.known(hart) };
+                let behind = self.behind_victim(around.params, hart);
+                let seen = if own {
+                    side.fetched
+                } else if behind > way.probes[0].0 {
+                    // It is not taken as soon as the hart has been seen.
+                    behind
+                } else {
+                    around.known(hart)
+                };
                 from = from.min(way.probes[0].0.max(seen).saturating_add(answer));
             }
         }
@@ -632,6 +676,10 @@ impl Hub {
         let there = self.messages.iter().enumerate().filter(|(_, m)| self.comes(params, m) <= at);
         let Some((index, &message)) = there.min_by_key(|(_, m)| (rank(m.hart), m.at)) else { return false };
         let comes = self.comes(params, &message);
+        if comes > message.at && self.transactions.iter().any(|t| t.missing == 0 && self.ready(t) < at) {
+            // What is read before may be in the way of the acknowledgement that it waits for.
+            return false;
+        }
         self.messages.remove(index);
         self.sender = message.hart;
         let mut done = at;
@@ -667,18 +715,20 @@ impl Hub {
         true
     }
 
+    /// When the line of `transaction` can be read, which everybody has answered.
+    fn ready(&self, Transaction { request, answers, .. }: &Transaction) -> u64 {
+        // A read of a line that others keep has the bus identifier of the hart's victims, and waits until the last of them is
+        // written (TLBroadcast, TRANSFORM_B; TLToAXI4, idStall).
+        let alike = answers.kept && !request.want.fetch;
+        answers.done.max(answers.written).max(if alike { self.written[request.hart] } else { 0 })
+    }
+
     /// Where everybody has answered, the line comes from memory, in the order of the last answers; whether any
     /// did.
     fn finish(&mut self, around: &mut Around<'_>) -> bool {
         let answered = self.transactions.iter().enumerate().filter(|(_, t)| t.missing == 0);
-        let ready = |t: &Transaction| {
-            // A read of a line that others keep has the bus identifier of the hart's victims, and waits until the last
-            // of them is written (TLBroadcast, TRANSFORM_B; TLToAXI4, idStall).
-            let alike = t.answers.kept && !t.request.want.fetch;
-            t.answers.done.max(t.answers.written).max(if alike { self.written[t.request.hart] } else { 0 })
-        };
-        let Some((index, &transaction)) = answered.min_by_key(|(_, t)| ready(t)) else { return false };
-        let ready = ready(&transaction);
+        let Some((index, &transaction)) = answered.min_by_key(|(_, t)| self.ready(t)) else { return false };
+        let ready = self.ready(&transaction);
         // Others may still be answered as early.
         let sent = self
             .messages

@@ -220,9 +220,7 @@ impl Icache {
         {
             let me = env.hart.config.id;
             if let Some((hub, mut around)) = env.hub() {
-                let side = &around.dcaches[me].side;
-                let takes = !data_busy && side.takes_from(now) == now && side.busy <= now;
-                if takes && hub.own_probe(me).is_some_and(|at| at <= now) {
+                if !data_busy {
                     hub.take_own_probe(&mut around, me, now);
                 }
                 refill.beats = hub.fetch(me);

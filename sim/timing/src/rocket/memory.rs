@@ -573,10 +573,11 @@ impl HartModel {
                 if found == Found::Upgrade {
                     dcache.give_up(access.pa);
                 }
-                if found == Found::Miss && dcache.evict(access.pa) {
+                let victim = if found == Found::Miss { dcache.evict(access.pa) } else { None };
+                if let Some(victim) = victim {
                     let me = env.hart.config.id;
                     if let Some((hub, mut around)) = env.hub() {
-                        hub.release(&mut around, me, refused);
+                        hub.release(&mut around, me, refused, victim);
                     }
                     // A probe that has waited is taken first.
                     let at = Self::held_since(env, refused + 2);
@@ -620,7 +621,7 @@ impl HartModel {
                 return false;
             }
             Found::Miss => {
-                let dirty = env.dcache().evict(pa);
+                let dirty = env.dcache().evict(pa).is_some();
                 self.record_access(access, Outcome::Misses { dirty });
                 let mut released = 0;
                 if dirty {

@@ -79,7 +79,7 @@ impl Walker {
         let mut at = at.max(dcache.ready);
         if dcache.access(pa, false) == Found::Miss {
             let mut refused = at + 2;
-            if dcache.evict(pa) {
+            if dcache.evict(pa).is_some() {
                 // It tries again sooner than the pipeline (measured: dtlb_miss_entry_miss_dirty).
                 refused += params.writeback.saturating_sub(2);
             }

@@ -124,11 +124,7 @@ impl Hart {
         }
         self.now += 1;
         if self.fetches {
-            let side = &around.dcaches[me].side;
-            let takes = side.takes_from(self.now) == self.now && side.busy <= self.now;
-            if takes && hub.own_probe(me).is_some_and(|at| at <= self.now) {
-                hub.take_own_probe(around, me, self.now);
-            }
+            hub.take_own_probe(around, me, self.now);
         }
     }
 
@@ -151,12 +147,13 @@ impl Hart {
                 return;
             }
             Found::Upgrade => dcache.give_up(pa),
-            Found::Miss if dcache.evict(pa) => {
-                self.next = issue + around.params.writeback;
-                hub.release(around, me, refused);
-                return;
+            Found::Miss => {
+                if let Some(victim) = dcache.evict(pa) {
+                    self.next = issue + around.params.writeback;
+                    hub.release(around, me, refused, victim);
+                    return;
+                }
             }
-            Found::Miss => {}
         }
         dcache.side.busy = dcache.side.busy.max(refused + 2);
         let want = Want { line, exclusive: write, dirty: write, fetch: false };

@@ -10,7 +10,8 @@ impl Hub {
     /// Whether a hub of `harts` harts can have come into this state.
     pub fn check(&self, harts: usize, latest: Latest) -> Result<(), Impossible> {
         let by_hart = [self.grants.len(), self.releases.len(), self.written.len(), self.fetches.len()];
-        let lists = by_hart == [harts; 4] && self.ways.len() == harts && self.behind.len() == harts;
+        let others = [self.ways.len(), self.behind.len(), self.victims.len()];
+        let lists = by_hart == [harts; 4] && others == [harts; 3];
         require(lists, "a hub of another number of harts")?;
         require(self.transactions.len() <= TRACKERS, "too many transactions")?;
         // A hart has a request of each of its L1s on its way, and a message and a victim.

@@ -156,7 +156,7 @@ fn answers_wait_behind_a_line_that_is_written_back() {
     assert_eq!(chip.granted(0).last, 165 + 3);
     // A victim's data is in front of the answers, and its own cache answers ten cycles behind the first beat.
     let mut chip = Chip::new();
-    chip.with(0, 3, |hub, around| hub.release(around, 3, 98));
+    chip.with(0, 3, |hub, around| hub.release(around, 3, 98, LINE + 9));
     assert_eq!(chip.miss(false), (102 + 10 + 30, true));
 }
 
@@ -167,7 +167,7 @@ fn a_line_gets_through_while_probes_wait_for_room() {
     let mut chip = Chip::new().holds(1, true, false);
     // Hart 1 takes the probe for its line in 102, and its data gets through in 119, behind two victims.
     chip.ask(0, LINE, false, 99);
-    chip.with(0, 3, |hub, around| [2, 3].map(|hart| hub.release(around, hart, 99)));
+    chip.with(0, 3, |hub, around| [2, 3].map(|hart| hub.release(around, hart, 99, LINE + 9)));
     // Two probes wait for hart 1 then, and a third one has no room.
     for (hart, fetch) in [(3, false), (2, false), (2, true)] {
         let line = LINE + 1 + hart as u64 + u64::from(fetch) * 4;
