@@ -229,7 +229,8 @@ impl HartModel {
         }
         if again.at == READY {
             let answer = self.memory.uncached;
-            self.pipe.released = if answer < again.refused { u64::MAX } else { answer };
+            self.pipe.refused = again.refused;
+            self.pipe.answered = if answer < again.refused { u64::MAX } else { answer };
             self.pipe.run(env, again.pc, READY, again.cause)?;
             if self.pipe.now + 1 < env.interrupt || !self.pipe.interruptible(env) {
                 again.at = env.dcache().side.ready().saturating_add(1).min(self.pipe.released);

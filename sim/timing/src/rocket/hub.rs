@@ -380,7 +380,12 @@ impl Hub {
         self.releases[hart]
     }
 
-    /// The same; taken away.
+    /// When the data cache of `hart` sees the acknowledgement of its latest victim, of those that the hub has got.
+    pub fn acknowledges(&self, params: &Params, hart: usize) -> u64 {
+        self.written[hart] + params.refill_return
+    }
+
+    /// What [`Hub::acknowledged`] gives; taken away.
     pub fn take_acknowledged(&mut self, hart: usize) -> Option<u64> {
         self.releases[hart].take()
     }
@@ -577,7 +582,7 @@ impl Hub {
         let (_, serial) = self.ways[hart].probes[0];
         let line = self.transactions.iter().find(|t| t.serial == serial).map(|t| t.request.want.line);
         let alike = line.is_some_and(|line| (line ^ self.victims[hart]) & ALIKE == 0);
-        if alike { self.written[hart] + params.refill_return + 1 } else { 0 }
+        if alike { self.acknowledges(params, hart) + 1 } else { 0 }
     }
 
     /// Whether nothing that is still to be worked out takes place before cycle `at`: no response moves that comes until then.
@@ -658,8 +663,10 @@ impl Hub {
         if !message.dirty || message.serial == 0 {
             return message.at;
         }
-        let acknowledged = self.written[message.hart] + params.refill_return;
-        message.at + (acknowledged + ACKNOWLEDGED).saturating_sub(message.at).next_multiple_of(2)
+        message.at
+            + (self.acknowledges(params, message.hart) + ACKNOWLEDGED)
+                .saturating_sub(message.at)
+                .next_multiple_of(2)
     }
 
     /// The next message gets through, if it is clear which it is; whether one did. A line takes the channel for

@@ -109,8 +109,14 @@ pub struct Pipeline {
     pub(super) half_goes: bool,
     /// In this cycle decode holds accesses behind one that was refused as it executed (RocketCore.scala, dcache_blocked).
     pub(super) blocked: u64,
-    /// While decode is held for the data cache ([`READY`]): the device's answer in this cycle lets it go, whether the cache is
-    /// ready or not (RocketCore.scala, dcache_blocked; DCache.scala, perf.grant).
+    /// While decode is held for the data cache ([`READY`]): since this cycle.
+    #[serde(skip)]
+    pub(super) refused: u64,
+    /// The same: a device's answer comes in this cycle.
+    #[serde(skip)]
+    pub(super) answered: u64,
+    /// The same: what comes to the cache in this cycle, from a device or as a victim's acknowledgement, lets decode go, whether the
+    /// cache is ready or not (RocketCore.scala, dcache_blocked; DCache.scala, perf.grant).
     #[serde(skip)]
     pub(super) released: u64,
     /// While an interrupt goes down the pipeline, or is going to: the first cycle in which it does, and the cycle up to which the
@@ -155,6 +161,8 @@ impl Pipeline {
             accesses_memory: false,
             half_goes: false,
             blocked: 0,
+            refused: 0,
+            answered: u64::MAX,
             released: u64::MAX,
             interrupts: None,
             stray: None,
@@ -335,12 +343,17 @@ impl Pipeline {
                     hub.granted(me).is_some() || hub.acknowledged(me).is_some_and(soon)
                 }
                 // Another probe may come before, or wait.
-                _ => ready <= now + 1 && others >= now + 2 && !waits,
+                _ => {
+                    let acknowledged = hub.acknowledges(around.params, me);
+                    let sees = if acknowledged < self.refused { u64::MAX } else { acknowledged };
+                    self.released = self.answered.min(sees);
+                    others >= now + 2 && (ready <= now + 1 && !waits || now + 1 >= self.released)
+                }
             };
             if known {
                 return Ok(true);
             }
-            let sure = if at == GRANT { now + SURE } else { ready.max(now + 2) - 1 };
+            let sure = if at == GRANT { now + SURE } else { ready.max(now + 2).min(self.released) - 1 };
             self.limit = sure.min(now + SURE).min(others - 1);
         }
         // Probes for fetches that others may have asked for up to three cycles before.
@@ -370,10 +383,6 @@ impl Pipeline {
             if comes && self.interruptible(env) {
                 return Ok(self.now);
             }
-            let released = if waits && at == READY { self.released } else { u64::MAX };
-            if self.now + 1 >= released {
-                return Ok(self.now);
-            }
             if (waits || self.fetch.icache.waits()) && self.meet(env, at)? {
                 return Ok(self.now);
             }
@@ -381,11 +390,8 @@ impl Pipeline {
                 return Err(known + WRITE_BACK);
             }
             let until = if waits && !comes { env.interrupt - 1 } else { u64::MAX };
-            self.limit = self
-                .limit
-                .min(known.saturating_sub(1))
-                .min(if comes { self.now + 1 } else { until })
-                .min(released - 1);
+            self.limit =
+                self.limit.min(known.saturating_sub(1)).min(if comes { self.now + 1 } else { until });
             if !DRAIN
                 && at < READY
                 && self.accesses_memory
