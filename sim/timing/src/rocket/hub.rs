@@ -21,7 +21,7 @@ const TRACKERS: usize = 4;
 const DEVICES: usize = 2;
 /// A device taking the next burst to its taking a load that waits for the beats.
 const BURST_TAIL: u64 = 7;
-/// A device taking an access to the hub accepting the request of the same tile behind it (the buffer between tile and bus).
+/// An access to a device getting out of the system bus to the hub accepting the request of the same tile behind it (the buffer between tile and bus).
 const DEVICE_PASSES: u64 = 2;
 /// Issue of an access that finds a dirty victim to the victim's first beat.
 const VICTIM: u64 = WRITE_BACK + 4;
@@ -325,9 +325,10 @@ impl Hub {
         }
     }
 
-    /// A device takes an access of `hart` in cycle `taken`, up to when that has been in the way of what is behind it.
-    pub fn passes(&mut self, hart: usize, taken: u64) {
-        self.behind[hart] = taken + DEVICE_PASSES;
+    /// An access of `hart` to a device gets out of the system bus in cycle `out`, up to when it has been in the way of what is
+    /// behind it.
+    pub fn passes(&mut self, hart: usize, out: u64) {
+        self.behind[hart] = out + DEVICE_PASSES;
     }
 
     /// The instruction cache of `hart` asks device number `device` for a line in cycle `at`, `latency` cycles before its

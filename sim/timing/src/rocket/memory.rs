@@ -16,7 +16,7 @@ use super::params::Params;
 use super::pipeline::READY;
 use super::scoreboard::Register;
 use super::tlb::Tlb;
-use super::uncore::{Claim, Env, MMIO, arrival, device_at, way_out};
+use super::uncore::{Claim, Env, MMIO, arrival, device_at};
 use crate::parts::saved::Latest;
 
 /// An access that finds a dirty victim issuing to the acknowledgement of the victim's release, without the latency
@@ -700,15 +700,14 @@ impl HartModel {
         let occupied = [p.clint_occupied, p.plic_occupied, 0][device];
         let me = env.hart.config.id;
         env.uncore.unclaim(me);
-        env.uncore.served[way_out(device)] = me;
-        let mut taken = write_back.max(env.uncore.devices[device]);
+        let (out, mut taken) = env.uncore.serve(me, device, write_back);
         if device == MMIO
             && let Some((hub, _)) = env.hub()
         {
             taken = hub.behind_bursts(1, taken);
         }
         if let Some((hub, _)) = env.hub() {
-            hub.passes(me, taken);
+            hub.passes(me, out);
         }
         let answer = taken + latency - u64::from(produces(op));
         // Those behind one that waits wait, too.

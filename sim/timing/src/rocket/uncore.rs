@@ -71,8 +71,22 @@ pub struct Claim {
 }
 
 /// The way out of the system bus to `device`.
-pub fn way_out(device: usize) -> usize {
+fn way_out(device: usize) -> usize {
     usize::from(device == MMIO)
+}
+
+/// Accesses that wait for their devices in the buffer in front of the CLINT and the PLIC (PeripheryBus.scala, TLBuffer).
+const BUFFERED: usize = 2;
+
+/// A way out of the system bus, with a buffer behind it that accesses leave in order.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+struct Way {
+    /// Whose access got into the buffer last.
+    served: usize,
+    /// No access gets there before this cycle.
+    free: u64,
+    /// When devices have taken the latest ones, or will, the latest first.
+    taken: [u64; BUFFERED],
 }
 
 /// What is behind the MMIO port, among the devices.
@@ -102,8 +116,8 @@ pub struct Uncore {
     pub answered: [u64; DEVICES],
     /// By hart: the access to a device that waits for its turn.
     pub claims: Vec<Option<Claim>>,
-    /// By way out of the system bus, to the CLINT and the PLIC or to the MMIO port: whose access went there last.
-    pub served: [usize; 2],
+    /// The ways out of the system bus, to the CLINT and the PLIC, and to the MMIO port.
+    ways: [Way; 2],
     /// When the decode stages see what the latest store to a device changed.
     pub interrupt_at: u64,
 }
@@ -118,19 +132,45 @@ impl Uncore {
             devices: [0; DEVICES],
             answered: [0; DEVICES],
             claims: vec![None; harts],
-            served: [0; 2],
+            ways: [Way::default(); 2],
             interrupt_at: 0,
         }
     }
 }
 
 impl Uncore {
-    /// Whose access `device` takes next, of those that are there in cycle `at`: arbitration is round robin, downwards (Arbiter.scala).
-    fn takes_next(&self, device: usize, at: u64) -> Option<usize> {
-        let (harts, last) = (self.claims.len(), self.served[way_out(device)]);
-        let there = |claim: &Claim| claim.device == device && claim.at <= at;
+    /// Whose access gets out next on the way `way`, of those that are there in cycle `at`: arbitration is round robin, downwards
+    /// (Arbiter.scala).
+    fn gets_out_next(&self, way: usize, at: u64) -> Option<usize> {
+        let (harts, last) = (self.claims.len(), self.ways[way].served);
+        let there = |claim: &Claim| way_out(claim.device) == way && claim.at <= at;
         let waiting = (0..harts).filter(|&hart| self.claims[hart].as_ref().is_some_and(there));
         waiting.min_by_key(|hart| (last + 2 * harts - 1 - hart) % harts)
+    }
+
+    /// When an access to `device` that is at the system bus in cycle `at` gets out of it.
+    fn gets_out(&self, device: usize, at: u64) -> u64 {
+        if device == MMIO {
+            return at.max(self.devices[device]);
+        }
+        let way = &self.ways[way_out(device)];
+        // The place of what has left the buffer is free a cycle later.
+        at.max(way.free).max(way.taken[BUFFERED - 1] + 2)
+    }
+
+    /// The access of `hart` to `device` that is at the system bus in cycle `at` gets its turn: when it gets out of it, and when the
+    /// device takes it.
+    pub(super) fn serve(&mut self, hart: usize, device: usize, at: u64) -> (u64, u64) {
+        let out = self.gets_out(device, at);
+        let way = &mut self.ways[way_out(device)];
+        let mut taken = out.max(self.devices[device]);
+        if device != MMIO {
+            taken = taken.max(way.taken[0] + 1);
+            way.taken.rotate_right(1);
+            way.taken[0] = taken;
+        }
+        (way.served, way.free) = (hart, out + 1);
+        (out, taken)
     }
 
     /// When the device takes the access `claim`, at the earliest.
@@ -153,7 +193,8 @@ impl Uncore {
         require(self.claims.len() == own.claims.len(), "accesses of another number of harts")?;
         let claims = self.claims.iter().flatten();
         require(claims.clone().all(|claim| claim.device < DEVICES), "an access to no device")?;
-        require(self.served.iter().all(|&hart| hart < self.dcaches.len()), "an access of no hart")?;
+        require(self.ways.iter().all(|way| way.served < self.dcaches.len()), "an access of no hart")?;
+        latest.all(self.ways.iter().flat_map(|way| way.taken.into_iter().chain([way.free])))?;
         latest.all(claims.map(|claim| claim.at))?;
         latest.all(self.port.beats.iter().flat_map(|&(first, last)| [first, last]))?;
         latest.all([self.port.free, self.interrupt_at].into_iter().chain(self.devices).chain(self.answered))
@@ -232,10 +273,11 @@ impl Env<'_> {
         let (me, device) = (self.hart.config.id, claim.device);
         self.uncore.claims[me] = Some(claim);
         self.uncore.dcaches[me].side.turn = Some(claim.at.saturating_sub(2));
-        let there = self.uncore.claims.iter().flatten().filter(|other| other.device == device);
+        let way = way_out(device);
+        let there = self.uncore.claims.iter().flatten().filter(|other| way_out(other.device) == way);
         let first = there.map(|other| other.at).min().unwrap_or(claim.at);
-        let at = first.max(self.uncore.devices[device]);
-        if self.others > at && self.uncore.takes_next(device, at) == Some(me) {
+        let at = self.uncore.gets_out(device, first);
+        if self.others > at && self.uncore.gets_out_next(way, at) == Some(me) {
             return Ok(());
         }
         // Who is first has to come before.
