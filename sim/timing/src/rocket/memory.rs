@@ -697,7 +697,7 @@ impl HartModel {
         env.dcache().crossbar.serves_data();
         let write_back = self.issue + WRITE_BACK;
         let device = device_at(pa);
-        let occupied = [p.clint_occupied, p.plic_occupied, 0][device];
+        let occupied = [p.clint_occupied, p.plic_occupied, 1][device];
         let me = env.hart.config.id;
         env.uncore.unclaim(me);
         let (out, mut taken) = env.uncore.serve(me, device, write_back);
