@@ -20,7 +20,7 @@ pub(super) struct Answer {
     pub(super) meets: u64,
     /// The cycle in which it was at the data cache first.
     since: u64,
-    /// What register waits for it.
+    /// What register waits for it, or waited for the latest one.
     pub(super) register: Register,
 }
 
@@ -147,6 +147,10 @@ impl HartModel {
         let Ok(issue) = self.pipe.run(env, pc, leaves, why) else { return Ok(false) };
         self.issue = issue;
         self.pipe.restart(issue + WRITE_BACK, pc, why);
+        if let Some(rd) = self.pipe.answer.register.integer() {
+            // The load is in write-back now, and has missed.
+            self.pipe.holds_up(rd, issue + WRITE_BACK);
+        }
         self.again = Some(Replay::new(pc, at, why));
         Ok(true)
     }
@@ -165,7 +169,8 @@ impl HartModel {
             }
             let staged = self.pipe.now.checked_sub(at - 2).is_some_and(|ago| self.pipe.staged(ago));
             if !staged && !self.memory.drains_in(at - 1, reads && at - 1 == executes) {
-                self.pipe.answer = Answer::default();
+                let register = self.pipe.answer.register;
+                self.pipe.answer = Answer { register, ..Answer::default() };
                 return (Some(at), refuses);
             }
             if at == executes && self.pipe.accesses & 1 == 1 {

@@ -26,6 +26,11 @@ impl Register {
     pub fn written_by(op: &Op) -> Self {
         Self { float: file(op, 0) == File::F as u8, number: op.rd }
     }
+
+    /// Its number, if it is an integer register.
+    pub fn integer(self) -> Option<u8> {
+        (!self.float).then_some(self.number)
+    }
 }
 
 /// A result of the multiplier that waits for a write-back slot.
