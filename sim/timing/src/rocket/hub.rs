@@ -27,6 +27,8 @@ const DEVICE_PASSES: u64 = 2;
 const VICTIM: u64 = WRITE_BACK + 4;
 /// A data cache seeing the acknowledgement of its victim to the hub getting the first beat of what waits for that.
 const ACKNOWLEDGED: u64 = 2;
+/// A beat of a dirty line being read out of the data array to the hub getting it.
+const BEAT: u64 = 3;
 /// The part of the addresses of lines in which a probe and a victim look alike (DCache.scala: up to bit 20 of the address).
 const ALIKE: u64 = (1 << 15) - 1;
 /// Probes that wait for a cache on their way from the hub (the buffer between bus and tile).
@@ -684,8 +686,8 @@ impl Hub {
         let there = self.messages.iter().enumerate().filter(|(_, m)| self.comes(params, m) <= at);
         let Some((index, &message)) = there.min_by_key(|(_, m)| (rank(m.hart), m.at)) else { return false };
         let comes = self.comes(params, &message);
-        if comes > message.at && self.transactions.iter().any(|t| t.missing == 0 && self.ready(t) < at) {
-            // What is read before may be in the way of the acknowledgement that it waits for.
+        if message.dirty && self.transactions.iter().any(|t| t.missing == 0 && self.ready(t) < at) {
+            // What is read before may be in the way of the acknowledgement that it waits for, or comes to its cache meanwhile.
             return false;
         }
         self.messages.remove(index);
@@ -697,6 +699,12 @@ impl Hub {
             // again every other cycle (DCache.scala, releaseRejected).
             let late = at - comes;
             done = at + params.refill_beats - 1 + late % 2;
+            // Its beats are not read out of the data array while others come in (DCache.scala, dataArb).
+            let first = side.grant.0;
+            let comes_in = first..first + params.refill_beats;
+            if at - BEAT < comes_in.end && comes_in.start <= done - BEAT {
+                done += comes_in.end - comes_in.start.max(at - BEAT);
+            }
             self.puts = [(at + 1, done), self.puts[0]];
             if message.serial == 0 {
                 let written = around.port.response(done + params.memory_write_latency);
