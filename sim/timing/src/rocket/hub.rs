@@ -79,6 +79,8 @@ struct Transaction {
     request: Request,
     /// Tells it from the others.
     serial: u64,
+    /// The tracker that it has.
+    tracker: usize,
     /// Harts, by bit, whose answers are missing.
     missing: u64,
     answers: Answers,
@@ -151,7 +153,7 @@ pub struct Grant {
     pub remote: bool,
 }
 
-/// A line that is on its way to an L1: until when no other request for it is accepted.
+/// The line that a tracker had last, and until when it takes no other request: [`UNKNOWN`] while that is not known.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Tracker {
     line: u64,
@@ -450,22 +452,18 @@ impl Hub {
         (self.winner + 2 * self.harts() - 1 - hart) % self.harts()
     }
 
+    /// The tracker that a request for `line` gets: the one that had it last, or the first that is free by cycle `at`
+    /// (Broadcast.scala, selectTracker).
+    fn tracker(&self, line: u64, at: u64) -> Option<usize> {
+        let had = self.trackers.iter().position(|t| t.line == line);
+        had.or_else(|| self.trackers.iter().position(|t| t.until < at))
+    }
+
     /// When the line can be accepted, as far as other requests are concerned.
     fn open(&self, line: u64) -> Option<u64> {
-        if self.transactions.iter().any(|t| t.request.want.line == line) {
-            return None;
-        }
-        let mut open =
-            self.trackers.iter().filter(|t| t.line == line).map(|t| t.until + 1).max().unwrap_or(0);
-        let taken = self.transactions.len();
-        if taken >= TRACKERS {
-            return None;
-        }
-        // One of the trackers must be free.
-        let mut until = self.trackers.map(|t| t.until);
-        until.sort_unstable();
-        open = open.max(until[taken] + 1);
-        Some(open)
+        let had = self.trackers.iter().find(|t| t.line == line).map(|t| t.until);
+        let until = had.or_else(|| self.trackers.iter().map(|t| t.until).min())?;
+        (until != UNKNOWN).then(|| until + 1)
     }
 
     /// The request of `hart` that is first in line, of its two L1s.
@@ -524,7 +522,10 @@ impl Hub {
         let missing = if want.fetch { everybody } else { everybody & !(1 << hart) };
         let answers = Answers { remote: at > request.at, ..Answers::default() };
         let serial = self.serial;
-        self.transactions.push(Transaction { request, serial, missing, answers });
+        // There is one, or it would not be accepted.
+        let tracker = self.tracker(want.line, at).unwrap_or(TRACKERS - 1);
+        self.trackers[tracker] = Tracker { line: want.line, until: UNKNOWN };
+        self.transactions.push(Transaction { request, serial, tracker, missing, answers });
         self.walk = Some(Walk { serial, targets: missing, at: at + around.params.hub_probe - 1 });
     }
 
@@ -739,11 +740,13 @@ impl Hub {
         answers.done.max(answers.written).max(if alike { self.written[request.hart] } else { 0 })
     }
 
-    /// Where everybody has answered, the line comes from memory, in the order of the last answers; whether any
-    /// did.
+    /// Where everybody has answered, the line comes from memory, in the order of the last answers, and of the trackers
+    /// (Broadcast.scala, lowestFromSeq); whether any did.
     fn finish(&mut self, around: &mut Around<'_>) -> bool {
         let answered = self.transactions.iter().enumerate().filter(|(_, t)| t.missing == 0);
-        let Some((index, &transaction)) = answered.min_by_key(|(_, t)| self.ready(t)) else { return false };
+        let Some((index, &transaction)) = answered.min_by_key(|(_, t)| (self.ready(t), t.tracker)) else {
+            return false;
+        };
         let ready = self.ready(&transaction);
         // Others may still be answered as early.
         let sent = self
@@ -756,7 +759,7 @@ impl Hub {
             return false;
         }
         self.transactions.remove(index);
-        let Transaction { request: Request { hart, want, .. }, answers, .. } = transaction;
+        let Transaction { request: Request { hart, want, .. }, tracker, answers, .. } = transaction;
         let mut handshake = ready + 1;
         for &(first, last) in self.puts.iter().rev() {
             if (first..=last).contains(&handshake) {
@@ -765,7 +768,7 @@ impl Hub {
         }
         let (first, last) = around.port.read_line(around.params, handshake);
         self.hold_responses(around);
-        self.track(around.params, want.line, last);
+        self.trackers[tracker].until = last - around.params.hub_release;
         if want.fetch {
             self.fetches[hart] = Some((first, last));
             return true;
@@ -790,12 +793,6 @@ impl Hub {
         }
     }
 
-    fn track(&mut self, params: &Params, line: u64, last: u64) {
-        if let Some(tracker) = self.trackers.iter_mut().min_by_key(|t| t.until) {
-            *tracker = Tracker { line, until: last - params.hub_release };
-        }
-    }
-
     /// A read of `line` for a page-table walk, worked out at once, as far as is known in cycle `now`. Gives the
     /// cycles of the first and last beat at the L1.
     pub fn read(&mut self, around: &mut Around<'_>, line: u64, now: u64) -> (u64, u64) {
@@ -817,7 +814,10 @@ impl Hub {
         }
         self.free = self.free.max(at - 1);
         let (first, last) = around.port.read_line(around.params, done + 1);
-        self.track(around.params, line, last);
+        // In the midst of others it may find none.
+        if let Some(tracker) = self.tracker(line, accepted).filter(|&n| self.trackers[n].until != UNKNOWN) {
+            self.trackers[tracker] = Tracker { line, until: last - around.params.hub_release };
+        }
         (first, last)
     }
 }

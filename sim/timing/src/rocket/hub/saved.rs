@@ -13,7 +13,8 @@ impl Hub {
         let others = [self.ways.len(), self.behind.len(), self.victims.len()];
         let lists = by_hart == [harts; 4] && others == [harts; 3];
         require(lists, "a hub of another number of harts")?;
-        require(self.transactions.len() <= TRACKERS, "too many transactions")?;
+        let tracked = self.transactions.iter().all(|t| t.tracker < TRACKERS);
+        require(tracked && self.transactions.len() <= TRACKERS, "too many transactions")?;
         // A hart has a request of each of its L1s on its way, and a message and a victim.
         let bounded = self.requests.len() <= 2 * harts && self.bursts.len() <= harts;
         require(bounded && self.messages.len() <= (TRACKERS + 1) * harts, "too much under way")?;
@@ -41,7 +42,7 @@ impl Hub {
         )?;
         latest.all(self.bursts.iter().flat_map(|burst| [burst.at, burst.latency]))?;
         latest.all(self.devices.iter().map(|device| device.1))?;
-        latest.all(self.trackers.iter().map(|tracker| tracker.until))?;
+        latest.all_known(self.trackers.iter().map(|tracker| tracker.until))?;
         latest.all(self.grants.iter().flatten().flat_map(|grant| [grant.first, grant.last]))?;
         latest.all(self.releases.iter().flatten().chain(&self.written).chain(&self.behind).copied())?;
         latest.all(self.fetches.iter().flatten().flat_map(|&(first, last)| [first, last]))?;
