@@ -113,7 +113,7 @@ impl HartModel {
         self.replay_unready(env, pc, 0, Cause::Mmio)
     }
 
-    /// Whether the instruction at `pc` has left decode as if the load from a device in front of it had hit. It is
+    /// Whether `op` at `pc` has left decode as if the load from a device in front of it had hit. It is
     /// replayed when that is refuted (RocketCore.scala, replay_ex_load_use): fetch starts anew.
     ///
     /// # Errors
@@ -122,6 +122,7 @@ impl HartModel {
     pub(super) fn trusts_device(
         &mut self,
         env: &mut Env<'_>,
+        op: &Op,
         pc: u64,
         at: u64,
         why: Cause,
@@ -146,6 +147,9 @@ impl HartModel {
         }
         let Ok(issue) = self.pipe.run(env, pc, leaves, why) else { return Ok(false) };
         self.issue = issue;
+        if op.class.is_memory() {
+            self.pipe.strays(env, issue + 1);
+        }
         self.pipe.restart(issue + WRITE_BACK, pc, why);
         if let Some(rd) = self.pipe.answer.register.integer() {
             // The load is in write-back now, and has missed.

@@ -511,7 +511,7 @@ impl HartModel {
             Some((start, at, why)) if start == pc => (at, why),
             _ => self.starts(env, op, pc),
         };
-        if self.memory.device_load != 0 && self.trusts_device(env, pc, at, why)? {
+        if self.memory.device_load != 0 && self.trusts_device(env, op, pc, at, why)? {
             self.issued = Some(pc);
             self.begins();
             return self.resume(env);

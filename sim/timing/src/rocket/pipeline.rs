@@ -506,11 +506,8 @@ impl Pipeline {
             // An instruction goes on, and not an interrupt.
             let executes = leaves && !(interrupts.is_some() && (shadow || offer.pc == pc));
             self.accesses = self.accesses << 1 | u8::from(executes && offer.is_memory());
-            if executes && offer.is_memory() && (shadow || offer.pc != pc) && env.uncore.hub.is_some() {
-                if !self.answer_waits(now + 1) {
-                    env.dcache().side.strays(now + 1);
-                    self.stray = Some(now + 1);
-                }
+            if executes && offer.is_memory() && (shadow || offer.pc != pc) {
+                self.strays(env, now + 1);
             }
             if shadow && executes {
                 self.shadow_fence |= offer.is_fence();
@@ -608,6 +605,14 @@ impl Pipeline {
                 seen && hub.own_probe(me).is_some_and(|probe| probe <= at)
             }
             None => self.fetch.icache.probes(at) && !env.dcache().hides_probes(at),
+        }
+    }
+
+    /// An access executes in cycle `cycle`, the next one, that comes to nothing.
+    pub(super) fn strays(&mut self, env: &mut Env<'_>, cycle: u64) {
+        if env.uncore.hub.is_some() && !self.answer_waits(cycle) {
+            env.dcache().side.strays(cycle);
+            self.stray = Some(cycle);
         }
     }
 
