@@ -97,6 +97,15 @@ struct Message {
     dirty: bool,
 }
 
+/// The buffer on the way from a data cache to the hub, which holds two answers without data: the third waits in the cache.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+struct Buffer {
+    /// When the latest two have got through, the later one first: [`UNKNOWN`] while that is not known.
+    through: [u64; 2],
+    /// The probe whose answer has no room, as far as is known: when it was taken, and whether it has found the line.
+    full: Option<(u64, bool)>,
+}
+
 /// What came back of the probes of a request.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct Answers {
@@ -184,6 +193,8 @@ pub struct Hub {
     walk: Option<Walk>,
     /// Messages on their way to the hub.
     messages: Vec<Message>,
+    /// By hart: the buffer that its answers without data go through.
+    buffers: Vec<Buffer>,
     /// The channel that they come by is taken up to before this cycle.
     channel: u64,
     /// Whose message came last.
@@ -274,9 +285,8 @@ impl Around<'_> {
         }
         let copy = cache.probe(line, takes);
         let (idle, free) = match copy {
-            Copy::Absent => (taken + 3, taken + 1),
-            Copy::Clean => (taken + 4, taken + 4),
             Copy::Dirty => (taken + params.probe_dirty, taken + params.probe_dirty),
+            clean => answered(taken, clean == Copy::Clean),
         };
         let side = &mut cache.side;
         side.takes(from, taken, free);
@@ -286,6 +296,12 @@ impl Around<'_> {
         answers.remote |= copy != Copy::Absent || taken > at + 2;
         (taken, copy)
     }
+}
+
+/// When a data cache takes a probe again, and accesses, that took one without data to send in cycle `taken`, and has `found` the line
+/// or not.
+fn answered(taken: u64, found: bool) -> (u64, u64) {
+    if found { (taken + 4, taken + 4) } else { (taken + 3, taken + 1) }
 }
 
 impl Hub {
@@ -305,6 +321,7 @@ impl Hub {
             ways: vec![Way::default(); harts],
             walk: None,
             messages: Vec::with_capacity(2 * harts),
+            buffers: vec![Buffer::default(); harts],
             channel: 0,
             sender: 0,
             puts: [(0, 0); 2],
@@ -608,13 +625,66 @@ impl Hub {
             let params = around.params;
             let at = taken + if dirty { params.probe_data - 1 } else { params.probe_answer };
             self.messages.push(Message { hart, serial, at, dirty });
-            if dirty {
-                // Until it is known when its data gets through.
+            let buffer = &mut self.buffers[hart];
+            let room = buffer.through[1];
+            buffer.through = if dirty { [0; 2] } else { [UNKNOWN, buffer.through[0]] };
+            if dirty || room == UNKNOWN {
+                // Until it is known when its data gets through, or another answer, which makes room for this one.
                 let side = &mut around.dcaches[hart].side;
                 side.busy = UNKNOWN;
                 side.keeps_until(UNKNOWN);
             }
+            if !dirty && room == UNKNOWN {
+                buffer.full = Some((taken, copy == Copy::Clean));
+                self.hold_answer(hart, UNKNOWN);
+            } else if !dirty {
+                self.answers_from(around, hart, (taken, copy == Copy::Clean), room);
+            }
             self.ways[hart].pop(taken);
+        }
+    }
+
+    /// The latest answer of `hart` gets to the hub in cycle `at`, if the channel is free.
+    fn hold_answer(&mut self, hart: usize, at: u64) {
+        if let Some(message) = self.messages.iter_mut().rfind(|m| m.hart == hart && !m.dirty) {
+            message.at = at;
+        }
+    }
+
+    /// The answer of `hart` to the probe that it took in cycle `taken`, and that has found the line or not, has room from the cycle
+    /// behind `through` on, in which another one got through: until then the cache waits (DCache.scala, s_probe_rep_clean and
+    /// s_probe_rep_miss).
+    fn answers_from(
+        &mut self,
+        around: &mut Around<'_>,
+        hart: usize,
+        (taken, found): (u64, bool),
+        through: u64,
+    ) {
+        let goes = taken + around.params.probe_answer - 1;
+        let late = (through + 1).saturating_sub(goes);
+        let side = &mut around.dcaches[hart].side;
+        if late > 0 {
+            let free = goes + late + 1 + u64::from(found);
+            side.busy = free;
+            side.keeps_until(free);
+            self.hold_answer(hart, goes + late + 1);
+        } else if side.busy == UNKNOWN {
+            let (idle, free) = answered(taken, found);
+            side.busy = idle;
+            side.keeps_until(free);
+            self.hold_answer(hart, goes + 1);
+        }
+    }
+
+    /// An answer without data of `hart` gets through in cycle `at`.
+    fn makes_room(&mut self, around: &mut Around<'_>, hart: usize, at: u64) {
+        let behind = self.messages.iter().filter(|m| m.hart == hart && !m.dirty).count();
+        if let Some(through) = self.buffers[hart].through.get_mut(behind) {
+            *through = at;
+        }
+        if let Some(full) = self.buffers[hart].full.take() {
+            self.answers_from(around, hart, full, at);
         }
     }
 
@@ -641,7 +711,7 @@ impl Hub {
                 let own = self.own_probe(hart).is_some() && !around.sleeps(hart);
                 let behind = self.behind_victim(around.params, hart);
                 let seen = if own {
-                    side.fetched
+                    side.fetched.saturating_add(1)
                 } else if behind > way.probes[0].0 {
                     // It is not taken as soon as the hart has been seen.
                     behind
@@ -728,6 +798,9 @@ impl Hub {
             } else {
                 transaction.answers.done = transaction.answers.done.max(done);
             }
+        }
+        if !message.dirty {
+            self.makes_room(around, message.hart, at);
         }
         true
     }

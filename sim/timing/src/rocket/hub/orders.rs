@@ -122,6 +122,7 @@ impl Hart {
                 _ => {}
             }
         }
+        around.dcaches[me].side.fetched = now;
         self.now += 1;
         if self.fetches {
             hub.take_own_probe(around, me, self.now);

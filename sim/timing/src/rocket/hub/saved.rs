@@ -10,8 +10,8 @@ impl Hub {
     /// Whether a hub of `harts` harts can have come into this state.
     pub fn check(&self, harts: usize, latest: Latest) -> Result<(), Impossible> {
         let by_hart = [self.grants.len(), self.releases.len(), self.written.len(), self.fetches.len()];
-        let others = [self.ways.len(), self.behind.len(), self.victims.len()];
-        let lists = by_hart == [harts; 4] && others == [harts; 3];
+        let others = [self.ways.len(), self.behind.len(), self.victims.len(), self.buffers.len()];
+        let lists = by_hart == [harts; 4] && others == [harts; 4];
         require(lists, "a hub of another number of harts")?;
         let tracked = self.transactions.iter().all(|t| t.tracker < TRACKERS);
         require(tracked && self.transactions.len() <= TRACKERS, "too many transactions")?;
@@ -49,7 +49,9 @@ impl Hub {
         latest
             .all(self.ways.iter().flat_map(|way| way.probes.iter().map(|probe| probe.0).chain(way.taken)))?;
         latest.all(self.walk.map(|walk| walk.at))?;
-        latest.all(self.messages.iter().map(|message| message.at))?;
+        latest.all_known(self.messages.iter().map(|message| message.at))?;
+        latest.all_known(self.buffers.iter().flat_map(|buffer| buffer.through))?;
+        latest.all(self.buffers.iter().filter_map(|buffer| buffer.full).map(|(taken, _)| taken))?;
         latest.all(self.puts.iter().flat_map(|&(first, last)| [first, last]))?;
         latest.all([self.channel, self.free, self.serial])
     }
