@@ -280,7 +280,8 @@ impl Around<'_> {
             // Its first two stages have to be empty.
             taken = cache.side.last + 3;
         }
-        while cache.side.is_strayed_into(taken) {
+        if taken == from && cache.side.is_strayed_into(taken) {
+            // While it waits, others of the kind are refused.
             taken += 1;
         }
         let copy = cache.probe(line, takes);
