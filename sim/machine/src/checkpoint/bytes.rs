@@ -32,7 +32,7 @@ use crate::sbi::Firmware;
 /// What a checkpoint begins with.
 pub const MAGIC: [u8; 8] = *b"relsim\x1ac";
 /// Steps with every change of what follows, states of models among it.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 /// In the place of a page's number: no more pages.
 const END: u32 = u32::MAX;
 /// No identity is longer.

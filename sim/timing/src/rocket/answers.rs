@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use relsim_core::insn::{Op, OpClass};
-use relsim_core::saved::Impossible;
+use relsim_core::saved::{Impossible, require};
 use relsim_core::timing::CycleCause as Cause;
 
 use super::hart::{HartModel, Replay, WRITE_BACK};
@@ -41,6 +41,7 @@ impl Answer {
 
     /// Whether it can be.
     pub(super) fn check(&self, latest: Latest) -> Result<(), Impossible> {
+        require((self.meets == NO_ANSWER) == (self.since == NO_ANSWER), "half an answer")?;
         latest.all_known([self.meets, self.since])
     }
 }

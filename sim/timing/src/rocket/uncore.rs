@@ -80,7 +80,7 @@ const BUFFERED: usize = 2;
 
 /// A way out of the system bus, with a buffer behind it that accesses leave in order.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
-struct Way {
+struct WayOut {
     /// Whose access got into the buffer last.
     served: usize,
     /// No access gets there before this cycle.
@@ -117,7 +117,7 @@ pub struct Uncore {
     /// By hart: the access to a device that waits for its turn.
     pub claims: Vec<Option<Claim>>,
     /// The ways out of the system bus, to the CLINT and the PLIC, and to the MMIO port.
-    ways: [Way; 2],
+    ways: [WayOut; 2],
     /// When the decode stages see what the latest store to a device changed.
     pub interrupt_at: u64,
 }
@@ -132,7 +132,7 @@ impl Uncore {
             devices: [0; DEVICES],
             answered: [0; DEVICES],
             claims: vec![None; harts],
-            ways: [Way::default(); 2],
+            ways: [WayOut::default(); 2],
             interrupt_at: 0,
         }
     }

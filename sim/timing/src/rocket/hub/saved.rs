@@ -2,7 +2,7 @@
 
 use relsim_core::saved::{Impossible, require};
 
-use super::{DEVICES, Hub, PROBES, TRACKERS};
+use super::{DEVICES, Hub, PROBES, TRACKERS, UNKNOWN};
 use crate::parts::saved::Latest;
 use crate::parts::tags::line_of;
 
@@ -13,8 +13,10 @@ impl Hub {
         let others = [self.ways.len(), self.behind.len(), self.victims.len(), self.buffers.len()];
         let lists = by_hart == [harts; 4] && others == [harts; 4];
         require(lists, "a hub of another number of harts")?;
+        let taken = |n: &usize| self.transactions.iter().filter(|t| t.tracker == *n).count();
+        let busy = |n: &usize| usize::from(self.trackers[*n].until == UNKNOWN);
         let tracked = self.transactions.iter().all(|t| t.tracker < TRACKERS);
-        require(tracked && self.transactions.len() <= TRACKERS, "too many transactions")?;
+        require(tracked && (0..TRACKERS).all(|n| taken(&n) == busy(&n)), "transactions without trackers")?;
         // A hart has a request of each of its L1s on its way, and a message and a victim.
         let bounded = self.requests.len() <= 2 * harts && self.bursts.len() <= harts;
         require(bounded && self.messages.len() <= (TRACKERS + 1) * harts, "too much under way")?;
