@@ -350,7 +350,7 @@ impl HartModel {
     ) -> Result<(), u64> {
         if super::scoreboard::is_fp(op.class) {
             while let Some(at) = self.board.refuses(op, self.issue, env.params) {
-                self.replay(env, pc, next, at, Cause::FloatingPoint)?;
+                self.nacked(env, pc, next, at, Cause::FloatingPoint)?;
             }
         }
         // The two slots behind a store that changes its line's state are refused: the first by the cache, the
@@ -360,7 +360,7 @@ impl HartModel {
             self.memory.dirtied = 0;
             if self.issue == dirtied + 1 {
                 let at = self.held_since_nack(env);
-                self.replay(env, pc, next, at, Cause::StoreHazard)?;
+                self.nacked(env, pc, next, at, Cause::StoreHazard)?;
             } else {
                 let at = Self::held_since(env, self.issue + 2);
                 self.replay_unready(env, pc, at, Cause::StoreHazard)?;
@@ -371,7 +371,7 @@ impl HartModel {
         let walker = &mut self.pipe.walker;
         if let Some(done) = self.memory.tlb.data(env, walker, self.issue + 2, va, kind) {
             self.pipe.fetch.btb.recorder.spoil();
-            self.replay(env, pc, next, done + 1, Cause::DataTlb)?;
+            self.nacked(env, pc, next, done + 1, Cause::DataTlb)?;
             let _ = self.memory.tlb.data(env, &mut self.pipe.walker, self.issue + 2, va, kind);
         }
         if !access.read {
@@ -384,9 +384,18 @@ impl HartModel {
         if conflict.found {
             self.memory.reads(self.issue);
             let at = self.held_since_nack(env);
-            self.replay(env, pc, next, at, Cause::StoreHazard)?;
+            self.nacked(env, pc, next, at, Cause::StoreHazard)?;
         }
         Ok(())
+    }
+
+    /// Replays an access that has been in both stages of the data cache, which takes no probe meanwhile.
+    ///
+    /// # Errors
+    /// As [`HartModel::replay`].
+    fn nacked(&mut self, env: &mut Env<'_>, pc: u64, next: u64, at: u64, cause: Cause) -> Result<(), u64> {
+        env.dcache().side.last = self.issue + 1;
+        self.replay(env, pc, next, at, cause)
     }
 
     /// The probe for an instruction fetch takes the tags before an access that executes in its cycle: whether there is one, for
