@@ -203,7 +203,7 @@ impl HartModel {
     /// instruction cache gets (Arbiter.scala, beatsLeft).
     pub(super) fn behind_fetched(&self, env: &mut Env<'_>, at: u64) -> u64 {
         let me = env.hart.config.id;
-        let fetched = self.pipe.fetch.icache.beats().or_else(|| env.hub()?.0.fetched(me));
+        let fetched = self.pipe.fetch.icache.beats().or_else(|| env.hub()?.0.fetch_beats(me));
         match fetched {
             Some((first, last)) if (first..=last).contains(&at) => last + 1,
             _ => at,

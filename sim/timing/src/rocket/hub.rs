@@ -181,7 +181,7 @@ pub struct Hub {
     /// Whose request was accepted last.
     winner: usize,
     /// Harts, by bit, whose instruction cache was the last to get a request out of the tile.
-    fetched: u64,
+    fetch_served: u64,
     /// By hart: a request gets to the hub no sooner, for the access to a device in front of it on the way out of the tile.
     behind: Vec<u64>,
     serial: u64,
@@ -303,7 +303,7 @@ impl Hub {
             puts: [(0, 0); 2],
             free: 0,
             winner: 0,
-            fetched: 0,
+            fetch_served: 0,
             behind: vec![0; harts],
             serial: 0,
         }
@@ -394,7 +394,7 @@ impl Hub {
     }
 
     /// What [`Hub::fetch`] gives, which stays.
-    pub fn fetched(&self, hart: usize) -> Option<(u64, u64)> {
+    pub fn fetch_beats(&self, hart: usize) -> Option<(u64, u64)> {
         self.fetches[hart]
     }
 
@@ -461,7 +461,7 @@ impl Hub {
 
     /// The request of `hart` that is first in line, of its two L1s.
     fn head(&self, hart: usize) -> Option<(usize, Request)> {
-        let turn = self.fetched >> hart & 1 == 1;
+        let turn = self.fetch_served >> hart & 1 == 1;
         let of_hart = self.requests.iter().copied().enumerate().filter(|(_, r)| r.hart == hart);
         of_hart.min_by_key(|(_, r)| (r.at, r.want.fetch == turn))
     }
@@ -509,7 +509,7 @@ impl Hub {
             other.at = other.at.max(at + 1);
         }
         self.winner = hart;
-        self.fetched = self.fetched & !(1 << hart) | u64::from(want.fetch) << hart;
+        self.fetch_served = self.fetch_served & !(1 << hart) | u64::from(want.fetch) << hart;
         self.serial += 1;
         let everybody = u64::MAX >> (64 - self.harts());
         let missing = if want.fetch { everybody } else { everybody & !(1 << hart) };

@@ -31,7 +31,7 @@ impl Hub {
         let missing = self.transactions.iter().map(|t| t.missing).chain(self.walk.map(|walk| walk.targets));
         require(missing.into_iter().all(|some| some & !everybody == 0), "an answer of no hart")?;
         let probed = self.ways.iter().all(|way| way.count <= PROBES);
-        require(probed && self.fetched & !everybody == 0, "too many probes")?;
+        require(probed && self.fetch_served & !everybody == 0, "too many probes")?;
         self.check_times(latest)
     }
 
