@@ -269,7 +269,7 @@ impl Around<'_> {
         side.busy = idle;
         side.reserved = side.reserved.min(taken);
         answers.kept |= copy != Copy::Absent && !takes;
-        answers.remote |= copy != Copy::Absent || taken > at + 2;
+        answers.remote |= copy != Copy::Absent || taken > arrives + 2;
         (taken, copy)
     }
 }

@@ -312,3 +312,33 @@ impl Env<'_> {
         self.hub().map(|(hub, mut around)| hub.read(&mut around, line, asked))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As the RTL's four harts, of which two load from the PLIC and two more do so two cycles later.
+    #[test]
+    fn accesses_are_in_the_order_in_which_the_buffer_has_room() {
+        let mut uncore = Uncore::new(&Params::default(), 4);
+        let plic = 1;
+        uncore.ways[way_out(plic)].served = 2;
+        let mut waiting = vec![(1, 34), (3, 34), (2, 36), (0, 36)];
+        let mut order = Vec::new();
+        while !waiting.is_empty() {
+            for &(hart, at) in &waiting {
+                uncore.claims[hart] = Some(Claim { at, device: plic });
+            }
+            let first = waiting.iter().map(|&(_, at)| at).min().unwrap();
+            let at = uncore.gets_out(plic, first);
+            let hart = uncore.gets_out_next(way_out(plic), at).unwrap();
+            let index = waiting.iter().position(|&(who, _)| who == hart).unwrap();
+            let (_, at) = waiting.remove(index);
+            uncore.unclaim(hart);
+            let (out, taken) = uncore.serve(hart, plic, at);
+            uncore.devices[plic] = taken + 2;
+            order.push((hart, out, taken));
+        }
+        assert_eq!(order, [(1, 34, 34), (3, 35, 36), (2, 36, 38), (0, 38, 40)]);
+    }
+}

@@ -160,6 +160,40 @@ fn answers_wait_behind_a_line_that_is_written_back() {
     assert_eq!(chip.miss(false), (102 + 10 + 30, true));
 }
 
+/// Hart 1's victim is at the hub from 102 to 109, and acknowledged in 130.
+#[test]
+fn a_probe_that_looks_like_a_victim_waits_for_its_acknowledgement() {
+    for (victim, answer) in [(LINE, 131 + 3), (LINE + (1 << 15), 131 + 3), (LINE + (1 << 14), 110 + 3)] {
+        let mut chip = Chip::new();
+        chip.with(0, 1, |hub, around| hub.release(around, 1, 98, victim));
+        assert_eq!(chip.miss(true), (answer + 29, true), "{victim:x}");
+        // It keeps accesses out while it waits.
+        assert_eq!(chip.dcaches[1].side.refuses(answer - 4), Some(Refusal::Unready));
+        assert_eq!(chip.dcaches[1].side.refuses(answer + 1), None);
+    }
+}
+
+#[test]
+fn a_dirty_line_waits_for_the_acknowledgement_of_the_victim_in_front() {
+    let mut chip = Chip::new().holds(1, true, false);
+    chip.with(0, 1, |hub, around| hub.release(around, 1, 98, LINE + 9));
+    // Its probe is taken in 110, and its beats would be there from 116 on.
+    assert_eq!(chip.miss(true), (132 + 7 + 20 + 29, true));
+}
+
+#[test]
+fn a_line_goes_back_to_the_tracker_that_it_had() {
+    let mut chip = Chip::new();
+    chip.ask(1, LINE, false, 100);
+    chip.ask(0, LINE + 1, false, 100);
+    chip.granted(1);
+    let last = chip.granted(0).last;
+    assert_eq!(
+        [LINE + 1, LINE, LINE + 2].map(|line| chip.hub.tracker(line, last)),
+        [Some(1), Some(0), Some(0)]
+    );
+}
+
 /// Probes that go out wait for room on the way to a cache that waits for its line to get through: nothing comes before that
 /// line all the same.
 #[test]
