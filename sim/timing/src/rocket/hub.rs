@@ -406,6 +406,11 @@ impl Hub {
         (way.count > 0 && self.transactions.iter().any(own)).then_some(at)
     }
 
+    /// Whether the probe that is next at the data cache of `hart` is for its own fetch, which takes it as it goes on.
+    fn takes_its_own(&self, around: &Around<'_>, hart: usize) -> bool {
+        self.own_probe(hart).is_some() && !around.sleeps(hart)
+    }
+
     /// The data cache of `hart` takes that probe in cycle `now`, if it is there and nothing keeps the cache from it but accesses,
     /// of which it has none in its first two stages.
     pub fn take_own_probe(&mut self, around: &mut Around<'_>, hart: usize, now: u64) {
@@ -550,7 +555,7 @@ impl Hub {
         let mut any = false;
         while self.ways[hart].count > 0 {
             let (at, _) = self.ways[hart].probes[0];
-            let own = self.own_probe(hart).is_some() && !around.sleeps(hart);
+            let own = self.takes_its_own(around, hart);
             let known = around.known(hart);
             let side = &mut around.dcaches[hart].side;
             // Its own it takes as its fetch goes on.
@@ -587,7 +592,7 @@ impl Hub {
         let ready = |t: &Transaction| t.missing == 0 && self.ready(t) < at;
         self.horizon(around) >= at
             && (0..self.harts()).all(|hart| around.known(hart) >= at)
-            && !self.messages.iter().any(|m| self.comes(around.params, m).max(self.channel) < at)
+            && self.next_message(around.params).is_none_or(|next| next >= at)
             && !self.transactions.iter().any(ready)
     }
 
@@ -619,12 +624,7 @@ impl Hub {
         };
         let ready = self.ready(&transaction);
         // Others may still be answered as early.
-        let sent = self
-            .messages
-            .iter()
-            .map(|m| self.comes(around.params, m).max(self.channel))
-            .min()
-            .unwrap_or(UNKNOWN);
+        let sent = self.next_message(around.params).unwrap_or(UNKNOWN);
         if ready >= sent.min(self.messages_from(around)) {
             return false;
         }

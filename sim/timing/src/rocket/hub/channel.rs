@@ -54,7 +54,7 @@ impl Hub {
         serial: u64,
         (taken, copy): (u64, Copy),
     ) {
-        let dirty = copy == Copy::Dirty;
+        let (dirty, found) = (copy == Copy::Dirty, copy == Copy::Clean);
         let params = around.params;
         let at = taken + if dirty { params.probe_data - 1 } else { params.probe_answer };
         self.messages.push(Message { hart, serial, at, dirty });
@@ -68,10 +68,10 @@ impl Hub {
             side.keeps_until(UNKNOWN);
         }
         if !dirty && room == UNKNOWN {
-            buffer.full = Some((taken, copy == Copy::Clean));
+            buffer.full = Some((taken, found));
             self.hold_answer(hart, UNKNOWN);
         } else if !dirty {
-            self.answers_from(around, hart, (taken, copy == Copy::Clean), room);
+            self.answers_from(around, hart, (taken, found), room);
         }
     }
 
@@ -128,9 +128,8 @@ impl Hub {
             // What is behind a line that waits for the channel itself comes later than that.
             if way.count > 0 && side.busy != UNKNOWN {
                 // Its own it takes as its fetch goes on, which may be further behind than its next instruction is.
-                let own = self.own_probe(hart).is_some() && !around.sleeps(hart);
                 let behind = self.behind_victim(around.params, hart);
-                let seen = if own {
+                let seen = if self.takes_its_own(around, hart) {
                     side.fetched.saturating_add(1)
                 } else if behind > way.probes[0].0 {
                     // It is not taken as soon as the hart has been seen.
@@ -153,7 +152,7 @@ impl Hub {
     /// When the message would be at the hub if the channel were free: the dirty line that a probe has found not before the victim
     /// in front of it has been acknowledged, for which it is tried every other cycle (DCache.scala, release_ack_wait and
     /// releaseRejected).
-    pub(super) fn comes(&self, params: &Params, message: &Message) -> u64 {
+    fn comes(&self, params: &Params, message: &Message) -> u64 {
         if !message.dirty || message.serial == 0 {
             return message.at;
         }
@@ -163,12 +162,16 @@ impl Hub {
                 .next_multiple_of(2)
     }
 
+    /// When the next of the messages that are on their way gets through, at the earliest.
+    pub(super) fn next_message(&self, params: &Params) -> Option<u64> {
+        Some(self.messages.iter().map(|m| self.comes(params, m)).min()?.max(self.channel))
+    }
+
     /// The next message gets through, if it is clear which it is; whether one did. A line takes the channel for
     /// eight cycles, in which it is written to memory.
     pub(super) fn receive(&mut self, around: &mut Around<'_>) -> bool {
         let params = around.params;
-        let Some(first) = self.messages.iter().map(|m| self.comes(params, m)).min() else { return false };
-        let at = first.max(self.channel);
+        let Some(at) = self.next_message(params) else { return false };
         if at >= self.messages_from(around) {
             return false;
         }

@@ -10,8 +10,8 @@ impl Hub {
     /// Whether a hub of `harts` harts can have come into this state.
     pub fn check(&self, harts: usize, latest: Latest) -> Result<(), Impossible> {
         let by_hart = [self.grants.len(), self.releases.len(), self.written.len(), self.fetches.len()];
-        let others = [self.ways.len(), self.behind.len(), self.victims.len(), self.buffers.len()];
-        let lists = by_hart == [harts; 4] && others == [harts; 4];
+        let more = [self.ways.len(), self.behind.len(), self.victims.len(), self.buffers.len()];
+        let lists = [by_hart, more] == [[harts; 4]; 2];
         require(lists, "a hub of another number of harts")?;
         let taken = |n: &usize| self.transactions.iter().filter(|t| t.tracker == *n).count();
         let busy = |n: &usize| usize::from(self.trackers[*n].until == UNKNOWN);
