@@ -240,8 +240,8 @@ impl HartModel {
         if again.at == GRANT {
             self.pipe.run(env, again.pc, GRANT, again.cause)?;
             let (me, now) = (env.hart.config.id, self.pipe.now);
-            if let Some((hub, _)) = env.hub()
-                && let Some(early) = hub.take_acknowledged(me)
+            if let Some((hub, around)) = env.hub()
+                && let Some(early) = hub.take_acknowledged(around.params, me)
                 && early > now
                 && hub.granted(me).is_none_or(|grant| early < grant.last)
             {

@@ -155,8 +155,8 @@ pub struct Hub {
     trackers: [Tracker; TRACKERS],
     /// By hart: what its data cache gets.
     grants: Vec<Option<Grant>>,
-    /// By hart: when its data cache sees the acknowledgement of its victim.
-    releases: Vec<Option<u64>>,
+    /// By hart: whether nobody has asked yet for the acknowledgement of its latest victim.
+    releases: Vec<bool>,
     /// By hart: when memory has got its latest victim.
     written: Vec<u64>,
     /// By hart: the line of that victim.
@@ -290,7 +290,7 @@ impl Hub {
             devices: [(0, 0); DEVICES],
             trackers: [Tracker { line: NO_LINE, until: 0 }; TRACKERS],
             grants: vec![None; harts],
-            releases: vec![None; harts],
+            releases: vec![false; harts],
             written: vec![0; harts],
             victims: vec![NO_LINE; harts],
             fetches: vec![None; harts],
@@ -373,9 +373,9 @@ impl Hub {
         self.grants[hart]
     }
 
-    /// When the data cache of `hart` sees the acknowledgement of its victim, once that is known.
-    pub fn acknowledged(&self, hart: usize) -> Option<u64> {
-        self.releases[hart]
+    /// What [`Hub::acknowledges`] gives, once that is known, until it is taken away.
+    pub fn acknowledged(&self, params: &Params, hart: usize) -> Option<u64> {
+        self.releases[hart].then(|| self.acknowledges(params, hart))
     }
 
     /// When the data cache of `hart` sees the acknowledgement of its latest victim, of those that the hub has got.
@@ -384,8 +384,8 @@ impl Hub {
     }
 
     /// What [`Hub::acknowledged`] gives; taken away.
-    pub fn take_acknowledged(&mut self, hart: usize) -> Option<u64> {
-        self.releases[hart].take()
+    pub fn take_acknowledged(&mut self, params: &Params, hart: usize) -> Option<u64> {
+        std::mem::take(&mut self.releases[hart]).then(|| self.acknowledges(params, hart))
     }
 
     /// First and last beat of what the instruction cache of `hart` gets, once that is known; taken away.
@@ -657,10 +657,6 @@ impl Hub {
         let response = |written: &mut u64| *written = around.port.response(*written);
         self.written.iter_mut().for_each(response);
         self.transactions.iter_mut().for_each(|t| response(&mut t.answers.written));
-        let way = around.params.refill_return;
-        for seen in self.releases.iter_mut().flatten() {
-            *seen = around.port.response(seen.saturating_sub(way)) + way;
-        }
     }
 
     /// A read of `line` for a page-table walk, worked out at once, as far as is known in cycle `now`. Gives the

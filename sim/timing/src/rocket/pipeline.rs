@@ -340,7 +340,7 @@ impl Pipeline {
                 GRANT => {
                     // The grant would be known if it came before.
                     let soon = |at| (now + 1..=now + SURE).contains(&at);
-                    hub.granted(me).is_some() || hub.acknowledged(me).is_some_and(soon)
+                    hub.granted(me).is_some() || hub.acknowledged(around.params, me).is_some_and(soon)
                 }
                 // Another probe may come before, or wait.
                 _ => {

@@ -202,9 +202,8 @@ impl Hub {
             }
             self.puts = [(at + 1, done), self.puts[0]];
             if message.serial == 0 {
-                let written = around.port.response(done + params.memory_write_latency);
-                self.written[message.hart] = written;
-                self.releases[message.hart] = Some(written + params.refill_return);
+                self.written[message.hart] = around.port.response(done + params.memory_write_latency);
+                self.releases[message.hart] = true;
             }
             let free = if message.serial == 0 {
                 done + params.writeback - VICTIM - params.refill_beats

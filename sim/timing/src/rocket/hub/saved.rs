@@ -46,7 +46,7 @@ impl Hub {
         latest.all(self.devices.iter().map(|device| device.1))?;
         latest.all_known(self.trackers.iter().map(|tracker| tracker.until))?;
         latest.all(self.grants.iter().flatten().flat_map(|grant| [grant.first, grant.last]))?;
-        latest.all(self.releases.iter().flatten().chain(&self.written).chain(&self.behind).copied())?;
+        latest.all(self.written.iter().chain(&self.behind).copied())?;
         latest.all(self.fetches.iter().flatten().flat_map(|&(first, last)| [first, last]))?;
         latest
             .all(self.ways.iter().flat_map(|way| way.probes.iter().map(|probe| probe.0).chain(way.taken)))?;
